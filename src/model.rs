@@ -1,0 +1,8 @@
+//! The nouns: ids, times, money, input events and outputs. Plain values without behaviour of their own.
+
+pub mod event;
+pub mod id;
+pub mod money;
+pub mod output;
+pub mod record;
+pub mod time;

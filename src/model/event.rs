@@ -1,0 +1,301 @@
+//! Decoded input events: one struct a kind, fields as in the event contract.
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+
+use super::id::CustomerId;
+use super::money::Currency;
+use super::time::EventTime;
+
+/// The kinds of input read so far, in the order in which records of one merge time are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Customer,
+    Purchase,
+    Csat,
+    Mention,
+    Referral,
+    Presence,
+    Case,
+    Engagement,
+}
+
+impl Kind {
+    /// Every kind, by rank.
+    pub const ALL: [Self; 8] = [
+        Self::Customer,
+        Self::Purchase,
+        Self::Csat,
+        Self::Mention,
+        Self::Referral,
+        Self::Presence,
+        Self::Case,
+        Self::Engagement,
+    ];
+
+    /// The name in rules, configuration and file replay.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Purchase => "purchase",
+            Self::Csat => "csat",
+            Self::Mention => "mention",
+            Self::Referral => "referral",
+            Self::Presence => "presence",
+            Self::Case => "case",
+            Self::Engagement => "engagement",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// One decoded input event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub event_id: CompactString,
+    /// Whose state it touches. `None` only for a mention known by handle alone.
+    pub customer: Option<CustomerId>,
+    pub at: EventTime,
+    pub body: Body,
+    /// Optional enum fields whose value this build does not know; read as absent, counted.
+    pub unknown_values: u8,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    Customer(Box<Profile>),
+    /// A null `customer` record: forget the customer's profile. (Its key is the id.)
+    Forget,
+    Purchase(Purchase),
+    Csat(Csat),
+    Mention(Box<Mention>),
+    Referral(Referral),
+    Presence(Presence),
+    Case(Box<Case>),
+    Engagement(Engagement),
+}
+
+impl Event {
+    /// The input kind that carries it.
+    pub const fn kind(&self) -> Kind {
+        match self.body {
+            Body::Customer(_) | Body::Forget => Kind::Customer,
+            Body::Purchase(_) => Kind::Purchase,
+            Body::Csat(_) => Kind::Csat,
+            Body::Mention(_) => Kind::Mention,
+            Body::Referral(_) => Kind::Referral,
+            Body::Presence(_) => Kind::Presence,
+            Body::Case(_) => Kind::Case,
+            Body::Engagement(_) => Kind::Engagement,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PurchaseStatus {
+    Completed,
+    Refunded,
+    Cancelled,
+    Disputed,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Purchase {
+    pub order_id: CompactString,
+    /// Net revenue, 0 <= amount < 10^12.
+    pub amount: Decimal,
+    pub currency: Currency,
+    pub status: PurchaseStatus,
+    /// Empty where absent.
+    pub refund_id: CompactString,
+    pub refunds_order_at: Option<EventTime>,
+    pub category: Option<CompactString>,
+    pub channel: Option<CompactString>,
+    pub items: Option<i64>,
+    pub account_id: Option<CompactString>,
+    pub subscription: Option<Box<Subscription>>,
+    pub test: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscription {
+    pub plan: Option<CompactString>,
+    pub period_end: Option<PeriodEnd>,
+}
+
+/// When a subscription's paid period ends: an instant, or the start of a date in the ruleset's timezone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeriodEnd {
+    Instant(EventTime),
+    Date(jiff::civil::Date),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Csat {
+    pub interaction_id: CompactString,
+    /// 0 (worst) to 1: (score - scale_min) / (scale_max - scale_min), inverted where lower is better.
+    pub satisfaction: Decimal,
+    pub score: Decimal,
+    pub scale_min: Decimal,
+    pub scale_max: Decimal,
+    pub instrument: Option<CompactString>,
+    pub revision: i64,
+    pub case_id: Option<CompactString>,
+    pub agent_id: Option<CompactString>,
+    pub channel: Option<CompactString>,
+    pub comment: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Activity {
+    Create,
+    Update,
+    Delete,
+    Repost,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mention {
+    pub platform: CompactString,
+    pub handle: CompactString,
+    pub public: bool,
+    /// The event id where absent.
+    pub post_id: CompactString,
+    /// Create where absent.
+    pub activity: Activity,
+    pub text: Option<String>,
+    pub lang: Option<CompactString>,
+    /// -1 to 1: as sent, else scored from `text`, rounded to 4 decimals; `None` without either.
+    pub sentiment: Option<Decimal>,
+    pub followers: Option<i64>,
+    pub reach: Option<i64>,
+    pub bot_score: Option<Decimal>,
+    pub url: Option<String>,
+    pub in_reply_to: Option<CompactString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReferralStatus {
+    SignedUp,
+    Converted,
+    Reversed,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Referral {
+    pub referred_customer_id: CompactString,
+    pub status: ReferralStatus,
+    pub referral_id: Option<CompactString>,
+    pub value: Option<Decimal>,
+    pub currency: Option<Currency>,
+    pub order_id: Option<CompactString>,
+    pub program: Option<CompactString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PresenceState {
+    Online,
+    Heartbeat,
+    Offline,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Presence {
+    pub session_id: CompactString,
+    pub state: PresenceState,
+    pub channel: Option<CompactString>,
+    pub page: Option<String>,
+    pub device: Option<CompactString>,
+    /// Seconds, 1 to 86,400; 90 where absent.
+    pub ttl_s: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CaseState {
+    Opened,
+    Updated,
+    Reopened,
+    Transferred,
+    Escalated,
+    Solved,
+    Closed,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    pub case_id: CompactString,
+    pub version: i64,
+    pub state: CaseState,
+    pub agent_id: Option<CompactString>,
+    pub team: Option<CompactString>,
+    pub priority: Option<CompactString>,
+    pub channel: Option<CompactString>,
+    pub opened_at: Option<EventTime>,
+    pub first_response_at: Option<EventTime>,
+    pub solved_at: Option<EventTime>,
+    pub reopens: Option<i64>,
+    pub transfers: Option<i64>,
+    pub sla_breached: Option<bool>,
+    pub exception: Option<Exception>,
+}
+
+/// An exception to the written rules that an agent granted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exception {
+    pub kind: CompactString,
+    pub approved_by: Option<CompactString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    Sent,
+    Open,
+    Click,
+    Visit,
+    Login,
+    Feature,
+    Reply,
+    Unsubscribe,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engagement {
+    pub engagement_id: CompactString,
+    pub action: Action,
+    pub campaign_id: Option<CompactString>,
+    pub channel: Option<CompactString>,
+    /// Opened by a machine (a mail proxy), not a person.
+    pub machine: bool,
+}
+
+/// A customer record: the whole profile, which replaces the one before.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Profile {
+    pub version: i64,
+    pub name: Option<CompactString>,
+    pub account_id: Option<CompactString>,
+    pub handles: Vec<(CompactString, CompactString)>,
+    /// partner, reseller, influencer, reference, employee or test.
+    pub role: Option<CompactString>,
+    pub support_level: Option<CompactString>,
+    pub region: Option<CompactString>,
+    pub vertical: Option<CompactString>,
+    pub segment: Option<CompactString>,
+    pub account_manager: Option<CompactString>,
+    pub preferred_channel: Option<CompactString>,
+    pub timezone: Option<CompactString>,
+    pub merged_into: Option<CompactString>,
+    pub attributes: Vec<(CompactString, Attribute)>,
+}
+
+/// A free attribute of a profile.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Attribute {
+    Text(CompactString),
+    Number(Decimal),
+}

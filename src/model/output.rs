@@ -1,0 +1,236 @@
+//! What the engine emits: decisions, alerts, dead letters, each with its evidence.
+//!
+//! Field order is the order on the wire; `codec/output.rs` writes it.
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+
+use super::id::CustomerId;
+use super::record::{DeadLetter, Position};
+use super::time::EventTime;
+
+/// 128-bit identity of an output, 32 hex digits on the wire. The same decision has the same on every replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutputId(pub u128);
+
+impl OutputId {
+    /// Hashes what identifies an output: app, type, entity, name (programme, label or alert), reason,
+    /// `occurred_at`, kind of trigger and its business key (`timer` and empty for a deadline).
+    ///
+    /// Parts are length-prefixed, so that no two lists of parts read alike.
+    pub fn of(parts: &[&str], occurred_at: EventTime) -> Self {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        for part in parts {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        hash.update(&occurred_at.0.to_le_bytes());
+        Self(hash.digest128())
+    }
+}
+
+/// 32 hex digits.
+impl std::fmt::Display for OutputId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// One output, by the topic it goes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// To `vip.events`, keyed by customer.
+    Decision(Box<Decision>),
+    /// To `vip.alerts`, keyed by customer, or by `platform:handle` where the author is unknown.
+    Alert(Box<Alert>),
+    /// To `vip.dlq`.
+    DeadLetter(Position, Box<DeadLetter>),
+}
+
+/// What caused an output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trigger {
+    pub position: Position,
+    pub event_id: CompactString,
+}
+
+/// Why an output came about: by whose hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An event; `live` or `replay` on the wire.
+    Event,
+    /// Time alone.
+    Timer,
+}
+
+/// A change of a customer's standing or labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub event_id: OutputId,
+    pub customer_id: CustomerId,
+    /// From 1, one more for each output about the customer in `vip.events`.
+    pub status_seq: u64,
+    pub occurred_at: EventTime,
+    pub cause: Cause,
+    pub trigger: Option<Trigger>,
+    pub evidence: Vec<Evidence>,
+    pub change: Change,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    Granted {
+        programme: CompactString,
+        profile: CompactString,
+        tier: Option<CompactString>,
+        /// End of the subscription that the programme's `keep` reads as `subscribed`.
+        valid_until: Option<EventTime>,
+        routing: Option<Routing>,
+        greeting: Option<String>,
+        entitlements: Vec<CompactString>,
+        /// Place of the programme in the ruleset, from 1: its precedence.
+        priority: u32,
+        weight: Weight,
+        standing: Vec<CompactString>,
+    },
+    Revoked {
+        programme: CompactString,
+        reason: &'static str,
+        /// The `event_id` of the grant that ends.
+        revokes: OutputId,
+        standing: Vec<CompactString>,
+    },
+    Changed {
+        programme: CompactString,
+        /// `tier_rise`, `tier_fall` or `kept`.
+        reason: &'static str,
+        from: Option<CompactString>,
+        to: Option<CompactString>,
+        weight: Weight,
+        standing: Vec<CompactString>,
+    },
+    Expiring {
+        programme: CompactString,
+        /// End of the grace: still false then, the programme is revoked.
+        valid_until: EventTime,
+        /// The rows of `evidence` that do not hold: what is missing to stay.
+        missing: Vec<Evidence>,
+        standing: Vec<CompactString>,
+    },
+    Entered {
+        label: CompactString,
+        definition: CompactString,
+    },
+    Left {
+        label: CompactString,
+        definition: CompactString,
+    },
+}
+
+impl Change {
+    /// The `type` on the wire.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Granted { .. } => "vip.granted",
+            Self::Revoked { .. } => "vip.revoked",
+            Self::Changed { .. } => "vip.changed",
+            Self::Expiring { .. } => "vip.expiring",
+            Self::Entered { .. } => "cohort.entered",
+            Self::Left { .. } => "cohort.left",
+        }
+    }
+
+    /// The programme or label it is about.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Granted { programme, .. }
+            | Self::Revoked { programme, .. }
+            | Self::Changed { programme, .. }
+            | Self::Expiring { programme, .. } => programme,
+            Self::Entered { label, .. } | Self::Left { label, .. } => label,
+        }
+    }
+}
+
+/// A weight in the figures, as the ruleset states it.
+pub type Weight = Scalar;
+
+/// Where the next contact goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Routing {
+    pub team: Option<CompactString>,
+    /// A named agent, where one is known.
+    pub agent: Option<CompactString>,
+    /// The profile's preferred channel.
+    pub channel: Option<CompactString>,
+    /// How the agent is chosen, as the programme says (`last_resolved`, `account_manager`, ...), else `team`.
+    pub reason: CompactString,
+    pub fallbacks: Vec<CompactString>,
+}
+
+/// Something an agent should act on at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// `event_id` and `alert_id` on the wire.
+    pub event_id: OutputId,
+    pub name: CompactString,
+    pub kind: &'static str,
+    /// `None` where the author of a mention is known by handle only.
+    pub customer_id: Option<CustomerId>,
+    /// The customer's `status_seq` after the look; 0 for an unknown author.
+    pub status_seq: u64,
+    pub occurred_at: EventTime,
+    pub trigger: Trigger,
+    pub evidence: Vec<Evidence>,
+    pub severity: CompactString,
+    pub due_at: Option<EventTime>,
+    pub expires_at: Option<EventTime>,
+    /// Platform and handle to answer on, for alerts on a mention.
+    pub reply_on: Option<(CompactString, CompactString)>,
+    pub routing: Option<Routing>,
+    pub greeting: Option<String>,
+    /// The customer's name where a profile gives one.
+    pub customer_name: Option<CompactString>,
+    pub standing: Vec<CompactString>,
+}
+
+/// One fact that a decision rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The fact's name: a feature, another fact, `days_since(x)`, or `event.FIELD`.
+    pub feature: CompactString,
+    /// As the ruleset writes it (`365d`, `year`); `None` for a lifetime and for facts that are no feature.
+    pub window: Option<CompactString>,
+    /// Null where the fact is missing.
+    pub value: Option<Scalar>,
+    /// The constant that the expression compares the fact with, where it does.
+    pub threshold: Option<Scalar>,
+    /// The comparison, with the fact on its left.
+    pub op: Option<&'static str>,
+    /// Whether the comparison holds; for a bare boolean fact, the fact; null where it is in error.
+    pub holds: Option<bool>,
+    /// The newest contributions in the window, newest first, at most three.
+    pub sample: Vec<Position>,
+}
+
+/// A value in evidence. Ints are JSON numbers, decimals strings without trailing zeros, times RFC 3339.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    Bool(bool),
+    Int(i64),
+    Decimal(Decimal),
+    Text(CompactString),
+    Time(EventTime),
+}
+
+impl Output {
+    /// The default topic's name.
+    pub const fn topic(&self) -> &'static str {
+        match self {
+            Self::Decision(_) => "vip.events",
+            Self::Alert(_) => "vip.alerts",
+            Self::DeadLetter(..) => "vip.dlq",
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Written rules: YAML to a checked, compiled [`ruleset::Ruleset`].
+
+pub mod ruleset;

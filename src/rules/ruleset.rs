@@ -1,0 +1,46 @@
+//! The compiled ruleset.
+
+/// Everything that decides: features, labels, programmes, alerts, weights. Immutable once loaded.
+#[derive(Debug)]
+pub struct Ruleset {
+    name: String,
+}
+
+/// One mistake in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub file: String,
+    pub line: u64,
+    /// Dotted path: `programmes.big_spender.grant`.
+    pub path: String,
+    /// What is wrong: lower case, no full stop.
+    pub what: String,
+    /// The remedy, where there is one.
+    pub help: Option<String>,
+}
+
+impl Ruleset {
+    /// Reads, checks and compiles a ruleset. `file` only names it in problems.
+    ///
+    /// # Errors
+    /// Every problem at once, in file order.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        let _ = (file, text);
+        todo!("rules")
+    }
+
+    /// The name it gives itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Hash of its text, 32 hex digits: its identity.
+    pub fn hash(&self) -> &str {
+        ""
+    }
+
+    /// The text it was read from.
+    pub fn text(&self) -> &str {
+        ""
+    }
+}
