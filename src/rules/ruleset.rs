@@ -1,22 +1,11 @@
 //! The compiled ruleset.
 
+use crate::yaml::Problem;
+
 /// Everything that decides: features, labels, programmes, alerts, weights. Immutable once loaded.
 #[derive(Debug)]
 pub struct Ruleset {
     name: String,
-}
-
-/// One mistake in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub file: String,
-    pub line: u64,
-    /// Dotted path: `programmes.big_spender.grant`.
-    pub path: String,
-    /// What is wrong: lower case, no full stop.
-    pub what: String,
-    /// The remedy, where there is one.
-    pub help: Option<String>,
 }
 
 impl Ruleset {
