@@ -7,3 +7,6 @@ pub mod merge;
 pub mod model;
 pub mod rules;
 pub mod yaml;
+
+// -- shell: talks to Kafka, clocks, disks and people --
+pub mod config;
