@@ -9,4 +9,6 @@ pub mod rules;
 pub mod yaml;
 
 // -- shell: talks to Kafka, clocks, disks and people --
+pub mod broker;
+mod clock;
 pub mod config;
