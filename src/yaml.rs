@@ -163,12 +163,7 @@ pub fn read(text: &str, problems: &mut Problems) -> Option<Node> {
 }
 
 /// Puts a finished node where it belongs: into the open list or map, or at the root.
-fn place(
-    done: Node,
-    stack: &mut [(Node, Option<Key>)],
-    root: &mut Option<Node>,
-    problems: &mut Problems,
-) -> bool {
+fn place(done: Node, stack: &mut [(Node, Option<Key>)], root: &mut Option<Node>, problems: &mut Problems) -> bool {
     match stack.last_mut() {
         None => *root = Some(done),
         Some((Node { value: Value::List(items), .. }, _)) => items.push(done),
@@ -325,11 +320,20 @@ pub fn parse_span(text: &str) -> Result<Duration, (String, String)> {
         "d" => 86_400_000,
         "" if number == "0" => 1,
         "" if !number.is_empty() => {
-            return Err((format!("\"{text}\" has no unit"), format!("write \"{number}s\", \"{number}m\" or \"{number}d\"")));
+            return Err((
+                format!("\"{text}\" has no unit"),
+                format!("write \"{number}s\", \"{number}m\" or \"{number}d\""),
+            ));
         }
-        _ => return Err((format!("\"{text}\" is no span of time"), "write a number and ms, s, m, h or d: \"30d\"".to_owned())),
+        _ => {
+            return Err((
+                format!("\"{text}\" is no span of time"),
+                "write a number and ms, s, m, h or d: \"30d\"".to_owned(),
+            ));
+        }
     };
-    let span = number.parse::<u64>().ok().and_then(|number| number.checked_mul(milliseconds)).map(Duration::from_millis);
+    let span =
+        number.parse::<u64>().ok().and_then(|number| number.checked_mul(milliseconds)).map(Duration::from_millis);
     span.filter(|span| *span <= MAX_SPAN)
         .ok_or_else(|| (format!("\"{text}\" is too long"), "at most 36500d".to_owned()))
 }
@@ -339,7 +343,11 @@ const MAX_SPAN: Duration = Duration::from_secs(36_500 * 86_400);
 /// The nearest of the known names, if it is near enough to be a slip.
 pub fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let bound = (name.chars().count() / 3).max(1);
-    known.map(|other| (distance(name, other), other)).min().filter(|(distance, _)| *distance <= bound).map(|(_, other)| other)
+    known
+        .map(|other| (distance(name, other), other))
+        .min()
+        .filter(|(distance, _)| *distance <= bound)
+        .map(|(_, other)| other)
 }
 
 /// Levenshtein distance.
