@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use crate::codec::RawRecord;
 use crate::merge::Lane;
-use crate::model::time::EventTime;
 
 /// One task's connection to the broker: its inputs, its journal partition, its transactions.
 pub trait Broker {
@@ -103,8 +102,6 @@ pub trait Broker {
 pub enum Fetched<'a> {
     Record {
         offset: u64,
-        /// The record's Kafka timestamp.
-        at: Option<EventTime>,
         raw: RawRecord<'a>,
     },
     /// Everything was handed over; nothing more at present.

@@ -157,12 +157,12 @@ fn hand_over(message: &BorrowedMessage<'_>, partition: u32, sink: &mut dyn FnMut
         .headers()
         .map(|headers| headers.iter().filter_map(|header| Some((header.key, header.value?))).collect())
         .unwrap_or_default();
-    let at = match message.timestamp() {
+    let timestamp = match message.timestamp() {
         Timestamp::CreateTime(at) | Timestamp::LogAppendTime(at) => Some(EventTime(at)),
         Timestamp::NotAvailable => None,
     };
-    let raw = RawRecord { key: message.key(), value: message.payload(), headers: &headers };
-    sink(partition, Fetched::Record { offset: unsigned(message.offset()), at, raw });
+    let raw = RawRecord { key: message.key(), value: message.payload(), headers: &headers, timestamp };
+    sink(partition, Fetched::Record { offset: unsigned(message.offset()), raw });
 }
 
 /// The library counts partitions with a sign, which only its own placeholders use.
