@@ -86,6 +86,11 @@ impl Merge {
         }
     }
 
+    /// Whether the last fetch found the partition's end.
+    pub fn is_at_end(&self, lane: Lane) -> bool {
+        self.lanes.get(&lane).is_some_and(|buffer| buffer.at_end)
+    }
+
     /// Records buffered of a partition.
     pub fn buffered(&self, lane: Lane) -> usize {
         self.lanes.get(&lane).map_or(0, |buffer| buffer.records.len())
