@@ -81,3 +81,6 @@ fn forget(record: &RawRecord<'_>) -> Result<Event, Fault> {
         unknown_values: 0,
     })
 }
+
+#[cfg(test)]
+mod tests;
