@@ -158,7 +158,7 @@ impl Engine {
         sum
     }
 
-    const fn lateness(&self) -> std::time::Duration {
+    fn lateness(&self) -> std::time::Duration {
         match self.mode {
             TimeMode::Live => self.rules.lateness,
             TimeMode::Event => std::time::Duration::ZERO,

@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod engine;
 pub mod merge;
+pub mod replay;
 pub mod model;
 pub mod rules;
 pub mod yaml;

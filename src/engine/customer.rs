@@ -194,7 +194,7 @@ impl Customer {
             }
             Body::Mention(mention) => {
                 mention.activity == Activity::Update
-                    && self.post(event, rules).is_some_and(|at| self.log[at].alerted() >> alert & 1 == 1)
+                    && self.post_of(event, rules).is_some_and(|at| self.log[at].alerted() >> alert & 1 == 1)
             }
             _ => false,
         }
@@ -209,7 +209,7 @@ impl Customer {
                 }
             }
             Body::Mention(_) => {
-                if let Some(at) = self.post(event, rules) {
+                if let Some(at) = self.post_of(event, rules) {
                     self.log[at].set_alerted(alert);
                 }
             }
@@ -217,7 +217,7 @@ impl Customer {
         }
     }
 
-    fn post(&self, event: &Event, rules: &Ruleset) -> Option<usize> {
+    fn post_of(&self, event: &Event, rules: &Ruleset) -> Option<usize> {
         self.find(Kind::Mention, xxhash_rust::xxh3::xxh3_64(event.object_key().as_bytes()), rules)
     }
 

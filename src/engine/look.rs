@@ -7,7 +7,6 @@ use super::evidence;
 use super::programme::{Held, Step};
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
-use crate::model::names::Named as _;
 use crate::model::output::{
     Alert, Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight,
 };
