@@ -6,3 +6,5 @@ pub mod engine;
 pub mod merge;
 pub mod model;
 pub mod rules;
+
+pub mod load;
