@@ -8,3 +8,7 @@ pub mod model;
 pub mod rules;
 
 pub mod load;
+
+// -- shell --
+pub mod cli;
+mod clock;
