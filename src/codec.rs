@@ -1,5 +1,6 @@
 //! Bytes to events, outputs to bytes.
 
+pub mod currency;
 pub mod output;
 
 use crate::model::event::{Event, Kind};

@@ -3,12 +3,12 @@
 // -- pure: no Kafka, clock, disk, randomness, logging or metrics --
 pub mod codec;
 pub mod engine;
+pub mod load;
 pub mod merge;
 pub mod model;
 pub mod rules;
+pub mod yaml;
 
-pub mod load;
-
-// -- shell --
+// -- shell: talks to Kafka, clocks, disks and people --
 pub mod cli;
 mod clock;

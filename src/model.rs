@@ -2,7 +2,9 @@
 
 pub mod event;
 pub mod id;
+pub mod keys;
 pub mod money;
+pub mod names;
 pub mod output;
 pub mod record;
 pub mod time;
