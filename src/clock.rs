@@ -1,19 +1,16 @@
-//! The only reader of a clock.
+//! The only reader of clocks.
 
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Measures how long something takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stopwatch(Instant);
+use crate::model::time::EventTime;
 
-impl Stopwatch {
-    /// Starts now.
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
+/// Wall time.
+pub(crate) fn wall() -> EventTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).min(EventTime::MAX)
+}
 
-    /// Since the start.
-    pub(crate) fn elapsed(self) -> Duration {
-        self.0.elapsed()
-    }
+/// A point to measure spans from; it never moves back.
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }

@@ -10,5 +10,7 @@ pub mod rules;
 pub mod yaml;
 
 // -- shell: talks to Kafka, clocks, disks and people --
+pub mod broker;
 pub mod cli;
 mod clock;
+pub mod config;

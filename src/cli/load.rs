@@ -7,13 +7,13 @@ mod source;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ArgGroup;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::Usage;
-use crate::clock::Stopwatch;
+use crate::clock;
 use crate::load::mix::Mix;
 use crate::load::{Load, Shape};
 use crate::model::event::Kind;
@@ -178,7 +178,7 @@ enum Total {
 struct Flow<'a> {
     sink: &'a mut dyn Sink,
     rate: Option<f64>,
-    watch: Stopwatch,
+    begun: Instant,
     progress: ProgressBar,
     total: Total,
     records: BTreeMap<Kind, u64>,
@@ -194,7 +194,7 @@ impl<'a> Flow<'a> {
         // Drawn to stderr, and only where that is a terminal.
         let progress = ProgressBar::new(length)
             .with_style(ProgressStyle::with_template(template).expect("a template that the tests draw"));
-        Self { sink, rate, watch: Stopwatch::start(), progress, total, records: BTreeMap::new(), bytes: 0 }
+        Self { sink, rate, begun: clock::now(), progress, total, records: BTreeMap::new(), bytes: 0 }
     }
 
     /// Hands on one record. `size` is what it takes of the source.
@@ -215,7 +215,7 @@ impl<'a> Flow<'a> {
         let Some(rate) = self.rate else { return };
         #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 records")]
         let due = Duration::from_secs_f64(self.records.values().sum::<u64>() as f64 / rate);
-        let ahead = due.saturating_sub(self.watch.elapsed());
+        let ahead = due.saturating_sub(self.begun.elapsed());
         if ahead > Duration::from_millis(1) {
             std::thread::sleep(ahead);
         }
@@ -224,7 +224,7 @@ impl<'a> Flow<'a> {
     fn finish(self) -> anyhow::Result<Summary> {
         self.sink.finish()?;
         self.progress.finish_and_clear();
-        Ok(Summary { records: self.records, bytes: self.bytes, seconds: self.watch.elapsed().as_secs_f64() })
+        Ok(Summary { records: self.records, bytes: self.bytes, seconds: self.begun.elapsed().as_secs_f64() })
     }
 }
 
