@@ -170,26 +170,31 @@ impl Load {
         EventTime(self.shape.start.0 + by_daylight(passed))
     }
 
-    /// The share of the span that has passed at an instant.
-    fn passed(&self, at: EventTime) -> f64 {
-        let since = u32::try_from((at.0 - self.shape.start.0) / 1_000).unwrap_or(0);
-        f64::from(since) / self.shape.span.as_secs_f64()
+    /// Days from the start to an instant.
+    fn days(&self, at: EventTime) -> f64 {
+        let seconds = u32::try_from((at.0 - self.shape.start.0) / 1_000).unwrap_or(0);
+        f64::from(seconds) / 86_400.0
     }
 
     /// Draws a customer who is around; the busiest come up most.
     fn someone(&mut self, at: EventTime) -> (u32, Persona) {
-        let passed = self.passed(at);
+        let days = self.days(at);
         let mut tries = 0;
         loop {
             let rank = u64::from(self.zipf.rank(&mut self.random));
             let place = (rank * SPREAD + self.shift) % u64::from(self.shape.customers);
             let index = u32::try_from(place).expect("a remainder of a 32-bit number");
-            let persona = Persona::of(self.shape.seed, index);
+            let persona = self.persona(index, at);
             tries += 1;
-            if persona.is_around(passed) || tries == MAX_TRIES {
+            if persona.is_around(days) || tries == MAX_TRIES {
                 return (index, persona);
             }
         }
+    }
+
+    /// Who a customer is at an instant.
+    fn persona(&self, index: u32, at: EventTime) -> Persona {
+        Persona::of(self.shape.seed, index, self.days(at))
     }
 
     /// Notes that a customer acts; true the first time.

@@ -11,7 +11,7 @@ pub(crate) struct Persona {
     level_cents: f64,
     pub(crate) favourite: &'static str,
     pub(crate) platform: &'static str,
-    /// When the customer is around, as shares of the span: from joining to going silent.
+    /// When the customer is around, in days of the cycle: from coming to going silent.
     around: (f64, f64),
     /// When the customer is unhappy: surveys turn bad and posts turn into complaints.
     unhappy: Option<(f64, f64)>,
@@ -27,31 +27,39 @@ pub(crate) enum Plan {
 }
 
 impl Persona {
-    /// Customer number `index` under `seed`.
-    pub(crate) fn of(seed: u64, index: u32) -> Self {
+    /// Customer number `index` under `seed`, as they are `days` after the start.
+    ///
+    /// Tastes last; coming, going and bad times are drawn anew every [`CYCLE_DAYS`], so that a shop of any
+    /// age has newcomers, regulars and people who went silent.
+    pub(crate) fn of(seed: u64, index: u32, days: f64) -> Self {
         let mut random = Random::of(seed, u64::from(index));
         let level_cents = MEDIAN_CENTS * (0.6 * random.normal()).exp();
         let favourite = random.pick(&CATEGORIES);
         let platform = random.pick(&PLATFORMS);
-        let from = if random.chance(0.35) { random.unit() * 0.8 } else { 0.0 };
-        let until = if random.chance(0.4) { from + 0.08 + random.unit() * (1.0 - from) } else { f64::INFINITY };
-        let unhappy = random.chance(0.07).then(|| {
-            let begin = from + random.unit() * 0.7 * (1.0 - from);
-            (begin, begin + 0.05 + 0.15 * random.unit())
-        });
         let subscriber = random.chance(0.06).then(|| if random.chance(0.6) { Plan::Monthly } else { Plan::Yearly });
         let followers = whole((4.0 + 1.5 * random.normal()).exp());
-        Self { level_cents, favourite, platform, around: (from, until), unhappy, subscriber, followers }
+
+        let cycle = whole(days / CYCLE_DAYS);
+        let mut random = Random::of(random.bits(), u64::from(cycle));
+        let begin = f64::from(cycle) * CYCLE_DAYS;
+        let from = if random.chance(0.35) { random.unit() * 320.0 } else { 0.0 };
+        let until = if random.chance(0.4) { from + 30.0 + random.unit() * (CYCLE_DAYS - from) } else { f64::INFINITY };
+        let unhappy = random.chance(0.07).then(|| {
+            let since = from + random.unit() * 0.7 * (CYCLE_DAYS - from);
+            (begin + since, begin + since + 20.0 + 60.0 * random.unit())
+        });
+        let around = (begin + from, begin + until);
+        Self { level_cents, favourite, platform, around, unhappy, subscriber, followers }
     }
 
-    /// Whether the customer does anything when this share of the span has passed.
-    pub(crate) fn is_around(&self, passed: f64) -> bool {
-        passed >= self.around.0 && passed < self.around.1
+    /// Whether the customer does anything at that time.
+    pub(crate) fn is_around(&self, days: f64) -> bool {
+        days >= self.around.0 && days < self.around.1
     }
 
     /// Whether this is the customer's bad time.
-    pub(crate) fn is_unhappy(&self, passed: f64) -> bool {
-        self.unhappy.is_some_and(|(from, until)| passed >= from && passed < until)
+    pub(crate) fn is_unhappy(&self, days: f64) -> bool {
+        self.unhappy.is_some_and(|(from, until)| days >= from && days < until)
     }
 
     /// What one order comes to, in cents: log-normal about the customer's own level.
@@ -82,6 +90,8 @@ pub(crate) fn region(index: u32) -> &'static str {
     REGIONS[index as usize % REGIONS.len()]
 }
 
+/// After so many days people's comings and goings are drawn anew.
+const CYCLE_DAYS: f64 = 400.0;
 /// The middle of what orders cost.
 const MEDIAN_CENTS: f64 = 3_600.0;
 
@@ -91,10 +101,18 @@ mod tests {
 
     #[test]
     fn a_customer_is_the_same_whenever_asked_and_another_under_another_seed() {
-        let print = |seed, index| format!("{:?}", Persona::of(seed, index));
+        let print = |seed, index| format!("{:?}", Persona::of(seed, index, 10.0));
         assert_eq!(print(1, 5), print(1, 5));
         assert_ne!(print(1, 5), print(2, 5));
         assert_ne!(print(1, 5), print(1, 6));
+    }
+
+    #[test]
+    fn tastes_last_while_comings_and_goings_change() {
+        let at = |days| Persona::of(1, 5, days);
+        assert_eq!((at(0.0).favourite, at(0.0).subscriber), (at(1_000.0).favourite, at(1_000.0).subscriber));
+        assert_eq!(format!("{:?}", at(0.0)), format!("{:?}", at(399.9)));
+        assert_ne!(at(0.0).around, at(400.0).around);
     }
 
     #[test]
@@ -105,8 +123,8 @@ mod tests {
 
     #[test]
     fn some_go_silent_and_some_have_a_bad_time() {
-        let all: Vec<Persona> = (0..10_000).map(|index| Persona::of(9, index)).collect();
-        let gone = all.iter().filter(|persona| !persona.is_around(0.999)).count();
+        let all: Vec<Persona> = (0..10_000).map(|index| Persona::of(9, index, 399.0)).collect();
+        let gone = all.iter().filter(|persona| !persona.is_around(399.0)).count();
         let unhappy = all.iter().filter(|persona| persona.unhappy.is_some()).count();
         assert!((1_500..4_500).contains(&gone), "{gone}");
         assert!((500..900).contains(&unhappy), "{unhappy}");

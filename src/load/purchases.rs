@@ -66,7 +66,7 @@ impl Load {
         line.text("channel", "web");
         line.raw("subscription", &format!("{{\"plan\":\"{plan}\",\"period_end\":\"{date}\"}}"));
         line.close();
-        if who.is_around(self.passed(end)) && self.random.chance(0.8) {
+        if who.is_around(self.days(end)) && self.random.chance(0.8) {
             let early = self.random.within(HOUR_MS, 2 * DAY_MS);
             self.plan(after(end, -early), index, What::Renew);
         }

@@ -47,7 +47,7 @@ impl Load {
             What::Refund { order, cents, ordered } => self.refund(index, order, cents, ordered, out),
             What::Cancel { order, cents } => self.take_back(index, order, cents, "cancelled", out),
             What::Dispute { order, cents } => self.take_back(index, order, cents, "disputed", out),
-            What::Renew => self.subscribe(index, &Persona::of(self.shape.seed, index), at, out),
+            What::Renew => self.subscribe(index, &self.persona(index, at), at, out),
             What::Heartbeat { session, left } => self.stay_online(index, session, left, out),
             What::Offline { session } => self.presence(index, session, "offline", at, out),
             What::Convert { referral, referred } => self.convert(index, referral, referred, out),

@@ -13,7 +13,7 @@ use super::{DAY_MS, Generated, HOUR_MS, Load};
 impl Load {
     /// Answers a survey: badly in a bad time.
     pub(super) fn answer(&mut self, index: u32, who: &Persona, at: EventTime, out: &mut Generated) {
-        let bad = self.random.chance(if who.is_unhappy(self.passed(at)) { 0.8 } else { 0.03 });
+        let bad = self.random.chance(if who.is_unhappy(self.days(at)) { 0.8 } else { 0.03 });
         let interaction = self.number();
         self.survey(index, interaction, 0, bad, at, out);
         if self.random.chance(REVISED) {
@@ -57,7 +57,7 @@ impl Load {
 
     /// Writes a post; now and then the author is known by handle alone.
     pub(super) fn post(&mut self, index: u32, who: &Persona, at: EventTime, out: &mut Generated) {
-        let bad = self.random.chance(if who.is_unhappy(self.passed(at)) { 0.7 } else { 0.06 });
+        let bad = self.random.chance(if who.is_unhappy(self.days(at)) { 0.7 } else { 0.06 });
         let text = self.random.pick(if bad { &COMPLAINTS } else { &PRAISES });
         let post = self.number();
         if self.random.chance(STRANGERS) {
@@ -87,7 +87,7 @@ impl Load {
         at: EventTime,
         out: &mut Generated,
     ) {
-        let who = Persona::of(self.shape.seed, index);
+        let who = self.persona(index, at);
         let (public, sentiment) = (self.random.chance(0.9), self.sentiment(text));
         let mut line = self.line(index, at, out, Kind::Mention);
         line.text("platform", who.platform);
@@ -151,7 +151,7 @@ impl Load {
         at: EventTime,
         out: &mut Generated,
     ) {
-        let value = Persona::of(self.shape.seed, referred).order_cents(&mut self.random);
+        let value = self.persona(referred, at).order_cents(&mut self.random);
         let mut line = self.line(index, at, out, Kind::Referral);
         line.text("referred_customer_id", &customer::id(referred));
         line.text("status", status);
