@@ -6,7 +6,7 @@
 //!
 //! Read in this order: [`decode`], `envelope.rs`, `kinds.rs`, `field.rs`, `json.rs`.
 
-pub mod currency;
+pub(crate) mod currency;
 mod decimal;
 mod envelope;
 mod fault;
@@ -81,3 +81,6 @@ fn forget(record: &RawRecord<'_>) -> Result<Event, Fault> {
         unknown_values: 0,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ pub mod compile;
 mod evidence;
 pub mod fact;
 pub mod fields;
-mod parse;
+pub(crate) mod parse;
 pub mod program;
 pub mod ruleset;
 pub mod value;

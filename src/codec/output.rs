@@ -215,3 +215,6 @@ fn subject(output: &Output) -> Option<Cow<'_, str>> {
 
 /// The `type` of alerts.
 const ALERT: &str = "agent.alert";
+
+#[cfg(test)]
+mod tests;

@@ -215,7 +215,7 @@ pub struct Evidence {
 }
 
 /// A value in evidence. Ints are JSON numbers, decimals strings without trailing zeros, times RFC 3339.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
     Bool(bool),
     Int(i64),

@@ -24,9 +24,9 @@ pub enum Fact {
 }
 
 /// Gives an expression the values of its facts.
-pub trait Facts {
+pub trait Facts<'v> {
     /// The fact's value; `Error(Missing)` where it has none.
-    fn fact(&self, fact: Fact) -> Val<'_>;
+    fn fact(&self, fact: Fact) -> Val<'v>;
     /// Local dates from that of `time` to that of the look.
     fn days_since(&self, time: EventTime) -> i64;
 }

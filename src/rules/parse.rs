@@ -14,7 +14,7 @@ use super::calendar::Calendar;
 use super::compile;
 use super::fact::{Fact, Scope};
 use super::program::Program;
-use super::ruleset::{Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::ruleset::{Aggregate, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::output::Scalar;
@@ -274,6 +274,11 @@ fn never() -> Program {
 /// Works out what each kind's events must leave behind, and what labels and programmes wait for.
 fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Plan {
     let mut plan = Plan::default();
+    let mut sums = 0..;
+    plan.sums = features
+        .iter()
+        .map(|feature| matches!(feature.aggregate, Aggregate::Sum | Aggregate::Avg).then(|| sums.next()).flatten())
+        .collect();
     for (index, feature) in features.iter().enumerate() {
         let kind = plan.of_mut(feature.kind);
         kind.features.push(index as u8);
@@ -299,6 +304,9 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Pla
             match fact {
                 Fact::Feature(index) if !plan.watched.contains(&index) => plan.watched.push(index),
                 Fact::Subscribed => plan.subscribed = true,
+                Fact::LastSeen => plan.reads.last_seen = true,
+                Fact::FirstPurchase | Fact::LastPurchase => plan.reads.purchases = true,
+                Fact::Profile(_) => plan.reads.profile = true,
                 _ => {}
             }
         }

@@ -173,12 +173,12 @@ impl Program {
     }
 
     /// Its value over the facts.
-    pub fn eval<'v>(&'v self, facts: &'v impl Facts) -> Val<'v> {
+    pub fn eval<'v>(&'v self, facts: &impl Facts<'v>) -> Val<'v> {
         self.step(0, facts).0
     }
 
     /// A predicate's answer; `None` where it is in error.
-    pub fn decide(&self, facts: &impl Facts) -> Option<bool> {
+    pub fn decide<'v>(&'v self, facts: &impl Facts<'v>) -> Option<bool> {
         match self.eval(facts) {
             Val::Bool(answer) => Some(answer),
             _ => None,
@@ -186,7 +186,7 @@ impl Program {
     }
 
     /// Evaluates the operation at `at` with its operands; returns where the next one starts.
-    fn step<'v>(&'v self, at: usize, facts: &'v impl Facts) -> (Val<'v>, usize) {
+    fn step<'v>(&'v self, at: usize, facts: &impl Facts<'v>) -> (Val<'v>, usize) {
         let next = at + 1;
         match &self.ops[at] {
             Op::Const(value) => (value.into(), next),
@@ -218,7 +218,7 @@ impl Program {
     }
 
     /// `&&` and `||`: `decisive` on either side decides, whatever the other side is, errors included.
-    fn logical<'v>(&'v self, left: usize, end: u16, decisive: bool, facts: &'v impl Facts) -> (Val<'v>, usize) {
+    fn logical<'v>(&'v self, left: usize, end: u16, decisive: bool, facts: &impl Facts<'v>) -> (Val<'v>, usize) {
         let end = usize::from(end);
         let (left, right) = self.step(left, facts);
         if left == Val::Bool(decisive) {
@@ -234,7 +234,7 @@ impl Program {
     }
 }
 
-fn days_since<'v>(value: Val<'v>, facts: &impl Facts) -> Val<'v> {
+fn days_since<'v>(value: Val<'v>, facts: &impl Facts<'v>) -> Val<'v> {
     match value {
         Val::Time(time) => Val::Int(facts.days_since(time)),
         Val::Error(fault) => Val::Error(fault),

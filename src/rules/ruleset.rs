@@ -134,6 +134,18 @@ pub struct Plan {
     pub days: Vec<(Fact, super::program::Comparison, i64)>,
     /// Whether labels or programmes read `subscribed`.
     pub subscribed: bool,
+    /// For each feature its place among those that sum.
+    pub sums: Vec<Option<u8>>,
+    /// By kind: whether its events, besides counting in features, may change what a label or programme reads.
+    pub reads: Reads,
+}
+
+/// Facts other than features that labels or programmes read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    pub last_seen: bool,
+    pub purchases: bool,
+    pub profile: bool,
 }
 
 /// What is kept of one kind of event.
@@ -154,6 +166,14 @@ impl Plan {
     /// The plan of one kind.
     pub const fn of(&self, kind: Kind) -> &KindPlan {
         &self.kinds[kind as usize]
+    }
+
+    /// Whether an event of the kind may change what a label or programme reads.
+    pub fn touches(&self, kind: Kind) -> bool {
+        let seen = self.reads.last_seen && !matches!(kind, Kind::Customer | Kind::Case);
+        let bought = kind == Kind::Purchase && (self.reads.purchases || self.subscribed);
+        let described = kind == Kind::Customer && self.reads.profile;
+        seen || bought || described || self.of(kind).features.iter().any(|feature| self.watched.contains(feature))
     }
 
     pub(super) const fn of_mut(&mut self, kind: Kind) -> &mut KindPlan {
@@ -190,6 +210,16 @@ impl Ruleset {
             ("programmes", self.programmes.iter().map(|programme| programme.name.as_str()).collect()),
             ("alerts", self.alerts.iter().map(|alert| alert.name.as_str()).collect()),
         ]
+    }
+
+    /// How many features sum.
+    pub(crate) fn sums(&self) -> usize {
+        self.plan.sums.iter().flatten().count()
+    }
+
+    /// A feature's place among those that sum.
+    pub(crate) fn sum_of(&self, feature: u8) -> Option<usize> {
+        self.plan.sums[usize::from(feature)].map(usize::from)
     }
 
     /// Until when an event or object of a kind at `place` is remembered; `None` for ever.

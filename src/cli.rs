@@ -1,0 +1,39 @@
+//! The commands.
+
+mod load;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Decides from Kafka topics who is a VIP now, and why, by written rules.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Load(Box<load::Args>),
+}
+
+/// A mistake in the arguments that shows only once they are read together: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// Reads the arguments and runs the command: 0 done, 1 failed while running, 2 wrong usage or configuration.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Load(args) => load::run(*args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vipstream: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
