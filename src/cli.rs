@@ -1,6 +1,9 @@
 //! The commands.
 
+mod check;
 mod load;
+mod replay;
+mod values;
 
 use std::process::ExitCode;
 
@@ -16,7 +19,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Load(Box<load::Args>),
+    Replay(replay::Args),
 }
 
 /// A mistake in the arguments that shows only once they are read together: exit code 2.
@@ -27,7 +32,9 @@ pub(crate) struct Usage(pub(crate) String);
 /// Reads the arguments and runs the command: 0 done, 1 failed while running, 2 wrong usage or configuration.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
         Command::Load(args) => load::run(*args),
+        Command::Replay(args) => replay::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
