@@ -1,6 +1,7 @@
 //! The commands.
 
 mod load;
+pub mod run;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Load(Box<load::Args>),
+    Run(run::RunArgs),
 }
 
 /// A mistake in the arguments that shows only once they are read together: exit code 2.
@@ -27,10 +29,11 @@ pub(crate) struct Usage(pub(crate) String);
 /// Reads the arguments and runs the command: 0 done, 1 failed while running, 2 wrong usage or configuration.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Load(args) => load::run(*args),
+        Command::Load(args) => load::run(*args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("vipstream: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
