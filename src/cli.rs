@@ -3,6 +3,7 @@
 mod check;
 mod load;
 mod replay;
+mod run;
 mod values;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ enum Command {
     Check(check::Args),
     Load(Box<load::Args>),
     Replay(replay::Args),
+    Run(run::RunArgs),
 }
 
 /// A mistake in the arguments that shows only once they are read together: exit code 2.
@@ -32,12 +34,13 @@ pub(crate) struct Usage(pub(crate) String);
 /// Reads the arguments and runs the command: 0 done, 1 failed while running, 2 wrong usage or configuration.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Check(args) => check::run(&args),
-        Command::Load(args) => load::run(*args),
-        Command::Replay(args) => replay::run(&args),
+        Command::Check(args) => check::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Load(args) => load::run(*args).map(|()| ExitCode::SUCCESS),
+        Command::Replay(args) => replay::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("vipstream: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
