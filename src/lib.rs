@@ -5,4 +5,5 @@ pub mod codec;
 pub mod engine;
 pub mod merge;
 pub mod model;
+pub mod proto;
 pub mod rules;
