@@ -6,7 +6,7 @@
 //!
 //! Read in this order: [`decode`], `envelope.rs`, `kinds.rs`, `field.rs`, `json.rs`.
 
-mod currency;
+pub(crate) mod currency;
 mod decimal;
 mod envelope;
 mod fault;

@@ -1,7 +1,7 @@
 //! The currencies that ISO 4217 knows. A code it does not know is a typo, and money in it a guess.
 
 /// Whether `code` is an ISO 4217 code: three capital letters, in use or withdrawn.
-pub(super) fn is_known(code: &str) -> bool {
+pub(crate) fn is_known(code: &str) -> bool {
     place(code.as_bytes()).is_some_and(|place| KNOWN[place / 64] & (1 << (place % 64)) != 0)
 }
 
