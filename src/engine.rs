@@ -1,11 +1,33 @@
 //! The pure core: an epoch in, outputs out. Read this first.
+//!
+//! Before each event its customer's deadlines fire, then the event is applied, then one look judges labels and programmes,
+//! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
+
+mod apply;
+mod bucket;
+mod customer;
+mod deadlines;
+mod entry;
+mod evidence;
+mod features;
+mod look;
+mod presence;
+mod programme;
 
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+
+use crate::model::event::Event;
+use crate::model::id::CustomerId;
 use crate::model::output::Output;
-use crate::model::record::Epoch;
+use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use apply::{Arrival, Outcome};
+use customer::{Customer, NEVER};
+use deadlines::{Deadlines, Slot};
+use look::Occasion;
 
 /// How time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,47 +44,298 @@ pub struct Engine {
     rules: Arc<Ruleset>,
     app: String,
     mode: TimeMode,
+    /// How far event time has certainly come. Invariant: never moves back.
+    clock: EventTime,
+    wall: EventTime,
+    customers: Vec<Customer>,
+    slots: HashTable<Slot>,
+    deadlines: Deadlines,
+    /// Looks that wait for the clock to reach their customer's time.
+    looks: Deadlines,
+    behind: bool,
+    stats: Stats,
 }
 
 /// Plain counters since the engine was made; the task publishes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// Events applied or counted, dead letters not.
     pub events: u64,
     pub duplicates: u64,
+    /// Older than the deadlines they should precede.
     pub late: u64,
+    /// Older than everything that could hold them.
     pub expired: u64,
+    /// Test purchases.
+    pub tests: u64,
+    /// In a currency without a rate.
+    pub unpriced: u64,
+    /// Refunds beyond their order's amount.
+    pub clamped: u64,
+    /// Refunds whose order never came.
+    pub unmatched: u64,
+    /// Came after a deadline of their customer that they should precede.
+    pub reordered: u64,
+    /// Alerts past their `expires_at`.
+    pub stale_alerts: u64,
+    /// Values of optional enums that this build does not know.
+    pub unknown_values: u64,
+    pub dead_letters: u64,
+    /// Deadlines that fired.
+    pub deadlines: u64,
+    /// Customers known.
     pub customers: u64,
 }
+
+/// Deadlines fired for others in one epoch; more wait for the next, so that a wave at midnight delays no event.
+const SLICE: usize = 10_000;
 
 impl Engine {
     /// An engine without customers.
     pub fn new(rules: Arc<Ruleset>, app: &str, mode: TimeMode) -> Self {
-        Self { rules, app: app.to_owned(), mode }
+        Self {
+            rules,
+            app: app.to_owned(),
+            mode,
+            clock: EventTime::MIN,
+            wall: EventTime::MIN,
+            customers: Vec::new(),
+            slots: HashTable::new(),
+            deadlines: Deadlines::default(),
+            looks: Deadlines::default(),
+            behind: false,
+            stats: Stats::default(),
+        }
     }
 
     /// Applies one epoch: each record with the deadlines that fall due before it, then time up to the epoch's clock.
     pub fn apply(&mut self, epoch: Epoch, outputs: &mut Vec<Output>) {
-        let _ = (epoch, outputs, &self.rules, &self.app, self.mode);
-        todo!("engine")
+        self.wall = self.wall.max(epoch.wall);
+        self.behind = false;
+        let mut slice = SLICE;
+        for record in epoch.records {
+            let reached = match self.mode {
+                TimeMode::Live => record.merge_time.min(epoch.clock).min(self.wall),
+                TimeMode::Event => record.merge_time,
+            };
+            self.clock = self.clock.max(reached);
+            self.fire_due(&mut slice, outputs);
+            self.take(record, outputs);
+        }
+        self.clock = self.clock.max(epoch.clock);
+        self.fire_due(&mut slice, outputs);
     }
 
     /// Whether due deadlines were left for the next epoch (a wave is worked off in slices).
-    pub fn is_behind(&self) -> bool {
-        false
+    pub const fn is_behind(&self) -> bool {
+        self.behind
     }
 
-    /// The earliest instant at which a deadline is queued; an epoch whose clock passes it (plus lateness) has work.
+    /// The earliest queued deadline: an epoch whose clock reaches it, `lateness` included, may have work.
     pub fn next_deadline(&self) -> Option<EventTime> {
-        None
+        let deadline = self.deadlines.first().map(|at| at.plus(self.lateness()));
+        deadline.into_iter().chain(self.looks.first()).min()
+    }
+
+    /// How far event time has come.
+    pub const fn clock(&self) -> EventTime {
+        self.clock
     }
 
     /// Counters so far.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        Stats { customers: self.customers.len() as u64, ..self.stats.clone() }
     }
 
     /// A digest of the whole state, independent of the order in which customers were met.
     pub fn digest(&self) -> u128 {
-        0
+        let mut sum = 0u128;
+        for customer in &self.customers {
+            let mut hash = xxhash_rust::xxh3::Xxh3::new();
+            customer.digest(&mut hash);
+            sum = sum.wrapping_add(hash.digest128());
+        }
+        sum
     }
+
+    fn lateness(&self) -> std::time::Duration {
+        match self.mode {
+            TimeMode::Live => self.rules.lateness,
+            TimeMode::Event => std::time::Duration::ZERO,
+        }
+    }
+
+    fn due(&self) -> EventTime {
+        self.clock.minus(self.lateness())
+    }
+
+    /// Fires what fell due, in the order (instant, id), as far as the slice reaches.
+    fn fire_due(&mut self, slice: &mut usize, outputs: &mut Vec<Output>) {
+        let (due, clock) = (self.due(), self.clock);
+        while *slice > 0 {
+            let customers = &self.customers;
+            let by_id = |slots: &mut Vec<Slot>| slots.sort_by(|l, r| id_of(customers, *l).cmp(id_of(customers, *r)));
+            if let Some((at, slot)) = self.deadlines.pop(due, by_id) {
+                *slice -= usize::from(self.reach(slot, at, outputs));
+            } else if let Some((at, slot)) = self.looks.pop(clock, by_id) {
+                let customer = &self.customers[slot as usize];
+                if customer.look_pending && customer.as_of <= at {
+                    self.look(slot, None, false, outputs);
+                    self.requeue(slot);
+                }
+            } else {
+                return;
+            }
+        }
+        self.behind = self.deadlines.first().is_some_and(|at| at <= due) || self.looks.first().is_some_and(|at| at <= clock);
+    }
+
+    /// A queued instant came up: fires the deadline if it still stands, else queues the one that does.
+    fn reach(&mut self, slot: Slot, at: EventTime, outputs: &mut Vec<Output>) -> bool {
+        let customer = &mut self.customers[slot as usize];
+        if customer.queued != at {
+            return false;
+        }
+        customer.queued = NEVER;
+        let fires = customer.deadline == at;
+        if fires {
+            self.fire(slot, outputs);
+        }
+        self.requeue(slot);
+        fires
+    }
+
+    /// Fires a customer's deadline: time moves to it, then one look.
+    fn fire(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+        let customer = &mut self.customers[slot as usize];
+        let at = customer.deadline;
+        customer.fired = at;
+        customer.advance(at, &self.rules);
+        self.stats.deadlines += 1;
+        self.look(slot, None, false, outputs);
+        self.customers[slot as usize].find_deadline(&self.rules);
+    }
+
+    /// Queues a customer's deadline, unless it stands in the queue at or before it already.
+    fn requeue(&mut self, slot: Slot) {
+        let customer = &mut self.customers[slot as usize];
+        if customer.deadline < customer.queued {
+            customer.queued = customer.deadline;
+            self.deadlines.push(customer.deadline, slot);
+        }
+    }
+
+    fn look(&mut self, slot: Slot, event: Option<(&Event, Position)>, refund: bool, outputs: &mut Vec<Output>) {
+        let customer = &mut self.customers[slot as usize];
+        customer.look_pending = false;
+        let occasion = Occasion { app: &self.app, rules: &self.rules, event, refund };
+        look::look(customer, &occasion, outputs);
+    }
+
+    /// Takes one record: a dead letter goes straight out.
+    fn take(&mut self, record: Record, outputs: &mut Vec<Output>) {
+        let event = match record.body {
+            Ok(event) => event,
+            Err(dead_letter) => {
+                self.stats.dead_letters += 1;
+                outputs.push(Output::DeadLetter(record.position, dead_letter));
+                return;
+            }
+        };
+        self.stats.events += 1;
+        self.stats.unknown_values += u64::from(event.unknown_values);
+        self.stats.late += u64::from(event.at < self.due());
+        let slot = self.slot_of(&event);
+        self.catch_up(slot, event.at, outputs);
+        let rules = Arc::clone(&self.rules);
+        let customer = &mut self.customers[slot as usize];
+        customer.advance(event.at, &rules);
+        let arrival = Arrival { event: &event, position: record.position, rules: &rules, stats: &mut self.stats };
+        let outcome = arrival.apply(customer);
+        if event.customer.is_some() {
+            self.judge(slot, &event, record.position, outcome, outputs);
+        }
+        if outcome.alert {
+            self.alert(slot, &event, record.position, outputs);
+        }
+    }
+
+    /// Looks after an event, at once or when the clock reaches it, and queues what time will bring.
+    fn judge(&mut self, slot: Slot, event: &Event, position: Position, outcome: Outcome, outputs: &mut Vec<Output>) {
+        let customer = &mut self.customers[slot as usize];
+        if outcome.look && (customer.look_again || self.rules.plan.touches(event.kind())) {
+            if customer.as_of > self.clock {
+                customer.look_pending = true;
+                self.looks.push(customer.as_of, slot);
+            } else {
+                self.look(slot, Some((event, position)), outcome.refund, outputs);
+            }
+        }
+        self.customers[slot as usize].find_deadline(&self.rules);
+        self.requeue(slot);
+    }
+
+    /// Fires the customer's own deadlines before an event of its: up to the event's time, never beyond the clock.
+    fn catch_up(&mut self, slot: Slot, at: EventTime, outputs: &mut Vec<Output>) {
+        let customer = &self.customers[slot as usize];
+        self.stats.reordered += u64::from(at < customer.fired && !customer.held.is_empty());
+        if customer.look_pending && customer.as_of <= self.clock {
+            self.look(slot, None, false, outputs);
+            self.customers[slot as usize].find_deadline(&self.rules);
+        }
+        let limit = self.due().max(at.min(self.clock));
+        while !self.customers[slot as usize].look_pending && self.customers[slot as usize].deadline <= limit {
+            self.fire(slot, outputs);
+        }
+    }
+
+    fn alert(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+        let rules = Arc::clone(&self.rules);
+        for index in &rules.plan.of(event.kind()).alerts {
+            let rule = &rules.alerts[usize::from(*index)];
+            let customer = &mut self.customers[slot as usize];
+            if customer.has_alerted(*index, rule, event, &rules) {
+                continue;
+            }
+            let occasion = Occasion { app: &self.app, rules: &rules, event: Some((event, position)), refund: false };
+            let known = event.customer.is_some().then_some(&*customer);
+            let Some(alert) = look::alert(rule, known, event, position, &occasion) else { continue };
+            if self.mode == TimeMode::Live && alert.expires_at.is_some_and(|end| end < self.wall) {
+                self.stats.stale_alerts += 1;
+                continue;
+            }
+            customer.note_alerted(*index, rule, event, &rules);
+            outputs.push(Output::Alert(Box::new(alert)));
+        }
+    }
+
+    /// The customer an event is about, made on first sight. An author known by handle only is remembered apart:
+    /// no customer id holds the mark that starts its key.
+    fn slot_of(&mut self, event: &Event) -> Slot {
+        let id = match &event.customer {
+            Some(id) => id.clone(),
+            None => CustomerId(compact_str::format_compact!("{AUTHOR}{}", look::entity(event))),
+        };
+        let hash = hash_of(&id);
+        let customers = &self.customers;
+        if let Some(slot) = self.slots.find(hash, |slot| customers[*slot as usize].id == id) {
+            return *slot;
+        }
+        let slot = Slot::try_from(self.customers.len()).expect("a task holds fewer than 2^32 customers");
+        self.customers.push(Customer::new(id, &self.rules));
+        let customers = &self.customers;
+        self.slots.insert_unique(hash, slot, |slot| hash_of(&customers[*slot as usize].id));
+        slot
+    }
+}
+
+/// Starts the key of an author known by handle only.
+const AUTHOR: char = '\u{1}';
+
+fn hash_of(id: &CustomerId) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(id.as_str().as_bytes())
+}
+
+fn id_of(customers: &[Customer], slot: Slot) -> &CustomerId {
+    &customers[slot as usize].id
 }

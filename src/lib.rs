@@ -3,6 +3,15 @@
 // -- pure: no Kafka, clock, disk, randomness, logging or metrics --
 pub mod codec;
 pub mod engine;
+pub mod load;
 pub mod merge;
+pub mod replay;
 pub mod model;
 pub mod rules;
+pub mod yaml;
+
+// -- shell: talks to Kafka, clocks, disks and people --
+pub mod broker;
+pub mod cli;
+mod clock;
+pub mod config;

@@ -2,7 +2,10 @@
 
 pub mod event;
 pub mod id;
+pub mod keys;
 pub mod money;
+pub mod murmur2;
+pub mod names;
 pub mod output;
 pub mod record;
 pub mod time;

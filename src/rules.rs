@@ -1,3 +1,11 @@
 //! Written rules: YAML to a checked, compiled [`ruleset::Ruleset`].
 
+pub mod calendar;
+pub mod compile;
+mod evidence;
+pub mod fact;
+pub mod fields;
+pub(crate) mod parse;
+pub mod program;
 pub mod ruleset;
+pub mod value;

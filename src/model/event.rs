@@ -274,7 +274,7 @@ pub struct Engagement {
 }
 
 /// A customer record: the whole profile, which replaces the one before.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Profile {
     pub version: i64,
     pub name: Option<CompactString>,
@@ -294,7 +294,7 @@ pub struct Profile {
 }
 
 /// A free attribute of a profile.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Attribute {
     Text(CompactString),
     Number(Decimal),

@@ -215,13 +215,25 @@ pub struct Evidence {
 }
 
 /// A value in evidence. Ints are JSON numbers, decimals strings without trailing zeros, times RFC 3339.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
     Bool(bool),
     Int(i64),
     Decimal(Decimal),
     Text(CompactString),
     Time(EventTime),
+}
+
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(value) => value.fmt(f),
+            Self::Decimal(value) => value.normalize().fmt(f),
+            Self::Text(value) => value.fmt(f),
+            Self::Time(value) => value.fmt(f),
+        }
+    }
 }
 
 impl Output {

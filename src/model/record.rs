@@ -18,8 +18,35 @@ pub struct DeadLetter {
     /// One sentence for a person: what is wrong and what is allowed.
     pub message: String,
     pub key: Option<Vec<u8>>,
-    /// `None` for a null value. At most 16 MB; what is beyond is cut and `full_bytes` says how much there was.
+    /// `None` for a null value. At most [`MAX_DEAD_LETTER_BYTES`] together with the key; what is beyond is cut.
     pub value: Option<Vec<u8>>,
+    /// Set where the value was cut.
+    pub truncated: Option<Truncated>,
+}
+
+/// What a cut value was: enough to find and recognise the record where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truncated {
+    pub full_bytes: u64,
+    /// XXH3 (64 bits) of the whole value.
+    pub xxh3: u64,
+}
+
+/// Bytes of key and value that a dead letter keeps. `vip.dlq` takes records of 16 MB (2^24 bytes); the
+/// difference is room for its headers.
+pub const MAX_DEAD_LETTER_BYTES: usize = 16_000_000;
+
+impl DeadLetter {
+    /// A refused record, its bytes copied up to [`MAX_DEAD_LETTER_BYTES`].
+    pub fn of(code: Code, message: String, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
+        let key = key.map(|bytes| &bytes[..bytes.len().min(MAX_DEAD_LETTER_BYTES)]);
+        let room = MAX_DEAD_LETTER_BYTES - key.map_or(0, <[u8]>::len);
+        let truncated = value
+            .filter(|bytes| bytes.len() > room)
+            .map(|bytes| Truncated { full_bytes: bytes.len() as u64, xxh3: xxhash_rust::xxh3::xxh3_64(bytes) });
+        let value = value.map(|bytes| bytes[..bytes.len().min(room)].to_vec());
+        Self { code, message, key: key.map(<[u8]>::to_vec), value, truncated }
+    }
 }
 
 /// Why a record was refused: the closed list of error codes of the dead-letter topic.

@@ -1,34 +1,187 @@
 //! The compiled ruleset.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use compact_str::CompactString;
+
+use super::calendar::{Calendar, Window};
+use super::fact::Fact;
+use super::fields::Field;
+use super::program::Program;
+use super::value::Type;
+use crate::model::event::Kind;
+use crate::model::output::Scalar;
+use crate::model::time::EventTime;
+
 /// Everything that decides: features, labels, programmes, alerts, weights. Immutable once loaded.
 #[derive(Debug)]
 pub struct Ruleset {
-    name: String,
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) hash: String,
+    pub(crate) currency: CompactString,
+    pub(crate) calendar: Calendar,
+    pub(crate) lateness: Duration,
+    pub(crate) visit_gap: Duration,
+    /// A refund revokes at once, without tenure and grace.
+    pub(crate) refund_skips_grace: bool,
+    pub(crate) features: Vec<Feature>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) programmes: Vec<Programme>,
+    pub(crate) alerts: Vec<AlertRule>,
+    pub(crate) weights: BTreeMap<CompactString, Scalar>,
+    pub(crate) plan: Plan,
 }
 
-/// One mistake in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub file: String,
-    pub line: u64,
-    /// Dotted path: `programmes.big_spender.grant`.
-    pub path: String,
-    /// What is wrong: lower case, no full stop.
-    pub what: String,
-    /// The remedy, where there is one.
-    pub help: Option<String>,
+/// A rolling fact.
+#[derive(Debug)]
+pub struct Feature {
+    pub name: CompactString,
+    pub kind: Kind,
+    pub aggregate: Aggregate,
+    /// What is summed, averaged or remembered; `None` for a count.
+    pub value: Option<Program>,
+    pub filter: Option<Filter>,
+    pub window: Window,
+    /// As written; `None` for a lifetime.
+    pub window_text: Option<CompactString>,
+    pub type_: Type,
+}
+
+/// A `where` and the bit under which an event's answer is kept.
+#[derive(Debug)]
+pub struct Filter {
+    pub program: Program,
+    /// Place among the kind's filters, below [`MAX_FILTERS`].
+    pub bit: u8,
+}
+
+/// Most features with `where` over one kind of event.
+pub const MAX_FILTERS: usize = 16;
+/// Most features of a ruleset.
+pub const MAX_FEATURES: usize = 64;
+/// Most programmes of a ruleset.
+pub const MAX_PROGRAMMES: usize = 32;
+/// Most labels of a ruleset.
+pub const MAX_LABELS: usize = 64;
+/// Most alerts of a ruleset.
+pub const MAX_ALERTS: usize = 16;
+/// Most tiers of a programme.
+pub const MAX_TIERS: usize = 16;
+
+/// How contributions become one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    Count,
+    Sum,
+    Avg,
+    Distinct,
+    Last,
+    First,
+}
+
+/// A yes or no about a customer, announced when it changes.
+#[derive(Debug)]
+pub struct Label {
+    pub name: CompactString,
+    pub when: Program,
+}
+
+/// One reason to be a VIP, with its own clock.
+#[derive(Debug)]
+pub struct Programme {
+    pub name: CompactString,
+    pub profile: CompactString,
+    pub grant: Program,
+    pub keep: Program,
+    /// Highest first.
+    pub tiers: Vec<(CompactString, Program)>,
+    pub tenure: Duration,
+    pub grace: Duration,
+    pub routing: Option<RoutingRule>,
+    pub greeting: Option<String>,
+    pub entitlements: Vec<CompactString>,
+}
+
+/// Where a programme's members go.
+#[derive(Clone, Debug)]
+pub struct RoutingRule {
+    pub team: Option<CompactString>,
+    /// How the agent is chosen: `last_resolved`, `familiar` or `account_manager`.
+    pub agent: Option<CompactString>,
+}
+
+/// When an agent should act at once.
+#[derive(Debug)]
+pub struct AlertRule {
+    pub name: CompactString,
+    pub kind: &'static str,
+    pub on: Kind,
+    pub when: Program,
+    pub severity: Option<Program>,
+    pub due: Option<Duration>,
+    pub once_per_visit: bool,
+}
+
+/// What follows from the rules for each kind of event, worked out once.
+#[derive(Debug, Default)]
+pub struct Plan {
+    kinds: [KindPlan; Kind::ALL.len()],
+    /// Places of the features that labels and programmes read: their exits are looked at.
+    pub watched: Vec<u8>,
+    /// `days_since` comparisons of labels and programmes.
+    pub days: Vec<(Fact, super::program::Comparison, i64)>,
+    /// Whether labels or programmes read `subscribed`.
+    pub subscribed: bool,
+    /// For each feature its place among those that sum.
+    pub sums: Vec<Option<u8>>,
+    /// By kind: whether its events, besides counting in features, may change what a label or programme reads.
+    pub reads: Reads,
+}
+
+/// Facts other than features that labels or programmes read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    pub last_seen: bool,
+    pub purchases: bool,
+    pub profile: bool,
+}
+
+/// What is kept of one kind of event.
+#[derive(Debug, Default)]
+pub struct KindPlan {
+    /// Places of the features over it.
+    pub features: Vec<u8>,
+    /// Fields that features' expressions read, but for a purchase's amount: kept with each event.
+    pub stored: Vec<Field>,
+    /// The windows over it, each once, and whether one is a lifetime.
+    pub windows: Vec<Window>,
+    pub lifetime: bool,
+    /// Places of the alerts on it.
+    pub alerts: Vec<u8>,
+}
+
+impl Plan {
+    /// The plan of one kind.
+    pub const fn of(&self, kind: Kind) -> &KindPlan {
+        &self.kinds[kind as usize]
+    }
+
+    /// Whether an event of the kind may change what a label or programme reads.
+    pub fn touches(&self, kind: Kind) -> bool {
+        let seen = self.reads.last_seen && !matches!(kind, Kind::Customer | Kind::Case);
+        let bought = kind == Kind::Purchase && (self.reads.purchases || self.subscribed);
+        let described = kind == Kind::Customer && self.reads.profile;
+        seen || bought || described || self.of(kind).features.iter().any(|feature| self.watched.contains(feature))
+    }
+
+    pub(super) const fn of_mut(&mut self, kind: Kind) -> &mut KindPlan {
+        &mut self.kinds[kind as usize]
+    }
 }
 
 impl Ruleset {
-    /// Reads, checks and compiles a ruleset. `file` only names it in problems.
-    ///
-    /// # Errors
-    /// Every problem at once, in file order.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
-        let _ = (file, text);
-        todo!("rules")
-    }
-
     /// The name it gives itself.
     pub fn name(&self) -> &str {
         &self.name
@@ -36,11 +189,52 @@ impl Ruleset {
 
     /// Hash of its text, 32 hex digits: its identity.
     pub fn hash(&self) -> &str {
-        ""
+        &self.hash
     }
 
     /// The text it was read from.
     pub fn text(&self) -> &str {
-        ""
+        &self.text
+    }
+
+    /// How long deadlines wait for late events.
+    pub const fn lateness(&self) -> Duration {
+        self.lateness
+    }
+
+    /// Names of features, labels, programmes and alerts, for people.
+    pub fn summary(&self) -> [(&'static str, Vec<&str>); 4] {
+        [
+            ("features", self.features.iter().map(|feature| feature.name.as_str()).collect()),
+            ("labels", self.labels.iter().map(|label| label.name.as_str()).collect()),
+            ("programmes", self.programmes.iter().map(|programme| programme.name.as_str()).collect()),
+            ("alerts", self.alerts.iter().map(|alert| alert.name.as_str()).collect()),
+        ]
+    }
+
+    /// How many features sum.
+    pub(crate) fn sums(&self) -> usize {
+        self.plan.sums.iter().flatten().count()
+    }
+
+    /// A feature's place among those that sum.
+    pub(crate) fn sum_of(&self, feature: u8) -> Option<usize> {
+        self.plan.sums[usize::from(feature)].map(usize::from)
+    }
+
+    /// Until when an event or object of a kind at `place` is remembered; `None` for ever.
+    pub(crate) fn forgotten_at(&self, kind: Kind, place: EventTime) -> Option<EventTime> {
+        let day = place.plus(DEDUP);
+        let plan = self.plan.of(kind);
+        if matches!(kind, Kind::Presence | Kind::Engagement) {
+            return Some(day);
+        }
+        if plan.lifetime {
+            return None;
+        }
+        plan.windows.iter().filter_map(|window| self.calendar.exit(*window, place)).chain([day]).max()
     }
 }
+
+/// How long a business key is remembered at least.
+const DEDUP: Duration = Duration::from_secs(86_400);

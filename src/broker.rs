@@ -1,0 +1,153 @@
+//! What a task needs of Kafka, as primitives: nothing here retries, recovers or decides.
+//!
+//! Everything that must hold across failures (the identical epoch again, a new producer and a look at the
+//! journal's end) stands above, in `task/`, so that a simulated broker exercises the very code that runs.
+
+pub mod cluster;
+mod connection;
+mod consumer;
+pub mod kafka;
+mod transaction;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::codec::RawRecord;
+use crate::merge::Lane;
+
+/// One task's connection to the broker: its inputs, its journal partition, its transactions.
+pub trait Broker {
+    /// The offsets of an input partition from the first record kept to the last stable one.
+    ///
+    /// # Errors
+    /// The broker did not say.
+    fn kept(&mut self, lane: Lane) -> Result<Range<u64>, BrokerError>;
+
+    /// Reads the inputs from these positions, and nothing else from now on.
+    ///
+    /// # Errors
+    /// The broker refused.
+    fn read_from(&mut self, positions: &BTreeMap<Lane, u64>) -> Result<(), BrokerError>;
+
+    /// Hands over what has arrived, at most about `most` records; waits for the first at most so long.
+    ///
+    /// # Errors
+    /// What waiting does not help. Lost contact is no error but [`Fetched::Lost`].
+    fn fetch(
+        &mut self,
+        wait: Duration,
+        most: usize,
+        sink: &mut dyn FnMut(Lane, Fetched<'_>),
+    ) -> Result<(), BrokerError>;
+
+    /// Stops or resumes fetching of a partition whose buffer is full or has room again.
+    ///
+    /// # Errors
+    /// The broker refused.
+    fn pause(&mut self, lane: Lane, paused: bool) -> Result<(), BrokerError>;
+
+    /// Makes the transactional producer, in place of one there was: fences every other of its name and ends what
+    /// they left open.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    fn init(&mut self) -> Result<(), Refusal>;
+
+    /// Opens a transaction.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    fn begin(&mut self) -> Result<(), Refusal>;
+
+    /// Adds a record to the transaction.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    fn produce(&mut self, record: &Outgoing) -> Result<(), Refusal>;
+
+    /// Adds the group's positions to the transaction.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    fn offsets(&mut self, positions: &BTreeMap<Lane, u64>, metadata: &str) -> Result<(), Refusal>;
+
+    /// Commits the transaction.
+    ///
+    /// # Errors
+    /// See [`Refusal`]: it says whether the transaction may be in force.
+    fn commit(&mut self) -> Result<(), Refusal>;
+
+    /// Gives the transaction up.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    fn abort(&mut self) -> Result<(), Refusal>;
+
+    /// The journal partition's offsets, from the first record kept to the high watermark.
+    ///
+    /// # Errors
+    /// The broker did not say.
+    fn journal_range(&mut self) -> Result<Range<u64>, BrokerError>;
+
+    /// Reads the committed journal records of a range, in order.
+    ///
+    /// # Errors
+    /// The range's end was not reached.
+    fn journal(&mut self, range: Range<u64>, sink: &mut dyn FnMut(u64, &[u8])) -> Result<(), BrokerError>;
+}
+
+/// What a fetch brought of one partition.
+#[derive(Debug)]
+pub enum Fetched<'a> {
+    Record {
+        offset: u64,
+        raw: RawRecord<'a>,
+    },
+    /// Everything was handed over; nothing more at present.
+    AtEnd,
+    /// The broker is out of reach: whether this is the end is not known until it is heard again.
+    Lost,
+}
+
+/// A record to be produced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    pub topic: String,
+    /// `None`: by the key, as the Java client does.
+    pub partition: Option<u32>,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// How a step of a transaction failed: what the caller must do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The transaction is not in force and cannot be: abort it and send the same again.
+    #[error("{0}")]
+    Abortable(String),
+    /// Another producer of this name took over: this one must not write again.
+    #[error("{0}")]
+    Fenced(String),
+    /// It may or may not be in force: make a new producer and look at the journal's end.
+    #[error("{0}")]
+    Unknown(String),
+    /// The broker will not allow it, now or later.
+    #[error("{0}")]
+    Denied(String),
+}
+
+/// Why reading or asking failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The position lies before what retention has kept, or beyond the end.
+    #[error("the broker no longer has {topic} partition {partition} at the position asked for")]
+    OutOfRange { topic: String, partition: u32 },
+    /// The user may not do this, or is not who they say.
+    #[error("{what}: the broker refused: {reason}")]
+    Denied { what: String, reason: String },
+    /// Worth another try.
+    #[error("{what}: {reason}")]
+    Failed { what: String, reason: String },
+}

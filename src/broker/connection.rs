@@ -1,0 +1,118 @@
+//! How each client of the Kafka library is set up, and what it has to say.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+
+use super::BrokerError;
+use crate::config::Properties;
+
+/// How long one answer of the broker is waited for.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+
+/// Receives a client's log and its errors.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    /// The last error the client reported beside its calls: it says more than a call's time-out.
+    last: Mutex<Option<(RDKafkaErrorCode, String)>>,
+}
+
+impl Context {
+    /// The last error reported, which is forgotten.
+    pub(super) fn take_error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.last.lock().ok()?.take()
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        // What matters comes again as an error of a call; the rest is for those who look for it.
+        tracing::debug!(target: "vipstream::kafka", ?level, facility, "{text}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let Some(code) = error.rdkafka_error_code() else { return };
+        if code == RDKafkaErrorCode::PartitionEOF {
+            return;
+        }
+        tracing::debug!(target: "vipstream::kafka", ?code, "{reason}");
+        if let Ok(mut last) = self.last.lock() {
+            // "All brokers are down" follows the error that says why.
+            if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
+                *last = Some((code, reason.to_owned()));
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Context {}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            tracing::debug!(target: "vipstream::kafka", %error, "a record was not delivered");
+        }
+    }
+}
+
+/// The user's properties, with `defaults` where they are silent and `ours` where they have no say.
+pub(super) fn client(properties: &Properties, defaults: &[(&str, &str)], ours: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (name, value) in defaults {
+        config.set(*name, *value);
+    }
+    for (name, value) in &properties.0 {
+        config.set(name, value);
+    }
+    for (name, value) in ours {
+        config.set(*name, *value);
+    }
+    config
+}
+
+/// Properties of every consumer: committed records only, positions that only the journal decides.
+pub(super) fn consumer(properties: &Properties, group: &str) -> ClientConfig {
+    let defaults = [("queued.max.messages.kbytes", "16384"), ("fetch.queue.backoff.ms", "10")];
+    let ours = [
+        ("group.id", group),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "error"),
+        ("isolation.level", "read_committed"),
+        ("enable.partition.eof", "true"),
+    ];
+    client(properties, &defaults, &ours)
+}
+
+/// Whether the broker said no, so that asking again does not help.
+pub(super) fn is_denial(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedSASLMechanism
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::SSL
+    )
+}
+
+/// Sorts a failed call.
+pub(super) fn failed(what: &str, error: &KafkaError) -> BrokerError {
+    let (what, reason) = (what.to_owned(), error.to_string());
+    match error.rdkafka_error_code() {
+        Some(code) if is_denial(code) => BrokerError::Denied { what, reason },
+        _ => BrokerError::Failed { what, reason },
+    }
+}

@@ -1,0 +1,209 @@
+//! The broker as Apache Kafka: one task's readers, journal and transactions.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::connection::{ANSWER, Context, client, consumer, failed};
+use super::consumer::{Bell, Reader, signed, unsigned};
+use super::transaction::Transactions;
+use super::{Broker, BrokerError, Fetched, Outgoing, Refusal};
+use crate::clock;
+use crate::config::{Config, Properties};
+use crate::merge::Lane;
+use crate::model::event::Kind;
+
+/// One task's connection.
+pub struct Kafka {
+    properties: Properties,
+    group: String,
+    journal: String,
+    partition: u32,
+    bell: Arc<Bell>,
+    readers: BTreeMap<Kind, Reader>,
+    transactions: Option<Transactions>,
+}
+
+impl Kafka {
+    /// Makes the clients of task `partition`. Connecting goes on by itself.
+    ///
+    /// # Errors
+    /// A property that the library refuses.
+    pub fn open(config: &Config, partition: u32) -> Result<Self, BrokerError> {
+        let bell = Arc::new(Bell::default());
+        let mut readers = BTreeMap::new();
+        for (kind, topic) in &config.inputs {
+            let reader = Reader::open(&config.kafka, &config.app, topic, &bell)
+                .map_err(|error| failed(&format!("reading {topic}"), &error))?;
+            readers.insert(*kind, reader);
+        }
+        Ok(Self {
+            properties: config.kafka.clone(),
+            group: config.app.clone(),
+            journal: config.journal(),
+            partition,
+            bell,
+            readers,
+            transactions: None,
+        })
+    }
+
+    fn reader(&mut self, lane: Lane) -> &mut Reader {
+        self.readers.get_mut(&lane.0).expect("only configured inputs have partitions")
+    }
+
+    fn transactions(&self) -> Result<&Transactions, Refusal> {
+        self.transactions.as_ref().ok_or_else(|| Refusal::Unknown("there is no producer".to_owned()))
+    }
+
+    /// Hands over what the readers hold; says how many records.
+    fn drain(&mut self, most: usize, sink: &mut dyn FnMut(Lane, Fetched<'_>)) -> Result<usize, BrokerError> {
+        // Each reader gets its share, so that a backlog on one input does not starve the others.
+        let share = (most / self.readers.len().max(1)).max(1);
+        let mut count = 0;
+        for (kind, reader) in &mut self.readers {
+            count += reader.drain(share, &mut |partition, fetched| sink((*kind, partition), fetched))?;
+        }
+        Ok(count)
+    }
+}
+
+impl Broker for Kafka {
+    fn kept(&mut self, lane: Lane) -> Result<Range<u64>, BrokerError> {
+        self.reader(lane).kept(lane.1)
+    }
+
+    fn read_from(&mut self, positions: &BTreeMap<Lane, u64>) -> Result<(), BrokerError> {
+        for (kind, reader) in &mut self.readers {
+            let own = positions.iter().filter(|((other, _), _)| other == kind);
+            reader.read_from(own.map(|((_, partition), offset)| (*partition, *offset)).collect())?;
+        }
+        Ok(())
+    }
+
+    fn fetch(
+        &mut self,
+        wait: Duration,
+        most: usize,
+        sink: &mut dyn FnMut(Lane, Fetched<'_>),
+    ) -> Result<(), BrokerError> {
+        for reader in self.readers.values_mut() {
+            reader.resume()?;
+        }
+        if self.drain(most, sink)? == 0 && !wait.is_zero() {
+            self.bell.wait(wait);
+            self.drain(most, sink)?;
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, lane: Lane, paused: bool) -> Result<(), BrokerError> {
+        self.reader(lane).pause(lane.1, paused)
+    }
+
+    fn init(&mut self) -> Result<(), Refusal> {
+        self.transactions = None;
+        let id = format!("{}-{}", self.group, self.partition);
+        self.transactions = Some(Transactions::init(&self.properties, &id)?);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), Refusal> {
+        self.transactions()?.begin()
+    }
+
+    fn produce(&mut self, record: &Outgoing) -> Result<(), Refusal> {
+        self.transactions()?.produce(record)
+    }
+
+    fn offsets(&mut self, positions: &BTreeMap<Lane, u64>, metadata: &str) -> Result<(), Refusal> {
+        let mut list = TopicPartitionList::new();
+        for ((kind, partition), offset) in positions {
+            let Some(reader) = self.readers.get(kind) else { continue };
+            let mut element = list.add_partition(reader.topic(), signed(*partition));
+            element
+                .set_offset(Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX)))
+                .map_err(|error| Refusal::Abortable(error.to_string()))?;
+            element.set_metadata(metadata);
+        }
+        let group = self.readers.values().next().and_then(|reader| reader.consumer().group_metadata());
+        let group = group.ok_or_else(|| Refusal::Denied("the consumer has no group".to_owned()))?;
+        self.transactions()?.offsets(&list, &group)
+    }
+
+    fn commit(&mut self) -> Result<(), Refusal> {
+        self.transactions()?.commit()
+    }
+
+    fn abort(&mut self) -> Result<(), Refusal> {
+        self.transactions()?.abort()
+    }
+
+    fn journal_range(&mut self) -> Result<Range<u64>, BrokerError> {
+        // Uncommitted: the watermark itself, not the last stable offset, tells how far to read.
+        let config =
+            client(&self.properties, &[], &[("group.id", &self.group), ("isolation.level", "read_uncommitted")]);
+        let asking = format!("asking for the end of {}", self.journal);
+        let watermarks = config
+            .create_with_context::<_, BaseConsumer<Context>>(Context::default())
+            .and_then(|client| client.fetch_watermarks(&self.journal, signed(self.partition), ANSWER));
+        let (low, high) = watermarks.map_err(|error| failed(&asking, &error))?;
+        Ok(unsigned(low)..unsigned(high))
+    }
+
+    fn journal(&mut self, range: Range<u64>, sink: &mut dyn FnMut(u64, &[u8])) -> Result<(), BrokerError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let reading = format!("reading {} partition {}", self.journal, self.partition);
+        let client: BaseConsumer<Context> = consumer(&self.properties, &self.group)
+            .create_with_context(Context::default())
+            .map_err(|error| failed(&reading, &error))?;
+        let mut list = TopicPartitionList::new();
+        let start = Offset::Offset(i64::try_from(range.start).unwrap_or(i64::MAX));
+        list.add_partition_offset(&self.journal, signed(self.partition), start)
+            .and_then(|()| client.assign(&list))
+            .map_err(|error| failed(&reading, &error))?;
+        let mut heard = clock::now();
+        loop {
+            match client.poll(Duration::from_millis(100)) {
+                Some(Ok(record)) => {
+                    heard = clock::now();
+                    let offset = unsigned(record.offset());
+                    if offset < range.end {
+                        sink(offset, record.payload().unwrap_or_default());
+                    }
+                    if offset + 1 >= range.end {
+                        return Ok(());
+                    }
+                }
+                // The end of what is stable; beyond it lie markers or a transaction still open.
+                Some(Err(KafkaError::PartitionEOF(_))) if is_through(&client, range.end) => return Ok(()),
+                Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+                Some(Err(error)) => return Err(failed(&reading, &error)),
+            }
+            if heard.elapsed() > JOURNAL_SILENCE {
+                return Err(BrokerError::Failed { what: reading, reason: "its end was not reached".to_owned() });
+            }
+        }
+    }
+}
+
+/// Whether the position, which counts markers too, has passed everything below `end`.
+fn is_through(client: &BaseConsumer<Context>, end: u64) -> bool {
+    let reached = client.position().ok().and_then(|list| match list.elements().first()?.offset() {
+        Offset::Offset(offset) => Some(unsigned(offset)),
+        _ => None,
+    });
+    reached.is_some_and(|reached| reached >= end)
+}
+
+/// How long the journal may stay silent before reading it has failed: a transaction left open by a killed task of
+/// another name would end within its time-out, 10 s.
+const JOURNAL_SILENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,107 @@
+//! One task's transactional producer.
+//!
+//! Draining before the commit matters: the library's own flush polls in steps of 100 ms, so that a commit through
+//! it alone costs that much.
+
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+
+use super::connection::{Context, client, is_denial};
+use super::consumer::signed;
+use super::{Outgoing, Refusal};
+use crate::config::Properties;
+
+/// A producer of a fixed transactional id.
+pub(super) struct Transactions {
+    producer: BaseProducer<Context>,
+}
+
+impl Transactions {
+    /// Makes the producer and fences every other of this id.
+    pub(super) fn init(properties: &Properties, id: &str) -> Result<Self, Refusal> {
+        let defaults = [("linger.ms", "1"), ("retry.backoff.ms", "10"), ("message.max.bytes", MAX_RECORD)];
+        let ours = [("transactional.id", id), ("transaction.timeout.ms", "10000"), ("partitioner", "murmur2_random")];
+        let producer: BaseProducer<Context> = client(properties, &defaults, &ours)
+            .create_with_context(Context::default())
+            .map_err(|error| Refusal::Denied(error.to_string()))?;
+        let made = Self { producer };
+        made.producer.init_transactions(STEP).map_err(|error| made.refusal(&error))?;
+        Ok(made)
+    }
+
+    pub(super) fn begin(&self) -> Result<(), Refusal> {
+        self.producer.begin_transaction().map_err(|error| self.refusal(&error))
+    }
+
+    pub(super) fn produce(&self, record: &Outgoing) -> Result<(), Refusal> {
+        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let mut sent = BaseRecord::<[u8], [u8]>::to(&record.topic).headers(headers);
+        sent.partition = record.partition.map(signed);
+        sent.key = record.key.as_deref();
+        sent.payload = record.value.as_deref();
+        // The library's queue is bounded: a full one empties as the broker acknowledges.
+        loop {
+            match self.producer.send(sent) {
+                Ok(()) => return Ok(()),
+                Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                    self.producer.poll(Duration::from_millis(1));
+                    sent = back;
+                }
+                Err((error, _)) => return Err(self.refusal(&error)),
+            }
+        }
+    }
+
+    pub(super) fn offsets(&self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Result<(), Refusal> {
+        self.producer.send_offsets_to_transaction(offsets, group, STEP).map_err(|error| self.refusal(&error))
+    }
+
+    pub(super) fn commit(&self) -> Result<(), Refusal> {
+        // Ends: undelivered records fail after the transaction's time-out and leave the count.
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+        }
+        self.producer.commit_transaction(STEP).map_err(|error| self.refusal(&error))
+    }
+
+    pub(super) fn abort(&self) -> Result<(), Refusal> {
+        self.producer.purge(PurgeConfig::default().queue().inflight());
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+        }
+        self.producer.abort_transaction(STEP).map_err(|error| self.refusal(&error))
+    }
+
+    /// What a failed step means. Whatever is not known to be harmless may have been carried out.
+    fn refusal(&self, error: &KafkaError) -> Refusal {
+        use RDKafkaErrorCode as Code;
+        let fatal = self.producer.client().fatal_error();
+        let code = fatal.as_ref().map(|(code, _)| *code).or_else(|| error.rdkafka_error_code());
+        let why = fatal.map_or_else(|| error.to_string(), |(_, reason)| reason);
+        match code {
+            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => Refusal::Fenced(why),
+            Some(code) if is_denial(code) => Refusal::Denied(why),
+            Some(Code::MessageSizeTooLarge | Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+                Refusal::Abortable(why)
+            }
+            _ => match error {
+                KafkaError::Transaction(error) if error.txn_requires_abort() => Refusal::Abortable(why),
+                _ => Refusal::Unknown(why),
+            },
+        }
+    }
+}
+
+/// How long one step of a transaction may take; past it, its outcome counts as unknown.
+const STEP: Duration = Duration::from_secs(15);
+
+/// A dead letter holds up to 16 MB, and its headers.
+const MAX_RECORD: &str = "16800000";

@@ -1,0 +1,253 @@
+//! Each way to be refused: the code and the sentence that a person reads.
+
+use super::*;
+
+/// A minimal record of the kind with one field set otherwise; `""` leaves the field out.
+fn with(kind: Kind, name: &str, value: &str) -> String {
+    let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&minimal(kind)).unwrap();
+    fields.remove(name);
+    let mut lines: Vec<String> = fields.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
+    if !value.is_empty() {
+        lines.push(format!(r#""{name}":{value}"#));
+    }
+    format!("{{{}}}", lines.join(","))
+}
+
+#[test]
+fn a_bad_field_is_named_with_what_was_found_and_what_is_allowed() {
+    use Code::*;
+    use Kind::*;
+    for (kind, name, value, code, message) in [
+        (Purchase, "event_id", "", MissingField, "field `event_id` is missing"),
+        (Purchase, "event_id", "null", MissingField, "field `event_id` is missing"),
+        (Purchase, "event_id", "\"\"", MissingField, "field `event_id` is empty"),
+        (Presence, "customer_id", "", MissingField, "field `customer_id` is missing"),
+        (Purchase, "occurred_at", "", MissingField, "field `occurred_at` is missing"),
+        (Purchase, "order_id", "", MissingField, "field `order_id` is missing"),
+        (Purchase, "amount", "", MissingField, "field `amount` is missing"),
+        (Purchase, "currency", "", MissingField, "field `currency` is missing"),
+        (Csat, "score", "", MissingField, "field `score` is missing"),
+        (Mention, "public", "", MissingField, "field `public` is missing"),
+        (Case, "version", "", MissingField, "field `version` is missing"),
+        (Referral, "status", "null", MissingField, "field `status` is missing"),
+        (Purchase, "customer_id", "17", WrongType, "field `customer_id` is 17; it must be a string"),
+        (Purchase, "category", "[1]", WrongType, "field `category` is an array; it must be a string"),
+        (Purchase, "items", "\"2\"", WrongType, "field `items` is \"2\"; it must be a whole number"),
+        (Purchase, "items", "2.5", WrongType, "field `items` is 2.5; it must be a whole number"),
+        (Purchase, "test", "\"no\"", WrongType, "field `test` is \"no\"; it must be true or false"),
+        (Purchase, "subscription", "true", WrongType, "field `subscription` is true; it must be an object"),
+        (
+            Purchase,
+            "amount",
+            "{}",
+            WrongType,
+            "field `amount` is an object; it must be a decimal number or a string that holds one",
+        ),
+        (Csat, "score", "\"good\"", WrongType, "field `score` is \"good\"; it must be a decimal number"),
+        (Customer, "handles", "[\"@ann\"]", WrongType, "field `handles` is \"@ann\"; it must be an object"),
+        (Customer, "attributes", "{\"a\":[]}", WrongType, "field `attributes` is an array; it must be a string"),
+        (
+            Purchase,
+            "occurred_at",
+            "true",
+            WrongType,
+            "field `occurred_at` is true; it must be an RFC 3339 time or milliseconds since 1970",
+        ),
+        (
+            Purchase,
+            "occurred_at",
+            "\"1997-01-01T12:00:00\"",
+            BadTime,
+            "field `occurred_at` is \"1997-01-01T12:00:00\"; a time needs an offset, such as Z or +02:00",
+        ),
+        (
+            Purchase,
+            "occurred_at",
+            "-1",
+            BadTime,
+            "field `occurred_at` is -1; a time lies from 1970-01-01 to 2500-01-01, numbers being milliseconds",
+        ),
+        (
+            Purchase,
+            "occurred_at",
+            "1e12",
+            BadTime,
+            "field `occurred_at` is 1e12; it must be an RFC 3339 time with offset, such as 2026-11-21T22:55:00Z, \
+             or whole milliseconds since 1970",
+        ),
+        (Purchase, "amount", "-5", BadAmount, "field `amount` is -5; an amount is zero or more"),
+        (Purchase, "amount", "1e12", BadAmount, "field `amount` is 1e12; an amount is below 10^12"),
+        (
+            Purchase,
+            "amount",
+            "\"1,50\"",
+            BadAmount,
+            "field `amount` is \"1,50\"; an amount is a decimal number, such as 12.50 or \"12.50\"",
+        ),
+        (
+            Purchase,
+            "amount",
+            "0.12345678901234567890123456789",
+            BadAmount,
+            "field `amount` is 0.12345678901234567890123456789; an amount has at most 28 digits",
+        ),
+        (Referral, "value", "-1", BadAmount, "field `value` is -1; an amount is zero or more"),
+        (
+            Purchase,
+            "currency",
+            "\"EURO\"",
+            UnknownCurrency,
+            "field `currency` is \"EURO\"; it must be an ISO 4217 code, three capital letters such as EUR",
+        ),
+        (
+            Purchase,
+            "status",
+            "\"paid\"",
+            UnknownValue,
+            "field `status` is \"paid\"; it must be one of completed, refunded, cancelled, disputed",
+        ),
+        (
+            Presence,
+            "state",
+            "\"On\nline\"".replace('\n', "\\n").as_str(),
+            UnknownValue,
+            "field `state` is \"On\\nline\"; it must be one of online, heartbeat, offline",
+        ),
+        (Csat, "score", "6", OutOfRange, "field `score` is 6; it must be from 1 to 5"),
+        (Csat, "scale_min", "5", OutOfRange, "field `scale_max` is 5; it must be above `scale_min`, which is 5"),
+        (
+            Csat,
+            "scale_max",
+            "1e12",
+            OutOfRange,
+            "field `scale_max` is 1e12; it must be below 10^12 in size with at most 28 digits",
+        ),
+        (Csat, "revision", "-1", OutOfRange, "field `revision` is -1; it must be from 0 to 9223372036854775807"),
+        (Mention, "sentiment", "1.01", OutOfRange, "field `sentiment` is 1.01; it must be from -1 to 1"),
+        (Mention, "followers", "-1", OutOfRange, "field `followers` is -1; it must be from 0 to 9223372036854775807"),
+        (Presence, "ttl_s", "0", OutOfRange, "field `ttl_s` is 0; it must be from 1 to 86400"),
+        (Presence, "ttl_s", "86401", OutOfRange, "field `ttl_s` is 86401; it must be from 1 to 86400"),
+        (
+            Case,
+            "version",
+            "99999999999999999999",
+            OutOfRange,
+            "field `version` is 99999999999999999999; it must be from 0 to 9223372036854775807",
+        ),
+        (Case, "exception", "{}", MissingField, "field `kind` is missing"),
+        (
+            Purchase,
+            "order_id",
+            "\"\\ud800\"",
+            InvalidJson,
+            "a string escapes half a surrogate pair, which is no character",
+        ),
+    ] {
+        let letter = decoded(kind, &with(kind, name, value)).unwrap_err();
+        assert_eq!((letter.code, letter.message.as_str()), (code, message), "{name}: {value}");
+    }
+}
+
+#[test]
+fn a_long_value_is_cut_in_the_sentence_but_kept_in_the_bytes() {
+    let value = with(Kind::Purchase, "status", &format!("\"{}\"", "é".repeat(1000)));
+    let letter = decoded(Kind::Purchase, &value).unwrap_err();
+    let shown = format!("field `status` is \"{}...\"; it must be one of ", "é".repeat(40));
+    assert!(letter.message.starts_with(&shown), "{}", letter.message);
+    assert_eq!(letter.value.as_deref(), Some(value.as_bytes()));
+}
+
+#[test]
+fn an_id_may_have_256_bytes() {
+    let id = |bytes: usize| format!("\"{}\"", "i".repeat(bytes));
+    for name in ["event_id", "customer_id", "order_id", "refund_id", "account_id"] {
+        assert!(decoded(Kind::Purchase, &with(Kind::Purchase, name, &id(256))).is_ok(), "{name}");
+        let letter = decoded(Kind::Purchase, &with(Kind::Purchase, name, &id(257))).unwrap_err();
+        assert_eq!(letter.code, Code::IdTooLong);
+        assert_eq!(letter.message, format!("field `{name}` is 257 bytes long; at most 256 are allowed"));
+    }
+}
+
+#[test]
+fn what_is_no_record_at_all() {
+    for (value, code, message) in [
+        ("", Code::InvalidJson, "not JSON at byte 0: found the end, expected a value"),
+        (" \t", Code::InvalidJson, "not JSON at byte 2: found the end, expected a value"),
+        ("{\"a\":1", Code::InvalidJson, "not JSON at byte 6: found the end, expected `,` or `}`"),
+        ("{\"a\":1}}", Code::InvalidJson, "not JSON at byte 7: found `}`, expected the end"),
+        ("{\"a\":01}", Code::InvalidJson, "not JSON at byte 6: found `1`, expected `,` or `}`"),
+        ("{\"a\":'x'}", Code::InvalidJson, "not JSON at byte 5: found `'`, expected a value"),
+        ("{a:1}", Code::InvalidJson, "not JSON at byte 1: found `a`, expected a field name"),
+        (
+            "{\"a\":\"\n\"}",
+            Code::InvalidJson,
+            "not JSON at byte 6: found `\\n`, expected no control character inside a string",
+        ),
+        ("{\"a\":[1,]}", Code::InvalidJson, "not JSON at byte 8: found `]`, expected a value"),
+        ("{\"event_id\":\"a\",\"event_id\":\"b\"}", Code::InvalidJson, "field `event_id` occurs twice"),
+        ("null", Code::NullValue, "the record is null; it must be a JSON object"),
+        ("[{}]", Code::NotAnObject, "the record is an array; it must be a JSON object"),
+        ("\"text\"", Code::NotAnObject, "the record is a string; it must be a JSON object"),
+        (" 42 ", Code::NotAnObject, "the record is a number; it must be a JSON object"),
+        ("true", Code::NotAnObject, "the record is a boolean; it must be a JSON object"),
+    ] {
+        let letter = decoded(Kind::Customer, value).unwrap_err();
+        assert_eq!((letter.code, letter.message.as_str()), (code, message), "{value}");
+        assert_eq!(letter.value.as_deref(), Some(value.as_bytes()));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_and_records_without_value() {
+    let refused = |kind, raw: RawRecord<'_>| *decode(kind, &raw).unwrap_err();
+    let letter =
+        refused(Kind::Csat, RawRecord { value: Some(b"{\"a\":\"\xff\"}"), key: Some(b"k"), ..RawRecord::default() });
+    assert_eq!((letter.code, letter.message.as_str()), (Code::InvalidUtf8, "the value is not UTF-8 from byte 6 on"));
+    assert_eq!((letter.key.as_deref(), letter.value.as_deref()), (Some(&b"k"[..]), Some(&b"{\"a\":\"\xff\"}"[..])));
+    let letter = refused(Kind::Purchase, RawRecord { key: Some(b"ann"), ..RawRecord::default() });
+    assert_eq!((letter.code, letter.value.as_deref()), (Code::NullValue, None));
+    let letter = refused(Kind::Customer, RawRecord::default());
+    assert_eq!(letter.code, Code::NullValue);
+    let letter = refused(Kind::Customer, RawRecord { key: Some(b"\xff"), ..RawRecord::default() });
+    assert_eq!(letter.code, Code::InvalidUtf8);
+    let letter = refused(Kind::Customer, RawRecord { key: Some(&[b'k'; 257]), ..RawRecord::default() });
+    assert_eq!(letter.code, Code::IdTooLong);
+}
+
+#[test]
+fn a_record_of_5_mb_is_kept_whole_in_its_dead_letter() {
+    let value = with(Kind::Purchase, "category", &format!("\"{}\"", "x".repeat(5_000_000)));
+    let letter = decoded(Kind::Purchase, &value).unwrap_err();
+    assert_eq!(letter.code, Code::TooLarge);
+    assert_eq!(letter.message, format!("the value is {} bytes long; at most 1048576 are read", value.len()));
+    assert_eq!((letter.value.map(|value| value.len()), letter.truncated), (Some(value.len()), None));
+}
+
+#[test]
+fn a_record_of_1_mib_is_read() {
+    let short = with(Kind::Purchase, "category", "\"\"");
+    let value = with(Kind::Purchase, "category", &format!("\"{}\"", "x".repeat(MAX_VALUE_BYTES - short.len())));
+    assert_eq!(value.len(), MAX_VALUE_BYTES);
+    assert!(decoded(Kind::Purchase, &value).is_ok());
+    assert_eq!(decoded(Kind::Purchase, &format!("{value} ")).unwrap_err().code, Code::TooLarge);
+}
+
+#[test]
+fn nesting_ends_at_64_levels() {
+    let nested = |open: &str, close: &str, levels: usize| {
+        with(Kind::Purchase, "x", &format!("{}[1]{}", open.repeat(levels), close.repeat(levels)))
+    };
+    for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[\"{[\",[2],", "]")] {
+        assert!(decoded(Kind::Purchase, &nested(open, close, 62)).is_ok(), "{open}");
+        let letter = decoded(Kind::Purchase, &nested(open, close, 63)).unwrap_err();
+        assert_eq!(
+            (letter.code, letter.message.as_str()),
+            (Code::TooDeep, "nested more than 64 levels deep"),
+            "{open}"
+        );
+    }
+    for bomb in ["[".repeat(100_000), "{\"a\":".repeat(100_000), with(Kind::Purchase, "x", &"[".repeat(100_000))] {
+        let letter = decoded(Kind::Purchase, &bomb).unwrap_err();
+        assert_eq!(letter.code, Code::TooDeep);
+    }
+}

@@ -1,0 +1,108 @@
+use super::*;
+
+const WHOLE: &str = r#"
+app: acme
+kafka: { bootstrap.servers: "localhost:9092", client.rack: a, socket.keepalive.enable: true, linger.ms: 3 }
+tasks: 4
+rules: rules.yaml
+time: event
+start: latest
+inputs:
+  purchase: { topic: shop.orders, format: json }
+  mention: { topic: shop.mentions }
+outputs: { events: shop.vip }
+epoch: { linger: 20ms, records: 500 }
+merge_hold: 3s
+dead_letter: { brake: 20% of 50 }
+http: 127.0.0.1:9464
+"#;
+
+fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse("vipstream.yaml", text, Path::new("/etc/acme"), variables)
+        .map_err(|problems| ConfigError::Invalid(problems).to_string())
+}
+
+#[test]
+fn every_section_is_read() {
+    let config = parse(WHOLE, &[]).unwrap();
+    assert_eq!(config.journal(), "acme.journal");
+    assert_eq!(config.kafka.0["linger.ms"], "3");
+    assert_eq!(config.kafka.0["socket.keepalive.enable"], "true");
+    assert_eq!(config.tasks, 4);
+    assert_eq!(config.rules, Path::new("/etc/acme/rules.yaml"));
+    assert_eq!(config.time, TimeMode::Event);
+    assert_eq!(config.start, Start::Latest);
+    assert_eq!(config.inputs[&Kind::Purchase], "shop.orders");
+    assert_eq!(config.outputs, Outputs { events: "shop.vip".into(), ..Outputs::default() });
+    assert_eq!(config.epoch, EpochBounds { linger: Duration::from_millis(20), records: 500 });
+    assert_eq!(config.merge_hold, Duration::from_secs(3));
+    assert_eq!(config.brake, Brake { percent: 20, of: 50 });
+    assert_eq!(config.http.unwrap().port(), 9464);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let text = "
+app: acme
+kafka: { bootstrap.servers: a:1 }
+tasks: 1
+rules: /rules.yaml
+inputs: { purchase: { topic: t } }";
+    let config = parse(text, &[]).unwrap();
+    assert_eq!(config.time, TimeMode::Live);
+    assert_eq!(config.start, Start::Earliest);
+    assert_eq!(config.epoch, EpochBounds { linger: Duration::from_millis(5), records: 10_000 });
+    assert_eq!(config.merge_hold, Duration::from_secs(2));
+    assert_eq!(config.brake, Brake { percent: 50, of: 1_000 });
+    assert_eq!(config.http, None);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let variables = [
+        ("VIPSTREAM_TASKS", "2"),
+        ("VIPSTREAM_EPOCH__LINGER", "7ms"),
+        ("VIPSTREAM_KAFKA__BOOTSTRAP_SERVERS", "kafka:9093"),
+        ("VIPSTREAM_KAFKA__SASL_PASSWORD", "geheim"),
+        ("VIPSTREAM_INPUTS__CSAT__TOPIC", "shop.csat"),
+        ("VIPSTREAM_SERVICE_HOST", "10.0.0.1"),
+        ("VIPSTREAM_LOG", "debug"),
+    ];
+    let config = parse(WHOLE, &variables).unwrap();
+    assert_eq!(config.tasks, 2);
+    assert_eq!(config.epoch, EpochBounds { linger: Duration::from_millis(7), records: 500 });
+    assert_eq!(config.kafka.bootstrap(), "kafka:9093");
+    assert_eq!(config.kafka.0["sasl.password"], "geheim");
+    assert_eq!(config.inputs[&Kind::Csat], "shop.csat");
+    assert!(!format!("{config:?}").contains("geheim"));
+}
+
+#[test]
+fn a_secret_is_read_from_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("password"), "geheim\n").unwrap();
+    let text = WHOLE.replace("client.rack: a", "sasl.password.file: password");
+    let config = Config::parse("vipstream.yaml", &text, folder.path(), []).unwrap();
+    assert_eq!(config.kafka.0["sasl.password"], "geheim");
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let text = r#"
+app: ac me
+kafka: { bootstrap.server: "localhost:9092", isolation.level: read_uncommitted, linger.ms: soon }
+tasks: 0
+rules: rules.yaml
+time: liv
+inputs:
+  purchase: { topic: shop.orders, format: avro, tpic: x }
+  purchases: { topic: b }
+epoch: { linger: 5 }
+dead_letter: { brake: half }
+snapshots: { every: 5m }
+http: here
+mergehold: 2s
+"#;
+    insta::assert_snapshot!(parse(text, &[]).unwrap_err());
+}

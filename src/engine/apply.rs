@@ -1,0 +1,413 @@
+//! One event into a customer's state, by kind. What is a duplicate, expired, or an older version is told here.
+
+use rust_decimal::Decimal;
+
+use super::Stats;
+use super::customer::{Customer, MAX_SEEN, NEVER, Pending};
+use super::entry::{Content, Entry, Flag};
+use super::features::{self, Contribution, EventFacts};
+use crate::model::event::{Action, Activity, Body, Event, Kind, Purchase, PurchaseStatus};
+use crate::model::names::Named as _;
+use crate::model::record::Position;
+use crate::model::time::EventTime;
+use crate::rules::ruleset::Ruleset;
+
+/// What an event did, and what follows from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Labels and programmes are to be looked at.
+    pub look: bool,
+    /// Alerts on this kind are to be judged.
+    pub alert: bool,
+    /// A refund or cancellation took something back.
+    pub refund: bool,
+}
+
+const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false };
+const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false };
+
+/// An event on its way into a customer's state.
+pub(super) struct Arrival<'a> {
+    pub event: &'a Event,
+    pub position: Position,
+    pub rules: &'a Ruleset,
+    pub stats: &'a mut Stats,
+}
+
+impl Arrival<'_> {
+    /// Applies the event; the customer's time has been moved to it already.
+    pub fn apply(mut self, customer: &mut Customer) -> Outcome {
+        let event = self.event;
+        match &event.body {
+            Body::Purchase(purchase) => self.purchase(customer, purchase),
+            Body::Csat(survey) => {
+                let id = &survey.interaction_id;
+                self.object(customer, survey.revision, &|version| hash(&format!("{id}|{version}")), Place::Earliest)
+            }
+            Body::Case(case) => {
+                let id = &case.case_id;
+                self.object(customer, case.version, &|version| hash(&format!("{id}|{version}")), Place::Earliest)
+            }
+            Body::Referral(referral) => {
+                let id = event.object_key();
+                let key = |version: i64| {
+                    let status = crate::model::event::ReferralStatus::ALL.iter().find(|status| **status as i64 == version);
+                    hash(&format!("{id}|{}", status.map_or("", |status| status.name())))
+                };
+                self.object(customer, referral.status as i64, &key, Place::Present)
+            }
+            Body::Mention(mention) => self.mention(customer, mention),
+            Body::Presence(presence) => {
+                let outcome = self.passing(customer);
+                if outcome == NOTHING {
+                    return NOTHING;
+                }
+                let alert = customer.attend(presence, event.at, self.rules.visit_gap);
+                Outcome { alert, ..outcome }
+            }
+            Body::Engagement(_) => self.passing(customer),
+            Body::Customer(profile) => self.profile(customer, profile),
+            Body::Forget => {
+                if let Some(rare) = &mut customer.rare {
+                    rare.profile = None;
+                }
+                CHANGED
+            }
+        }
+    }
+
+    fn forgotten_at(&self, place: EventTime) -> EventTime {
+        self.rules.forgotten_at(self.event.kind(), place).unwrap_or(NEVER)
+    }
+
+    /// Counts an event that is older than everything that could hold it.
+    fn is_expired(&mut self, customer: &Customer) -> bool {
+        let expired = self.forgotten_at(self.event.at) <= customer.as_of;
+        self.stats.expired += u64::from(expired);
+        expired
+    }
+
+    fn duplicate(&mut self) -> Outcome {
+        self.stats.duplicates += 1;
+        NOTHING
+    }
+
+    fn purchase(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
+        if purchase.test {
+            self.stats.tests += 1;
+            return NOTHING;
+        }
+        match purchase.status {
+            PurchaseStatus::Completed => self.completed(customer, purchase),
+            PurchaseStatus::Refunded | PurchaseStatus::Cancelled => self.taken_back(customer, purchase),
+            PurchaseStatus::Disputed => Outcome { alert: true, ..NOTHING },
+        }
+    }
+
+    fn completed(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
+        let (key, at) = (hash(&purchase.order_id), self.event.at);
+        if customer.find(Kind::Purchase, key, self.rules).is_some() {
+            return self.duplicate();
+        }
+        customer.first_purchase = Some(customer.first_purchase.map_or(at, |first| first.min(at)));
+        customer.last_purchase = customer.last_purchase.max(Some(at));
+        customer.last_seen = customer.last_seen.max(Some(at));
+        if self.is_expired(customer) {
+            return NOTHING;
+        }
+        let as_of = customer.as_of;
+        let pending = customer.rare.as_mut().and_then(|rare| rare.pending.remove(&key)).filter(|pending| as_of < pending.until);
+        let pending = pending.unwrap_or_default();
+        let left = self.less(purchase.amount, pending.refunded);
+        let mut entry = Entry::new(key, at, self.position, Content::Amount(left));
+        let unpriced = purchase.currency.0 != self.rules.currency;
+        self.stats.unpriced += u64::from(unpriced);
+        entry.set(Flag::Unpriced, unpriced);
+        entry.set(Flag::Refunded, pending.refunds > 0);
+        entry.set(Flag::Gone, pending.cancelled || pending.refunds > 0 && left.is_zero());
+        if let Some(end) = purchase.subscription.as_ref().and_then(|subscription| subscription.period_end) {
+            entry.extra.get_or_insert_default().period_end = Some(self.rules.calendar.period_end(end));
+        }
+        features::keep(&mut entry, self.event, self.rules);
+        customer.insert(entry, self.rules);
+        CHANGED
+    }
+
+    /// An amount less a refund, never below nothing.
+    fn less(&mut self, amount: Decimal, refund: Decimal) -> Decimal {
+        self.stats.clamped += u64::from(refund > amount);
+        (amount - refund).max(Decimal::ZERO)
+    }
+
+    fn taken_back(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
+        let seen = hash(&self.event.business_key());
+        if customer.has_seen(seen) {
+            return self.duplicate();
+        }
+        if self.is_expired(customer) {
+            return NOTHING;
+        }
+        let until = self.forgotten_at(self.event.at);
+        customer.see(seen, until);
+        let cancelled = purchase.status == PurchaseStatus::Cancelled;
+        if !cancelled && purchase.currency.0 != self.rules.currency {
+            self.stats.unpriced += 1;
+            return Outcome { alert: true, ..NOTHING };
+        }
+        let key = hash(&purchase.order_id);
+        if let Some(at) = customer.find(Kind::Purchase, key, self.rules) {
+            let mut entry = customer.remove(at, self.rules);
+            let left = if cancelled { Decimal::ZERO } else { self.less(entry.amount(), purchase.amount) };
+            entry.set_amount(left);
+            entry.set(Flag::Refunded, !cancelled || entry.has(Flag::Refunded));
+            entry.set(Flag::Gone, cancelled || left.is_zero() || entry.has(Flag::Gone));
+            customer.insert(entry, self.rules);
+            return Outcome { refund: true, ..CHANGED };
+        }
+        if self.from_lost_order(customer, purchase) {
+            return Outcome { refund: true, ..CHANGED };
+        }
+        let as_of = customer.as_of;
+        let pending = &mut customer.rare().pending;
+        if pending.len() >= MAX_SEEN {
+            let before = pending.len();
+            pending.retain(|_, pending| as_of < pending.until);
+            self.stats.unmatched += (before - pending.len()) as u64;
+            if let Some(first) = pending.iter().min_by_key(|(_, pending)| pending.until).map(|(key, _)| *key)
+                && pending.len() >= MAX_SEEN
+            {
+                pending.remove(&first);
+                self.stats.unmatched += 1;
+            }
+        }
+        let held = pending.entry(key).or_default();
+        if as_of >= held.until {
+            *held = Pending::default();
+        }
+        held.until = held.until.max(until);
+        if cancelled {
+            held.cancelled = true;
+        } else {
+            held.refunded += purchase.amount;
+            held.refunds += 1;
+        }
+        Outcome { refund: true, ..CHANGED }
+    }
+
+    /// Takes a refund off the unit of an order lost to the bound on orders; says whether it did.
+    fn from_lost_order(&self, customer: &mut Customer, purchase: &Purchase) -> bool {
+        let lost = customer.rare.as_ref().and_then(|rare| rare.lost_order);
+        let (Some(lost), Some(place)) = (lost, purchase.refunds_order_at) else { return false };
+        if place > lost {
+            return false;
+        }
+        for index in &self.rules.plan.of(Kind::Purchase).features {
+            let feature = &self.rules.features[usize::from(*index)];
+            let Some(program) = &feature.value else { continue };
+            if feature.filter.as_ref().is_some_and(|filter| filter.program.decide(&EventFacts(self.event)) != Some(true)) {
+                continue;
+            }
+            if let Some(Contribution::Amount(amount)) = Contribution::of(feature, program.eval(&EventFacts(self.event))) {
+                customer.drain(*index, amount, place, self.rules);
+            }
+        }
+        true
+    }
+
+    /// An object with versions: counts once, with the content of its newest.
+    fn object(&mut self, customer: &mut Customer, version: i64, key_of: &dyn Fn(i64) -> u64, place: Place) -> Outcome {
+        let (kind, at) = (self.event.kind(), self.event.at);
+        let (key, seen) = (hash(&self.event.object_key()), hash(&self.event.business_key()));
+        let found = customer.find(kind, key, self.rules);
+        let is_current = found.is_some_and(|found| key_of(customer.log[found].version()) == seen);
+        if is_current || customer.has_seen(seen) {
+            return self.duplicate();
+        }
+        if kind != Kind::Case {
+            customer.last_seen = customer.last_seen.max(Some(at));
+        }
+        if self.is_expired(customer) {
+            return NOTHING;
+        }
+        let Some(found) = found else {
+            let entry = Entry::new(key, at, self.position, Content::Version(version));
+            return self.write(customer, entry);
+        };
+        let current = customer.log[found].version();
+        if version < current {
+            customer.see(seen, self.forgotten_at(at));
+            if place == Place::Earliest && at < customer.log[found].place() {
+                let mut entry = customer.remove(found, self.rules);
+                entry.set_place(at);
+                customer.insert(entry, self.rules);
+            }
+            return Outcome { look: true, ..NOTHING };
+        }
+        let mut entry = customer.remove(found, self.rules);
+        customer.see(key_of(current), self.forgotten_at(entry.place()));
+        entry.set_version(version);
+        entry.set_position(self.position);
+        if place == Place::Present || at < entry.place() {
+            entry.set_place(at);
+        }
+        self.write(customer, entry)
+    }
+
+    /// Puts the event's content into an object and the object into the log.
+    fn write(&mut self, customer: &mut Customer, mut entry: Entry) -> Outcome {
+        features::keep(&mut entry, self.event, self.rules);
+        entry.set(Flag::Unpriced, self.is_unpriced());
+        let deleted = matches!(&self.event.body, Body::Mention(mention) if mention.activity == Activity::Delete);
+        entry.set(Flag::Gone, deleted);
+        customer.insert(entry, self.rules);
+        CHANGED
+    }
+
+    fn is_unpriced(&mut self) -> bool {
+        let Body::Referral(referral) = &self.event.body else { return false };
+        let unpriced = referral.value.is_some()
+            && referral.currency.as_ref().is_some_and(|currency| currency.0 != self.rules.currency);
+        self.stats.unpriced += u64::from(unpriced);
+        unpriced
+    }
+
+    fn mention(&mut self, customer: &mut Customer, mention: &crate::model::event::Mention) -> Outcome {
+        let at = self.event.at;
+        let (platform, post) = (&mention.platform, &mention.post_id);
+        let key_of = |version: i64| {
+            let activity = Activity::ALL[(version & 3) as usize];
+            match activity {
+                Activity::Update => hash(&format!("{platform}|{post}|update|{}", version >> 2)),
+                _ => hash(&format!("{platform}|{post}|{}", activity.name())),
+            }
+        };
+        let version = at.0 << 2 | mention.activity as i64;
+        let text = mention.text.as_deref().filter(|text| !text.is_empty() && mention.activity != Activity::Delete).map(hash);
+        let known = customer.find(Kind::Mention, hash(&self.event.object_key()), self.rules);
+        if let (None, Some(text)) = (known, text)
+            && customer.has_posted(text, at)
+            && !customer.has_seen(hash(&self.event.business_key()))
+        {
+            return self.duplicate();
+        }
+        let outcome = self.object(customer, version, &key_of, Place::Earliest);
+        if outcome.alert && let Some(text) = text {
+            customer.post(text, at);
+        }
+        if mention.activity == Activity::Delete && outcome.alert {
+            self.retract_repost(customer, platform, post, version);
+            return Outcome { alert: false, ..outcome };
+        }
+        Outcome { alert: outcome.alert && mention.activity != Activity::Repost, ..outcome }
+    }
+
+    fn retract_repost(&self, customer: &mut Customer, platform: &str, post: &str, version: i64) {
+        let key = hash(&format!("{platform}|{post}|repost"));
+        if let Some(found) = customer.find(Kind::Mention, key, self.rules)
+            && customer.log[found].version() < version
+        {
+            let mut entry = customer.remove(found, self.rules);
+            entry.set(Flag::Gone, true);
+            customer.insert(entry, self.rules);
+        }
+    }
+
+    /// An event without identity: its key is remembered for a day, its contributions by unit.
+    fn passing(&mut self, customer: &mut Customer) -> Outcome {
+        let (kind, at) = (self.event.kind(), self.event.at);
+        let plan = self.rules.plan.of(kind);
+        let repeats = plan.alerts.iter().any(|alert| !self.rules.alerts[usize::from(*alert)].once_per_visit);
+        let counted = repeats || !plan.features.is_empty();
+        let seen = if counted { hash(&self.event.business_key()) } else { 0 };
+        if counted && customer.has_seen(seen) {
+            return self.duplicate();
+        }
+        let is_sign_of_life = match &self.event.body {
+            Body::Engagement(engagement) => {
+                !engagement.machine && !matches!(engagement.action, Action::Sent | Action::Unsubscribe)
+            }
+            _ => true,
+        };
+        if is_sign_of_life {
+            customer.last_seen = customer.last_seen.max(Some(at));
+        }
+        if self.is_expired(customer) {
+            return NOTHING;
+        }
+        if counted {
+            customer.see(seen, self.forgotten_at(at));
+            self.pour(customer, seen);
+        }
+        CHANGED
+    }
+
+    fn pour(&self, customer: &mut Customer, key: u64) {
+        let kind = self.event.kind();
+        let plan = self.rules.plan.of(kind);
+        if plan.features.is_empty() {
+            return;
+        }
+        let filters = features::filters(self.event, self.rules);
+        for index in &plan.features {
+            let feature = &self.rules.features[usize::from(*index)];
+            if feature.filter.as_ref().is_some_and(|filter| filters >> filter.bit & 1 == 0) {
+                continue;
+            }
+            let contribution = match &feature.value {
+                None => Some(Contribution::One),
+                Some(program) => Contribution::of(feature, program.eval(&EventFacts(self.event))),
+            };
+            if let Some(contribution) = contribution {
+                customer.pour(*index, contribution, (self.event.at, key), Some(self.position), self.rules);
+            }
+        }
+    }
+
+    fn profile(&mut self, customer: &mut Customer, profile: &crate::model::event::Profile) -> Outcome {
+        let held = customer.profile().map(|held| held.version);
+        match held {
+            Some(held) if profile.version == held => self.duplicate(),
+            Some(held) if profile.version < held => NOTHING,
+            _ => {
+                customer.rare().profile = Some(Box::new(profile.clone()));
+                CHANGED
+            }
+        }
+    }
+}
+
+/// At which of its events' times an object counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Earliest,
+    /// That of the present version.
+    Present,
+}
+
+impl Customer {
+    /// Whether the text was posted within a day of `at`.
+    pub fn has_posted(&self, text: u64, at: EventTime) -> bool {
+        let texts = self.rare.iter().flat_map(|rare| &rare.texts);
+        texts.filter(|(other, _)| *other == text).any(|(_, first)| (at.0 - first.0).abs() < DAY_MS)
+    }
+
+    /// Remembers a text, unless it is within a day of its first.
+    pub fn post(&mut self, text: u64, at: EventTime) {
+        if self.has_posted(text, at) {
+            return;
+        }
+        let as_of = self.as_of;
+        let texts = &mut self.rare().texts;
+        texts.retain(|(_, first)| as_of.0 - first.0 < 2 * DAY_MS);
+        if texts.len() >= MAX_SEEN {
+            texts.remove(0);
+        }
+        texts.push((text, at));
+    }
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+fn hash(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}

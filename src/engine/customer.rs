@@ -1,0 +1,230 @@
+//! What is remembered of one customer.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+
+use compact_str::CompactString;
+
+use super::bucket::Bucket;
+use super::entry::Entry;
+use super::presence::Visit;
+use super::programme::Held;
+use crate::model::event::{Activity, Body, Event, Kind, Profile};
+use crate::model::id::CustomerId;
+use crate::model::time::EventTime;
+use crate::rules::ruleset::{AlertRule, Ruleset};
+
+/// Rolling state of one customer, owned by the task of its partition.
+///
+/// Size: about 250 bytes, 48 for each remembered order, survey, post, referral and case, and `rare` where something in it is
+/// used. Bounds: [`MAX_OBJECTS`] objects a kind, [`MAX_SEEN`] keys.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Customer {
+    pub id: CustomerId,
+    /// Greatest event time applied, or the newest deadline's instant. Invariant: never moves back.
+    pub as_of: EventTime,
+    /// The next instant at which time alone may change something.
+    pub deadline: EventTime,
+    /// The instant under which it stands in the queue; never after `deadline`.
+    pub queued: EventTime,
+    /// The earliest exit of a contribution from a watched feature; part of `deadline`.
+    pub exit: EventTime,
+    /// Instant of the newest deadline that fired.
+    pub fired: EventTime,
+    pub first_purchase: Option<EventTime>,
+    pub last_purchase: Option<EventTime>,
+    pub last_seen: Option<EventTime>,
+    /// Outputs in `vip.events` so far.
+    pub seq: u32,
+    /// A look waits for the clock to reach `as_of`.
+    pub look_pending: bool,
+    /// The last look changed something: what it left for the next one must not wait for a fact to change.
+    pub look_again: bool,
+    /// Labels that hold, by place in the ruleset.
+    pub labels: u64,
+    /// Programmes held, by place in the ruleset.
+    pub held: Vec<Held>,
+    /// Remembered objects by kind, place and key.
+    pub log: Vec<Entry>,
+    /// Contributions to each feature from `log` that are in its window.
+    pub counts: Box<[u32]>,
+    /// The same, summed, in 10^-9; one for each feature that sums.
+    pub sums: Box<[i128]>,
+    pub rare: Option<Box<Rare>>,
+}
+
+/// What most customers do not have.
+#[derive(Clone, Debug, Hash, Default)]
+pub(super) struct Rare {
+    pub profile: Option<Box<Profile>>,
+    /// Refunds and cancellations of orders that have not come, by order key.
+    pub pending: BTreeMap<u64, Pending>,
+    /// Business keys seen that no entry of `log` shows, and until when they are remembered.
+    pub seen: Vec<(u64, EventTime)>,
+    /// Hashes of texts posted, and when first.
+    pub texts: Vec<(u64, EventTime)>,
+    /// Contributions that are kept by window unit: of events without identity, and of forgotten orders.
+    pub buckets: Vec<Bucket>,
+    pub visit: Option<Visit>,
+    /// Greatest end of a subscription period paid by a forgotten order.
+    pub subscribed_floor: Option<EventTime>,
+    /// Place of the newest order lost to [`MAX_OBJECTS`].
+    pub lost_order: Option<EventTime>,
+}
+
+/// A refund or cancellation that came before its order.
+#[derive(Clone, Debug, Hash, Default, PartialEq)]
+pub(super) struct Pending {
+    pub refunded: rust_decimal::Decimal,
+    pub refunds: u32,
+    pub cancelled: bool,
+    pub until: EventTime,
+}
+
+/// Most objects of a kind that a customer's log remembers; beyond, the oldest are kept as sums only.
+pub(super) const MAX_OBJECTS: usize = 4096;
+/// Most keys, texts and pending refunds remembered of a customer; beyond, the oldest are forgotten.
+pub(super) const MAX_SEEN: usize = 4096;
+/// What stands for an instant that never comes.
+pub(super) const NEVER: EventTime = EventTime(i64::MAX);
+
+impl Customer {
+    /// A customer of whom nothing is known.
+    pub fn new(id: CustomerId, rules: &Ruleset) -> Self {
+        Self {
+            id,
+            as_of: EventTime::MIN,
+            deadline: NEVER,
+            queued: NEVER,
+            exit: NEVER,
+            fired: EventTime(i64::MIN),
+            first_purchase: None,
+            last_purchase: None,
+            last_seen: None,
+            seq: 0,
+            look_pending: false,
+            look_again: false,
+            labels: 0,
+            held: Vec::new(),
+            log: Vec::new(),
+            counts: vec![0; rules.features.len()].into(),
+            sums: vec![0; rules.sums()].into(),
+            rare: None,
+        }
+    }
+
+    /// The part that most customers lack, made on first use.
+    pub fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The customer's profile.
+    pub fn profile(&self) -> Option<&Profile> {
+        self.rare.as_ref()?.profile.as_deref()
+    }
+
+    /// The remembered objects of a kind, by place.
+    pub fn objects(&self, kind: Kind) -> std::ops::Range<usize> {
+        let start = self.log.partition_point(|entry| entry.kind_bits() < kind as u8);
+        let end = start + self.log[start..].partition_point(|entry| entry.kind_bits() == kind as u8);
+        start..end
+    }
+
+    /// Where a remembered object stands in the log. An object past its time is not remembered, though it may still stand there.
+    pub fn find(&self, kind: Kind, key: u64, rules: &Ruleset) -> Option<usize> {
+        let range = self.objects(kind);
+        let at = range.start + self.log[range].iter().position(|entry| entry.key == key)?;
+        let until = rules.forgotten_at(kind, self.log[at].place());
+        until.is_none_or(|until| self.as_of < until).then_some(at)
+    }
+
+    /// Whether a business key was seen and is remembered.
+    pub fn has_seen(&self, key: u64) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.seen.iter().any(|(seen, until)| *seen == key && self.as_of < *until))
+    }
+
+    /// Remembers a business key.
+    pub fn see(&mut self, key: u64, until: EventTime) {
+        let as_of = self.as_of;
+        let seen = &mut self.rare().seen;
+        if seen.len() >= 16 && seen.len().is_power_of_two() || seen.len() >= MAX_SEEN {
+            seen.retain(|(_, until)| as_of < *until);
+            if seen.len() >= MAX_SEEN {
+                seen.remove(0);
+            }
+        }
+        seen.push((key, until));
+    }
+
+    /// The programme, if held.
+    pub fn held(&self, programme: u8) -> Option<&Held> {
+        self.held.iter().find(|held| held.programme == programme)
+    }
+
+    /// Names of the programmes held, by precedence.
+    pub fn standing(&self, rules: &Ruleset) -> Vec<CompactString> {
+        let mut held: Vec<u8> = self.held.iter().map(|held| held.programme).collect();
+        held.sort_unstable();
+        held.into_iter().map(|programme| rules.programmes[usize::from(programme)].name.clone()).collect()
+    }
+
+    /// The end of the paid subscription: the greatest among orders not wholly taken back.
+    pub fn subscribed_until(&self) -> Option<EventTime> {
+        let remembered = self.log[self.objects(Kind::Purchase)]
+            .iter()
+            .filter(|entry| !entry.has(super::entry::Flag::Gone))
+            .filter_map(|entry| entry.extra.as_ref()?.period_end)
+            .max();
+        remembered.max(self.rare.as_ref().and_then(|rare| rare.subscribed_floor))
+    }
+}
+
+impl Customer {
+    /// Works out the next instant at which time alone may change something.
+    pub fn find_deadline(&mut self, rules: &Ruleset) {
+        self.deadline = self.find_exit(rules).min(super::look::next_instant(self, rules));
+    }
+
+    /// Whether an alert may not be raised again: once a visit, and once a post.
+    pub fn has_alerted(&self, alert: u8, rule: &AlertRule, event: &Event, rules: &Ruleset) -> bool {
+        match &event.body {
+            Body::Presence(_) => {
+                let visit = self.rare.as_ref().and_then(|rare| rare.visit.as_ref());
+                rule.once_per_visit && visit.is_some_and(|visit| visit.alerted >> alert & 1 == 1)
+            }
+            Body::Mention(mention) => {
+                mention.activity == Activity::Update
+                    && self.post_of(event, rules).is_some_and(|at| self.log[at].alerted() >> alert & 1 == 1)
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that an alert was raised.
+    pub fn note_alerted(&mut self, alert: u8, rule: &AlertRule, event: &Event, rules: &Ruleset) {
+        match &event.body {
+            Body::Presence(_) if rule.once_per_visit => {
+                if let Some(visit) = self.rare.as_mut().and_then(|rare| rare.visit.as_mut()) {
+                    visit.alerted |= 1 << alert;
+                }
+            }
+            Body::Mention(_) => {
+                if let Some(at) = self.post_of(event, rules) {
+                    self.log[at].set_alerted(alert);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn post_of(&self, event: &Event, rules: &Ruleset) -> Option<usize> {
+        self.find(Kind::Mention, xxhash_rust::xxh3::xxh3_64(event.object_key().as_bytes()), rules)
+    }
+
+    /// Feeds what decides into a digest; not where the customer stands in the queue.
+    pub fn digest(&self, hash: &mut impl Hasher) {
+        let mut plain = self.clone();
+        plain.queued = NEVER;
+        plain.hash(hash);
+    }
+}

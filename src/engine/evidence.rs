@@ -1,0 +1,41 @@
+//! The values that an expression's decision rests on, as they stood.
+
+use super::look::View;
+use crate::model::output::Evidence;
+use crate::model::record::Position;
+use crate::rules::fact::{Fact, Facts as _};
+use crate::rules::program::{Program, Row, Test};
+use crate::rules::value::Val;
+
+/// The rows of an expression, filled in. `event` is where the event at hand lies.
+pub(super) fn of(program: &Program, view: &View<'_>, event: Option<Position>) -> Vec<Evidence> {
+    program.rows().iter().map(|row| fill(row, view, event)).collect()
+}
+
+fn fill(row: &Row, view: &View<'_>, event: Option<Position>) -> Evidence {
+    let value = match view.fact(row.fact) {
+        Val::Time(time) if row.days => Val::Int(view.days_since(time)),
+        value => value,
+    };
+    let (threshold, op, holds) = match &row.test {
+        Test::Compare(op, threshold) => {
+            let holds = match op.apply(value, threshold.into()) {
+                Val::Bool(holds) => Some(holds),
+                _ => None,
+            };
+            (Some(threshold.clone()), Some(op.symbol()), holds)
+        }
+        Test::True => (None, None, if let Val::Bool(holds) = value { Some(holds) } else { None }),
+        Test::Read => (None, None, None),
+    };
+    let window = match row.fact {
+        Fact::Feature(index) => view.rules.features[usize::from(index)].window_text.clone(),
+        _ => None,
+    };
+    let sample = match (row.fact, view.customer) {
+        (Fact::Feature(index), Some(customer)) => customer.sample(index, view.rules),
+        (Fact::Event(_), _) => event.into_iter().collect(),
+        _ => Vec::new(),
+    };
+    Evidence { feature: row.name.clone(), window, value: value.scalar(), threshold, op, holds, sample }
+}

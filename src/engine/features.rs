@@ -1,0 +1,405 @@
+//! Rolling facts of a customer: contributions enter, change, and leave with their window's unit.
+//!
+//! What an object contributes is computed from what is kept of it, never stored: an order's refund, a
+//! survey's revision and the window's exit all take off exactly what was added.
+
+use std::collections::BTreeSet;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use super::customer::{Customer, MAX_OBJECTS, NEVER};
+use super::entry::{Entry, Extra, Flag};
+use crate::model::event::{Event, Kind};
+use crate::model::output::Scalar;
+use crate::model::record::Position;
+use crate::model::time::EventTime;
+use crate::rules::calendar::Window;
+use crate::rules::fact::{Fact, Facts};
+use crate::rules::ruleset::{Aggregate, Feature, Ruleset};
+use crate::rules::value::{Fault, Val};
+
+/// Decimals of a contribution to a sum.
+const SUM_DECIMALS: u32 = 9;
+/// Positions in evidence.
+const SAMPLES: usize = 3;
+
+/// The event's fields, for `where`.
+pub(super) struct EventFacts<'a>(pub &'a Event);
+
+impl<'a> Facts<'a> for EventFacts<'a> {
+    fn fact(&self, fact: Fact) -> Val<'a> {
+        match fact {
+            Fact::Event(field) => field.read(self.0),
+            _ => Val::Error(Fault::Type),
+        }
+    }
+
+    fn days_since(&self, _: EventTime) -> i64 {
+        0
+    }
+}
+
+/// What is kept of an object, for a feature's own expression.
+struct Kept<'a> {
+    entry: &'a Entry,
+    kind: Kind,
+    rules: &'a Ruleset,
+}
+
+impl<'a> Facts<'a> for Kept<'a> {
+    fn fact(&self, fact: Fact) -> Val<'a> {
+        let Fact::Event(field) = fact else { return Val::Error(Fault::Type) };
+        if field.is_amount() {
+            return Val::Decimal(self.entry.amount());
+        }
+        let at = self.rules.plan.of(self.kind).stored.iter().position(|stored| *stored == field);
+        let stored = at.and_then(|at| self.entry.extra.as_ref()?.stored.get(at)?.as_ref());
+        Val::or_missing(stored.map(Val::from))
+    }
+
+    fn days_since(&self, _: EventTime) -> i64 {
+        0
+    }
+}
+
+impl Feature {
+    /// The value that a kept object contributes; `None` where it does not. A count's contribution is `true`.
+    fn contribution<'a>(&'a self, entry: &'a Entry, rules: &'a Ruleset) -> Option<Contribution> {
+        if !entry.counts() || self.filter.as_ref().is_some_and(|filter| entry.filters() >> filter.bit & 1 == 0) {
+            return None;
+        }
+        let Some(program) = &self.value else { return Some(Contribution::One) };
+        Contribution::of(self, program.eval(&Kept { entry, kind: self.kind, rules }))
+    }
+}
+
+/// What one event adds to a feature.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Contribution {
+    One,
+    /// In 10^-9.
+    Amount(i128),
+    Value(Scalar),
+}
+
+impl Contribution {
+    /// The contribution of a value; `None` for an error, or an amount beyond 19 digits before the point.
+    pub fn of(feature: &Feature, value: Val<'_>) -> Option<Self> {
+        match feature.aggregate {
+            Aggregate::Count => Some(Self::One),
+            Aggregate::Sum | Aggregate::Avg => scaled(value.decimal()?).map(Self::Amount),
+            Aggregate::Distinct | Aggregate::Last | Aggregate::First => value.scalar().map(Self::Value),
+        }
+    }
+
+    /// The amount, where it is one.
+    pub const fn amount(&self) -> i128 {
+        match self {
+            Self::Amount(amount) => *amount,
+            _ => 0,
+        }
+    }
+}
+
+/// Rounds half-even to 9 decimals.
+fn scaled(value: Decimal) -> Option<i128> {
+    let mut rounded = value.round_dp_with_strategy(SUM_DECIMALS, RoundingStrategy::MidpointNearestEven);
+    rounded.rescale(SUM_DECIMALS);
+    (rounded.scale() == SUM_DECIMALS).then(|| rounded.mantissa())
+}
+
+fn unscaled(sum: i128) -> Val<'static> {
+    Decimal::try_from_i128_with_scale(sum, SUM_DECIMALS).map_or(Val::Error(Fault::Overflow), Val::Decimal)
+}
+
+/// Judges the kind's filters on an event: their answers by bit.
+pub(super) fn filters(event: &Event, rules: &Ruleset) -> u16 {
+    let mut bits = 0;
+    for index in &rules.plan.of(event.kind()).features {
+        if let Some(filter) = &rules.features[usize::from(*index)].filter
+            && filter.program.decide(&EventFacts(event)) == Some(true)
+        {
+            bits |= 1 << filter.bit;
+        }
+    }
+    bits
+}
+
+/// Keeps of an event what features read.
+pub(super) fn keep(entry: &mut Entry, event: &Event, rules: &Ruleset) {
+    let fields = &rules.plan.of(event.kind()).stored;
+    let stored: Box<[Option<Scalar>]> = fields.iter().map(|field| field.read(event).scalar()).collect();
+    if stored.iter().any(Option::is_some) {
+        entry.extra.get_or_insert_default().stored = stored;
+    } else if let Some(extra) = &mut entry.extra {
+        extra.stored = Box::default();
+    }
+    if entry.extra.as_deref() == Some(&Extra::default()) {
+        entry.extra = None;
+    }
+    entry.set_filters(filters(event, rules));
+}
+
+impl Customer {
+    /// Puts an object into the log and its contributions into the features.
+    pub fn insert(&mut self, entry: Entry, rules: &Ruleset) {
+        self.weigh(&entry, rules, 1);
+        let kind = Kind::ALL[usize::from(entry.kind_bits())];
+        let at = self.log.partition_point(|other| other.order() < entry.order());
+        if self.log.len() == self.log.capacity() && self.log.len() < 64 {
+            self.log.reserve_exact(1 + self.log.len() / 4);
+        }
+        self.log.insert(at, entry);
+        if self.log.len() > MAX_OBJECTS && self.objects(kind).len() > MAX_OBJECTS {
+            self.lose_oldest(kind, rules);
+        }
+    }
+
+    /// Forgets the oldest object of a kind; what it contributes stays until its windows end.
+    fn lose_oldest(&mut self, kind: Kind, rules: &Ruleset) {
+        let entry = self.remove(self.objects(kind).start, rules);
+        for index in &rules.plan.of(kind).features {
+            if let Some(contribution) = rules.features[usize::from(*index)].contribution(&entry, rules) {
+                self.pour(*index, contribution, (entry.place(), entry.key), None, rules);
+            }
+        }
+        let rare = self.rare();
+        rare.subscribed_floor = rare.subscribed_floor.max(subscription(&entry));
+        if kind == Kind::Purchase {
+            rare.lost_order = rare.lost_order.max(Some(entry.place()));
+        }
+    }
+
+    /// Takes an object out of the log and its contributions out of the features.
+    pub fn remove(&mut self, at: usize, rules: &Ruleset) -> Entry {
+        let entry = self.log.remove(at);
+        self.weigh(&entry, rules, -1);
+        entry
+    }
+
+    /// Adds (`sign` 1) or takes off (-1) what an object contributes to the features in whose window it lies.
+    fn weigh(&mut self, entry: &Entry, rules: &Ruleset, sign: i8) {
+        if !entry.counts() {
+            return;
+        }
+        let kind = Kind::ALL[usize::from(entry.kind_bits())];
+        for index in &rules.plan.of(kind).features {
+            let feature = &rules.features[usize::from(*index)];
+            let exit = rules.calendar.exit(feature.window, entry.place()).unwrap_or(NEVER);
+            if exit <= self.as_of {
+                continue;
+            }
+            if let Some(contribution) = feature.contribution(entry, rules) {
+                self.add(*index, &contribution, rules, sign);
+                if rules.plan.watched.contains(index) {
+                    // An exit taken off is found again by `find_exit`; one added can only be earlier.
+                    self.exit = if sign > 0 { self.exit.min(exit) } else { STALE };
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, index: u8, contribution: &Contribution, rules: &Ruleset, sign: i8) {
+        let count = &mut self.counts[usize::from(index)];
+        *count = count.checked_add_signed(i32::from(sign)).expect("as much leaves as entered");
+        if let Some(sum) = rules.sum_of(index) {
+            self.sums[sum] += i128::from(sign) * contribution.amount();
+        }
+    }
+
+    /// Moves time forward: what has left its window by then is taken off.
+    pub fn advance(&mut self, to: EventTime, rules: &Ruleset) {
+        if to <= self.as_of {
+            return;
+        }
+        let from = self.as_of;
+        self.as_of = to;
+        if from == EventTime::MIN && self.log.is_empty() {
+            return;
+        }
+        let new_date = rules.calendar.day(from) != rules.calendar.day(to);
+        for kind in KINDS_WITH_OBJECTS {
+            let plan = rules.plan.of(kind);
+            for window in &plan.windows {
+                let dated = !matches!(window, Window::Hours(_) | Window::Minutes(_));
+                if dated && !new_date || rules.calendar.unit(*window, from) == rules.calendar.unit(*window, to) {
+                    continue;
+                }
+                self.expel(kind, *window, from, rules);
+            }
+        }
+        self.forget(rules);
+    }
+
+    /// Takes off what left a window between `from` and now.
+    fn expel(&mut self, kind: Kind, window: Window, from: EventTime, rules: &Ruleset) {
+        let objects = self.objects(kind);
+        let place_before = |place: EventTime| objects.start + self.log[objects.clone()].partition_point(|entry| entry.place() < place);
+        let start = place_before(rules.calendar.first_inside(window, from));
+        let end = place_before(rules.calendar.first_inside(window, self.as_of));
+        if start >= end {
+            return;
+        }
+        for index in &rules.plan.of(kind).features {
+            let feature = &rules.features[usize::from(*index)];
+            if feature.window != window {
+                continue;
+            }
+            for at in start..end {
+                if let Some(contribution) = feature.contribution(&self.log[at], rules) {
+                    self.add(*index, &contribution, rules, -1);
+                    self.exit = STALE;
+                }
+            }
+        }
+    }
+
+    /// Drops objects that nothing can read any more, and bounds the log.
+    fn forget(&mut self, rules: &Ruleset) {
+        for kind in KINDS_WITH_OBJECTS {
+            if rules.plan.of(kind).lifetime {
+                continue;
+            }
+            let objects = self.objects(kind);
+            let gone = self.log[objects.clone()]
+                .iter()
+                .take_while(|entry| rules.forgotten_at(kind, entry.place()).is_some_and(|until| until <= self.as_of))
+                .count();
+            if gone > 0 {
+                let floor = self.log[objects.start..objects.start + gone].iter().filter_map(subscription).max();
+                self.log.drain(objects.start..objects.start + gone);
+                if let Some(floor) = floor {
+                    let rare = self.rare();
+                    rare.subscribed_floor = rare.subscribed_floor.max(Some(floor));
+                }
+            }
+        }
+        let as_of = self.as_of;
+        if let Some(rare) = &mut self.rare {
+            rare.buckets.retain(|bucket| bucket.exit > as_of);
+        }
+    }
+
+    /// The earliest exit from a watched feature, found anew where it is not known.
+    pub fn find_exit(&mut self, rules: &Ruleset) -> EventTime {
+        if self.exit == STALE {
+            self.exit = NEVER;
+            for index in &rules.plan.watched {
+                if let Some(exit) = self.exit_of(*index, rules) {
+                    self.exit = self.exit.min(exit);
+                }
+            }
+        }
+        let buckets = self.rare.iter().flat_map(|rare| &rare.buckets);
+        let bucket = buckets.filter(|bucket| rules.plan.watched.contains(&bucket.feature)).map(|bucket| bucket.exit).min();
+        self.exit.min(bucket.unwrap_or(NEVER))
+    }
+
+    fn exit_of(&self, index: u8, rules: &Ruleset) -> Option<EventTime> {
+        let feature = &rules.features[usize::from(index)];
+        if feature.window == Window::Lifetime || self.counts[usize::from(index)] == 0 {
+            return None;
+        }
+        let entry = self.inside(feature, rules).iter().find(|entry| feature.contribution(entry, rules).is_some())?;
+        rules.calendar.exit(feature.window, entry.place())
+    }
+
+    /// The objects in a feature's window, contributing or not.
+    fn inside(&self, feature: &Feature, rules: &Ruleset) -> &[Entry] {
+        let objects = self.objects(feature.kind);
+        let first = rules.calendar.first_inside(feature.window, self.as_of);
+        let objects = &self.log[objects];
+        &objects[objects.partition_point(|entry| entry.place() < first)..]
+    }
+
+    /// A feature's value.
+    pub fn feature<'a>(&'a self, index: u8, rules: &'a Ruleset) -> Val<'a> {
+        let feature = &rules.features[usize::from(index)];
+        let buckets = || self.rare.iter().flat_map(|rare| &rare.buckets).filter(move |bucket| bucket.feature == index);
+        let count = || u64::from(self.counts[usize::from(index)]) + buckets().map(|bucket| bucket.count).sum::<u64>();
+        let sum = || {
+            let own = rules.sum_of(index).map_or(0, |sum| self.sums[sum]);
+            unscaled(own + buckets().map(|bucket| bucket.sum).sum::<i128>())
+        };
+        match feature.aggregate {
+            Aggregate::Count => Val::Int(count().cast_signed()),
+            Aggregate::Sum => sum(),
+            Aggregate::Avg => match (sum(), count()) {
+                (_, 0) => Val::Error(Fault::Missing),
+                (Val::Decimal(sum), count) => {
+                    sum.checked_div(Decimal::from(count)).map_or(Val::Error(Fault::Overflow), Val::Decimal)
+                }
+                (error, _) => error,
+            },
+            Aggregate::Distinct => self.distinct(feature, index, rules),
+            Aggregate::Last => self.extreme(feature, index, rules, true),
+            Aggregate::First => self.extreme(feature, index, rules, false),
+        }
+    }
+
+    fn distinct<'a>(&'a self, feature: &'a Feature, index: u8, rules: &'a Ruleset) -> Val<'a> {
+        let mut values: BTreeSet<u64> = BTreeSet::new();
+        for entry in self.inside(feature, rules) {
+            if let Some(Contribution::Value(value)) = feature.contribution(entry, rules) {
+                values.insert(hash_of(&value));
+            }
+        }
+        for bucket in self.rare.iter().flat_map(|rare| &rare.buckets).filter(|bucket| bucket.feature == index) {
+            values.extend(&bucket.values);
+        }
+        Val::Int(values.len().try_into().unwrap_or(i64::MAX))
+    }
+
+    /// The value of the newest or oldest contribution.
+    fn extreme<'a>(&'a self, feature: &'a Feature, index: u8, rules: &'a Ruleset, newest: bool) -> Val<'a> {
+        let inside = self.inside(feature, rules);
+        let contributes = |entry: &&Entry| feature.contribution(entry, rules).is_some();
+        let entry = if newest { inside.iter().rev().find(contributes) } else { inside.iter().find(contributes) };
+        let kept = entry.map(|entry| ((entry.place(), entry.key), entry));
+        let buckets = self.rare.iter().flat_map(|rare| &rare.buckets).filter(|bucket| bucket.feature == index);
+        let bucket = buckets.filter_map(|bucket| bucket.extreme.as_ref());
+        let bucket = if newest { bucket.max_by_key(|extreme| extreme.0) } else { bucket.min_by_key(|extreme| extreme.0) };
+        match (kept, bucket) {
+            (Some((order, _)), Some((other, value))) if (order < *other) == newest => value.into(),
+            (Some((_, entry)), _) => feature.value.as_ref().map_or(Val::Error(Fault::Missing), |program| {
+                program.eval(&Kept { entry, kind: feature.kind, rules })
+            }),
+            (None, Some((_, value))) => value.into(),
+            (None, None) => Val::Error(Fault::Missing),
+        }
+    }
+
+    /// Positions of the newest contributions to a feature, newest first.
+    pub fn sample(&self, index: u8, rules: &Ruleset) -> Vec<Position> {
+        let feature = &rules.features[usize::from(index)];
+        let kept = self.inside(feature, rules).iter().rev().filter(|entry| feature.contribution(entry, rules).is_some());
+        let mut newest: Vec<((EventTime, u64), Position)> =
+            kept.take(SAMPLES).map(|entry| ((entry.place(), entry.key), entry.position())).collect();
+        let buckets = self.rare.iter().flat_map(|rare| &rare.buckets).filter(|bucket| bucket.feature == index);
+        newest.extend(buckets.filter_map(|bucket| bucket.newest));
+        newest.sort_unstable_by(|left, right| right.cmp(left));
+        newest.into_iter().take(SAMPLES).map(|(_, position)| position).collect()
+    }
+}
+
+/// An instant before all: the exit must be found anew.
+pub(super) const STALE: EventTime = EventTime(i64::MIN);
+
+/// Kinds whose events are about objects with identity; the others are kept in buckets.
+const KINDS_WITH_OBJECTS: [Kind; 5] = [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Case];
+
+fn subscription(entry: &Entry) -> Option<EventTime> {
+    if entry.has(Flag::Gone) { None } else { entry.extra.as_ref()?.period_end }
+}
+
+/// A value's hash, for distinct counts.
+pub(super) fn hash_of(value: &Scalar) -> u64 {
+    let text = match value {
+        Scalar::Bool(value) => return u64::from(*value),
+        Scalar::Text(text) => return xxhash_rust::xxh3::xxh3_64(text.as_bytes()),
+        Scalar::Int(value) => Decimal::from(*value).normalize().serialize(),
+        Scalar::Decimal(value) => value.normalize().serialize(),
+        Scalar::Time(time) => return xxhash_rust::xxh3::xxh3_64(&time.0.to_le_bytes()),
+    };
+    xxhash_rust::xxh3::xxh3_64(&text)
+}

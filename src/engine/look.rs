@@ -1,0 +1,375 @@
+//! A look: labels, then programmes, judged on a customer's facts at one instant; and alerts on an event.
+
+use compact_str::CompactString;
+
+use super::customer::{Customer, NEVER};
+use super::evidence;
+use super::programme::{Held, Step};
+use crate::model::event::{Body, Event};
+use crate::model::id::CustomerId;
+use crate::model::output::{
+    Alert, Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight,
+};
+use crate::model::record::Position;
+use crate::model::time::EventTime;
+use crate::rules::fact::{Fact, Facts};
+use crate::rules::parse::weight_of;
+use crate::rules::program::Comparison;
+use crate::rules::ruleset::{AlertRule, Programme, Ruleset};
+use crate::rules::value::{Fault, Val};
+
+/// A customer's facts, and the event's where there is one.
+pub(super) struct View<'a> {
+    pub rules: &'a Ruleset,
+    /// `None` for an author of whom only the handle is known.
+    pub customer: Option<&'a Customer>,
+    pub event: Option<&'a Event>,
+}
+
+impl<'a> Facts<'a> for View<'a> {
+    fn fact(&self, fact: Fact) -> Val<'a> {
+        if let Fact::Event(field) = fact {
+            return self.event.map_or(Val::Error(Fault::Missing), |event| field.read(event));
+        }
+        let Some(customer) = self.customer else { return nobody(fact, self.rules) };
+        match fact {
+            Fact::Event(_) => Val::Error(Fault::Type),
+            Fact::Feature(index) => customer.feature(index, self.rules),
+            Fact::FirstPurchase => Val::or_missing(customer.first_purchase.map(Val::Time)),
+            Fact::LastPurchase => Val::or_missing(customer.last_purchase.map(Val::Time)),
+            Fact::LastSeen => Val::or_missing(customer.last_seen.map(Val::Time)),
+            Fact::Subscribed => Val::Bool(customer.subscribed_until().is_some_and(|end| customer.as_of < end)),
+            Fact::Profile(field) => customer.profile().map_or(Val::Error(Fault::Missing), |profile| field.read(profile)),
+            Fact::Label(index) => Val::Bool(customer.labels >> index & 1 == 1),
+            Fact::Held(index) => Val::Bool(customer.held(index).is_some()),
+            Fact::Tier(index) => {
+                let tier = customer.held(index).and_then(|held| held.tier);
+                Val::or_missing(tier.map(|tier| {
+                    Val::Text(&self.rules.programmes[usize::from(index)].tiers[usize::from(tier)].0)
+                }))
+            }
+            Fact::Vip => Val::Bool(!customer.held.is_empty()),
+        }
+    }
+
+    fn days_since(&self, time: EventTime) -> i64 {
+        let calendar = &self.rules.calendar;
+        self.customer.map_or(0, |customer| calendar.day(customer.as_of) - calendar.day(time))
+    }
+}
+
+/// The facts of somebody of whom nothing is known.
+fn nobody<'a>(fact: Fact, rules: &'a Ruleset) -> Val<'a> {
+    use crate::rules::ruleset::Aggregate;
+    match fact {
+        Fact::Feature(index) => match rules.features[usize::from(index)].aggregate {
+            Aggregate::Count | Aggregate::Distinct => Val::Int(0),
+            Aggregate::Sum => Val::Decimal(rust_decimal::Decimal::ZERO),
+            _ => Val::Error(Fault::Missing),
+        },
+        Fact::Subscribed | Fact::Label(_) | Fact::Held(_) | Fact::Vip => Val::Bool(false),
+        _ => Val::Error(Fault::Missing),
+    }
+}
+
+/// What brought about a look.
+pub(super) struct Occasion<'a> {
+    pub app: &'a str,
+    pub rules: &'a Ruleset,
+    /// The event and where it lies; `None` for time alone.
+    pub event: Option<(&'a Event, Position)>,
+    /// A refund or cancellation took something back.
+    pub refund: bool,
+}
+
+impl Occasion<'_> {
+    fn trigger(&self) -> Option<Trigger> {
+        self.event.map(|(event, position)| Trigger { position, event_id: event.event_id.clone() })
+    }
+
+    fn id(&self, type_: &str, entity: &str, name: &str, reason: &str, at: EventTime) -> OutputId {
+        let (kind, key) = self.event.map_or(("timer", CompactString::default()), |(event, _)| {
+            (event.kind().name(), event.business_key())
+        });
+        OutputId::of(&[self.app, type_, entity, name, reason, kind, &key], at)
+    }
+}
+
+/// What a look found before the standing after it is known.
+struct Found {
+    change: Change,
+    evidence: Vec<Evidence>,
+}
+
+/// Judges labels and programmes; appends what changed.
+pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
+    let mut found = Vec::new();
+    labels(customer, occasion.rules, &mut found);
+    for index in 0..occasion.rules.programmes.len() {
+        programme(customer, index as u8, occasion, &mut found);
+    }
+    customer.look_again = !found.is_empty();
+    if found.is_empty() {
+        return;
+    }
+    let standing = customer.standing(occasion.rules);
+    let weight = weight(customer, occasion.rules);
+    for Found { mut change, evidence } in found {
+        complete(&mut change, &standing, &weight);
+        customer.seq += 1;
+        let reason = match &change {
+            Change::Revoked { reason, .. } | Change::Changed { reason, .. } => reason,
+            _ => "",
+        };
+        let event_id = occasion.id(change.type_name(), customer.id.as_str(), change.name(), reason, customer.as_of);
+        outputs.push(Output::Decision(Box::new(Decision {
+            event_id,
+            customer_id: customer.id.clone(),
+            status_seq: u64::from(customer.seq),
+            occurred_at: customer.as_of,
+            cause: if occasion.event.is_some() { Cause::Event } else { Cause::Timer },
+            trigger: occasion.trigger(),
+            evidence,
+            change,
+        })));
+    }
+}
+
+/// Fills in what is known only after the whole look.
+fn complete(change: &mut Change, after: &[CompactString], now: &Weight) {
+    match change {
+        Change::Granted { standing, weight, .. } | Change::Changed { standing, weight, .. } => {
+            *standing = after.to_vec();
+            *weight = now.clone();
+        }
+        Change::Revoked { standing, .. } | Change::Expiring { standing, .. } => *standing = after.to_vec(),
+        Change::Entered { .. } | Change::Left { .. } => {}
+    }
+}
+
+fn labels(customer: &mut Customer, rules: &Ruleset, found: &mut Vec<Found>) {
+    for (index, label) in rules.labels.iter().enumerate() {
+        let view = View { rules, customer: Some(customer), event: None };
+        let holds = label.when.decide(&view) == Some(true);
+        if holds == (customer.labels >> index & 1 == 1) {
+            continue;
+        }
+        let evidence = evidence::of(&label.when, &view, None);
+        let (name, definition) = (label.name.clone(), label.when.text().into());
+        let change = if holds {
+            Change::Entered { label: name, definition }
+        } else {
+            Change::Left { label: name, definition }
+        };
+        customer.labels ^= 1 << index;
+        found.push(Found { change, evidence });
+    }
+}
+
+fn programme(customer: &mut Customer, index: u8, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
+    let rules = occasion.rules;
+    let rule = &rules.programmes[usize::from(index)];
+    let view = View { rules, customer: Some(customer), event: None };
+    let Some(at) = customer.held.iter().position(|held| held.programme == index) else {
+        if rule.grant.decide(&view) == Some(true) && rule.keep.decide(&view) != Some(false) {
+            let evidence = evidence::of(&rule.grant, &view, None);
+            let (held, change) = grant(customer, index, rule, occasion);
+            customer.held.push(held);
+            customer.held.sort_unstable_by_key(|held| held.programme);
+            found.push(Found { change, evidence });
+        }
+        return;
+    };
+    let keep = rule.keep.decide(&view) != Some(false);
+    let mut held = customer.held[at].clone();
+    let step = held.step(rule, keep, customer.as_of, occasion.refund, rules.refund_skips_grace);
+    let name = || rule.name.clone();
+    let tier = |tier: Option<u8>| tier.map(|tier| rule.tiers[usize::from(tier)].0.clone());
+    let changed = |reason, from, to| Change::Changed {
+        programme: name(),
+        reason,
+        from: tier(from),
+        to: tier(to),
+        weight: Scalar::Int(1),
+        standing: Vec::new(),
+    };
+    let evidence = || evidence::of(&rule.keep, &view, None);
+    match step {
+        Step::Nothing => {
+            let (target, upto) = target_tier(rule, &view);
+            if let Some(from) = held.move_tier(rule, target, customer.as_of) {
+                let reason = if rank(target) < rank(from) { "tier_rise" } else { "tier_fall" };
+                let evidence = rule.tiers[..upto].iter().flat_map(|(_, tier)| evidence::of(tier, &view, None)).collect();
+                found.push(Found { change: changed(reason, from, target), evidence });
+            }
+        }
+        Step::Kept => found.push(Found { change: changed("kept", held.tier, held.tier), evidence: evidence() }),
+        Step::Expiring(valid_until) => {
+            let evidence = evidence();
+            let missing = evidence.iter().filter(|row| row.holds == Some(false)).cloned().collect();
+            let change = Change::Expiring { programme: name(), valid_until, missing, standing: Vec::new() };
+            found.push(Found { change, evidence });
+        }
+        Step::Revoked { by_refund } => {
+            let reason = if by_refund { "refund_reversed" } else { "rule_false" };
+            let change = Change::Revoked { programme: name(), reason, revokes: held.grant, standing: Vec::new() };
+            found.push(Found { change, evidence: evidence() });
+            customer.held.remove(at);
+            return;
+        }
+    }
+    customer.held[at] = held;
+}
+
+fn rank(tier: Option<u8>) -> usize {
+    tier.map_or(usize::MAX, usize::from)
+}
+
+fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> (Held, Change) {
+    let view = View { rules: occasion.rules, customer: Some(customer), event: None };
+    let (tier, _) = target_tier(rule, &view);
+    let id = occasion.id("vip.granted", customer.id.as_str(), &rule.name, "", customer.as_of);
+    let reads_subscribed = rule.keep.facts().any(|fact| fact == Fact::Subscribed);
+    let change = Change::Granted {
+        programme: rule.name.clone(),
+        profile: rule.profile.clone(),
+        tier: tier.map(|tier| rule.tiers[usize::from(tier)].0.clone()),
+        valid_until: customer.subscribed_until().filter(|end| reads_subscribed && customer.as_of < *end),
+        routing: routing(rule, customer),
+        greeting: greeting(rule, customer),
+        entitlements: rule.entitlements.clone(),
+        priority: u32::from(index) + 1,
+        weight: Scalar::Int(1),
+        standing: Vec::new(),
+    };
+    (Held::granted(index, tier, customer.as_of, id), change)
+}
+
+/// The tier the rule gives, and how many tiers were looked at for it.
+fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
+    let at = rule.tiers.iter().position(|(_, tier)| tier.decide(view) == Some(true));
+    (at.map(|at| at as u8), at.map_or(rule.tiers.len(), |at| at + 1))
+}
+
+fn routing(rule: &Programme, customer: &Customer) -> Option<Routing> {
+    let routing = rule.routing.as_ref()?;
+    let profile = customer.profile();
+    let manager = profile.and_then(|profile| profile.account_manager.clone());
+    Some(Routing {
+        team: routing.team.clone(),
+        agent: manager.filter(|_| routing.agent.as_deref() == Some("account_manager")),
+        channel: profile.and_then(|profile| profile.preferred_channel.clone()),
+        reason: routing.agent.clone().unwrap_or_else(|| "team".into()),
+        fallbacks: Vec::new(),
+    })
+}
+
+fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
+    let name = customer.profile().and_then(|profile| profile.name.as_deref()).unwrap_or_else(|| customer.id.as_str());
+    rule.greeting.as_ref().map(|greeting| greeting.replace("{name}", name))
+}
+
+/// The greatest weight among the tiers held.
+fn weight(customer: &Customer, rules: &Ruleset) -> Weight {
+    let weights = customer.held.iter().map(|held| {
+        let rule = &rules.programmes[usize::from(held.programme)];
+        if rule.tiers.is_empty() {
+            return Scalar::Int(1);
+        }
+        let tier = held.tier.map_or("none", |tier| &rule.tiers[usize::from(tier)].0);
+        rules.weights.get(tier).cloned().unwrap_or(Scalar::Int(1))
+    });
+    weights.max_by_key(weight_of).unwrap_or(Scalar::Int(1))
+}
+
+/// The next instant after now at which time alone may change a label or programme, but for exits.
+pub(super) fn next_instant(customer: &Customer, rules: &Ruleset) -> EventTime {
+    let now = customer.as_of;
+    let mut next = NEVER;
+    let mut consider = |at: EventTime| {
+        if at > now {
+            next = next.min(at);
+        }
+    };
+    if rules.plan.subscribed {
+        customer.subscribed_until().into_iter().for_each(&mut consider);
+    }
+    let view = View { rules, customer: Some(customer), event: None };
+    for (fact, op, days) in &rules.plan.days {
+        if let Val::Time(time) = view.fact(*fact) {
+            let flips: &[i64] = match op {
+                Comparison::Less | Comparison::GreaterOrEqual => &[0],
+                Comparison::LessOrEqual | Comparison::Greater => &[1],
+                Comparison::Equal | Comparison::NotEqual => &[0, 1],
+            };
+            let day = rules.calendar.day(time);
+            for flip in flips {
+                consider(rules.calendar.start(day.saturating_add(*days).clamp(-1, MAX_DAY) + flip));
+            }
+        }
+    }
+    for held in &customer.held {
+        let rule = &rules.programmes[usize::from(held.programme)];
+        held.instants(rule, rules.refund_skips_grace).for_each(&mut consider);
+    }
+    next
+}
+
+/// Beyond every date that an event can have.
+const MAX_DAY: i64 = 400_000;
+
+/// Judges one alert on an event; `None` where it does not alert.
+pub(super) fn alert(
+    rule: &AlertRule,
+    customer: Option<&Customer>,
+    event: &Event,
+    position: Position,
+    occasion: &Occasion<'_>,
+) -> Option<Alert> {
+    let view = View { rules: occasion.rules, customer, event: Some(event) };
+    if rule.when.decide(&view) != Some(true) {
+        return None;
+    }
+    let severity = match rule.severity.as_ref().map(|severity| severity.eval(&view)) {
+        Some(Val::Text(severity)) => severity.into(),
+        _ => "normal".into(),
+    };
+    let programmes = || {
+        let held = customer.iter().flat_map(|customer| &customer.held);
+        held.map(|held| &occasion.rules.programmes[usize::from(held.programme)])
+    };
+    let entity = entity(event);
+    Some(Alert {
+        event_id: occasion.id("agent.alert", &entity, &rule.name, "", event.at),
+        name: rule.name.clone(),
+        kind: rule.kind,
+        customer_id: event.customer.clone(),
+        status_seq: customer.map_or(0, |customer| u64::from(customer.seq)),
+        occurred_at: event.at,
+        trigger: Trigger { position, event_id: event.event_id.clone() },
+        evidence: evidence::of(&rule.when, &view, Some(position)),
+        severity,
+        due_at: rule.due.map(|due| event.at.plus(due)),
+        expires_at: match &event.body {
+            Body::Presence(presence) => Some(event.at.plus(std::time::Duration::from_secs(u64::from(presence.ttl_s)))),
+            _ => None,
+        },
+        reply_on: match &event.body {
+            Body::Mention(mention) => Some((mention.platform.clone(), mention.handle.clone())),
+            _ => None,
+        },
+        routing: programmes().find_map(|rule| routing(rule, customer?)),
+        greeting: programmes().find_map(|rule| greeting(rule, customer?)),
+        customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
+        standing: customer.map_or_else(Vec::new, |customer| customer.standing(occasion.rules)),
+    })
+}
+
+/// Whose output it is: the customer, or `platform:handle` of an author known by handle only.
+pub(super) fn entity(event: &Event) -> CompactString {
+    match (&event.customer, &event.body) {
+        (Some(CustomerId(id)), _) => id.clone(),
+        (None, Body::Mention(mention)) => compact_str::format_compact!("{}:{}", mention.platform, mention.handle),
+        (None, _) => CompactString::default(),
+    }
+}

@@ -1,0 +1,120 @@
+//! One held programme: tenure, grace and tiers as a small machine that is stepped at each look.
+
+use std::time::Duration;
+
+use crate::model::output::OutputId;
+use crate::model::time::EventTime;
+use crate::rules::ruleset::Programme;
+
+/// A programme held by a customer.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) struct Held {
+    /// Place in the ruleset.
+    pub programme: u8,
+    pub tier: Option<u8>,
+    /// `keep` turned false at a look that a refund or cancellation caused.
+    by_refund: bool,
+    /// `vip.expiring` has been said.
+    announced: bool,
+    pub granted_at: EventTime,
+    /// Identity of the grant.
+    pub grant: OutputId,
+    /// The grant, or the last rise of the tier.
+    rise_at: EventTime,
+    /// Since when `keep` is false.
+    false_since: Option<EventTime>,
+    /// Since when the rule gives a lower tier than held.
+    fall_since: Option<EventTime>,
+}
+
+/// What a look does to a held programme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Nothing,
+    Kept,
+    /// Grace has begun; it ends at the instant.
+    Expiring(EventTime),
+    /// By a refund, or not.
+    Revoked {
+        by_refund: bool,
+    },
+}
+
+impl Held {
+    /// A programme granted now.
+    pub const fn granted(programme: u8, tier: Option<u8>, at: EventTime, grant: OutputId) -> Self {
+        Self {
+            programme,
+            tier,
+            by_refund: false,
+            announced: false,
+            granted_at: at,
+            grant,
+            rise_at: at,
+            false_since: None,
+            fall_since: None,
+        }
+    }
+
+    /// Steps the machine with the answer of `keep` at a look.
+    pub fn step(&mut self, rule: &Programme, keep: bool, at: EventTime, refund: bool, refund_skips: bool) -> Step {
+        if keep {
+            self.false_since = None;
+            self.by_refund = false;
+            return if std::mem::take(&mut self.announced) { Step::Kept } else { Step::Nothing };
+        }
+        if self.false_since.is_none() {
+            self.false_since = Some(at);
+            self.by_refund = refund;
+        }
+        let (begin, end) = self.grace(rule, refund_skips).expect("keep is false");
+        if at >= end {
+            Step::Revoked { by_refund: self.by_refund }
+        } else if at >= begin && !self.announced {
+            self.announced = true;
+            Step::Expiring(end)
+        } else {
+            Step::Nothing
+        }
+    }
+
+    /// When grace begins and ends, while `keep` is false.
+    fn grace(&self, rule: &Programme, refund_skips: bool) -> Option<(EventTime, EventTime)> {
+        let since = self.false_since?;
+        if self.by_refund && refund_skips {
+            return Some((since, since));
+        }
+        let begin = since.max(self.granted_at.plus(rule.tenure));
+        Some((begin, begin.plus(rule.grace)))
+    }
+
+    /// Takes the tier that the rule gives, when it is time; returns the tier before.
+    pub fn move_tier(&mut self, rule: &Programme, target: Option<u8>, at: EventTime) -> Option<Option<u8>> {
+        let rank = |tier: Option<u8>| tier.map_or(usize::MAX, usize::from);
+        if rank(target) >= rank(self.tier) && target != self.tier {
+            let since = *self.fall_since.get_or_insert(at);
+            if at < matures(since, self.rise_at, rule.grace, rule.tenure) {
+                return None;
+            }
+        } else {
+            self.fall_since = None;
+            if target == self.tier {
+                return None;
+            }
+            self.rise_at = at;
+        }
+        self.fall_since = None;
+        Some(std::mem::replace(&mut self.tier, target))
+    }
+
+    /// The instants at which time alone may change something.
+    pub fn instants(&self, rule: &Programme, refund_skips: bool) -> impl Iterator<Item = EventTime> {
+        let grace = self.grace(rule, refund_skips).map_or([None, None], |(begin, end)| [Some(begin), Some(end)]);
+        let fall = self.fall_since.map(|since| matures(since, self.rise_at, rule.grace, rule.tenure));
+        grace.into_iter().chain([fall]).flatten()
+    }
+}
+
+fn matures(since: EventTime, rise_at: EventTime, grace: Duration, tenure: Duration) -> EventTime {
+    since.plus(grace).max(rise_at.plus(tenure))
+}

@@ -1,0 +1,111 @@
+use super::*;
+use crate::model::event::{Action, Body, Engagement};
+
+const A: Lane = (Kind::Purchase, 0);
+const B: Lane = (Kind::Csat, 0);
+
+fn event(at: i64) -> Result<Event, Box<DeadLetter>> {
+    let body = Engagement {
+        engagement_id: "e".into(),
+        action: Action::Visit,
+        campaign_id: None,
+        channel: None,
+        machine: false,
+    };
+    Ok(Event {
+        event_id: "e".into(),
+        customer: Some("c".into()),
+        at: EventTime(at),
+        body: Body::Engagement(body),
+        unknown_values: 0,
+    })
+}
+
+fn two_lanes() -> Merge {
+    let mut merge = Merge::default();
+    merge.open(A, EventTime::MIN);
+    merge.open(B, EventTime::MIN);
+    merge
+}
+
+fn push(merge: &mut Merge, lane: Lane, times: &[i64]) {
+    let from = merge.buffered(lane) as u64;
+    for (offset, at) in times.iter().enumerate() {
+        merge.push(lane, from + offset as u64, event(*at));
+    }
+}
+
+fn taken(mut take: impl FnMut() -> Option<Record>) -> Vec<i64> {
+    std::iter::from_fn(|| take().map(|record| record.merge_time.0)).collect()
+}
+
+#[test]
+fn a_record_waits_for_a_partition_that_may_hold_an_earlier_one() {
+    let mut merge = two_lanes();
+    push(&mut merge, A, &[10, 30]);
+    assert_eq!(taken(|| merge.take()), [0; 0]);
+    push(&mut merge, B, &[20]);
+    assert_eq!(taken(|| merge.take()), [10, 20]);
+    merge.set_at_end(B, true);
+    assert_eq!(taken(|| merge.take()), [30]);
+}
+
+#[test]
+fn the_clock_never_passes_a_record_still_buffered() {
+    let mut merge = two_lanes();
+    push(&mut merge, A, &[10, 50]);
+    merge.set_at_end(B, true);
+    assert_eq!(merge.clock(), Some(EventTime(10)));
+    merge.take();
+    assert_eq!(merge.clock(), Some(EventTime(50)));
+    merge.take();
+    assert_eq!(merge.clock(), Some(EventTime(50)), "more may come at the time reached");
+    merge.set_at_end(A, true);
+    assert_eq!(merge.clock(), None);
+}
+
+#[test]
+fn a_partition_behind_is_left_out_until_level_but_stays_in_the_clock() {
+    let mut merge = two_lanes();
+    push(&mut merge, A, &[100, 110]);
+    merge.pass(Duration::from_secs(1));
+    merge.leave_out(Duration::from_secs(2));
+    assert_eq!(taken(|| merge.take()), [0; 0], "not waited long enough");
+    merge.pass(Duration::from_secs(3));
+    merge.leave_out(Duration::from_secs(2));
+    assert_eq!(merge.left_out().collect::<Vec<_>>(), [B]);
+    assert_eq!(taken(|| merge.take()), [100, 110]);
+    assert_eq!(merge.clock(), Some(EventTime::MIN), "the clock waits for what is behind");
+
+    push(&mut merge, B, &[5, 60, 120, 130]);
+    assert_eq!(taken(|| merge.take()), [0; 0]);
+    assert_eq!(taken(|| merge.take_left_out()), [5, 60]);
+    assert_eq!(merge.left_out().count(), 0, "120 is past what the others have reached");
+    assert_eq!(merge.clock(), Some(EventTime(110)));
+    merge.set_at_end(A, true);
+    assert_eq!(taken(|| merge.take()), [120, 130]);
+}
+
+#[test]
+fn a_backlog_fetched_ahead_of_a_waiting_record_is_left_out_too() {
+    let mut merge = two_lanes();
+    push(&mut merge, B, &[1, 2, 3]);
+    push(&mut merge, A, &[1_000]);
+    merge.set_at_end(A, true);
+    assert_eq!(merge.take().map(|record| record.merge_time), Some(EventTime(1)));
+    merge.pass(Duration::from_secs(3));
+    assert_eq!(merge.take().map(|record| record.merge_time), Some(EventTime(2)));
+    merge.leave_out(Duration::from_secs(2));
+    assert_eq!(taken(|| merge.take()), [1_000]);
+    assert_eq!(taken(|| merge.take_left_out()), [3]);
+}
+
+#[test]
+fn a_left_out_partition_at_its_end_is_level() {
+    let mut merge = two_lanes();
+    push(&mut merge, A, &[100]);
+    merge.pass(Duration::from_secs(3));
+    merge.leave_out(Duration::from_secs(2));
+    merge.set_at_end(B, true);
+    assert_eq!(merge.left_out().count(), 0);
+}

@@ -1,0 +1,181 @@
+//! The only namer of metrics: names, units, help and label values in one place.
+//!
+//! Handles are made once a task, so that the loop formats no label. Label values are small closed sets, never an id.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+
+use crate::engine::Stats;
+use crate::model::event::Kind;
+use crate::model::output::Output;
+use crate::model::record::Code;
+
+const RECORDS: &str = "vipstream_task_records_total";
+const EVENTS: &str = "vipstream_task_events_total";
+const LATE_EVENTS: &str = "vipstream_task_late_events_total";
+const DUPLICATES: &str = "vipstream_task_duplicates_total";
+const EXPIRED: &str = "vipstream_task_expired_events_total";
+const DEAD_LETTERS: &str = "vipstream_task_dead_letters_total";
+const OUTPUTS: &str = "vipstream_task_outputs_total";
+const EPOCHS: &str = "vipstream_task_epochs_total";
+const EPOCH_SECONDS: &str = "vipstream_task_epoch_seconds";
+const COMMIT_SECONDS: &str = "vipstream_task_commit_seconds";
+const CLOCK_SECONDS: &str = "vipstream_task_clock_timestamp_seconds";
+const CUSTOMERS: &str = "vipstream_task_customers";
+const LEFT_OUT: &str = "vipstream_task_left_out_partitions";
+const RESTORED: &str = "vipstream_task_restored";
+const RESTORE_SECONDS: &str = "vipstream_task_restore_seconds";
+const LAG_RECORDS: &str = "vipstream_input_lag_records";
+
+/// Upper bounds of the histograms' buckets, in seconds.
+pub(crate) const SECONDS_BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Gives each metric its unit and help text. Called once, before the first task.
+pub(crate) fn describe() {
+    describe_counter!(RECORDS, Unit::Count, "Records applied, refused ones included");
+    describe_counter!(EVENTS, Unit::Count, "Events that came to the engine");
+    describe_counter!(LATE_EVENTS, Unit::Count, "Events that came after the deadlines they should precede");
+    describe_counter!(DUPLICATES, Unit::Count, "Events whose business key had been seen");
+    describe_counter!(EXPIRED, Unit::Count, "Events older than everything that could hold them");
+    describe_counter!(DEAD_LETTERS, Unit::Count, "Records refused, by code");
+    describe_counter!(OUTPUTS, Unit::Count, "Decisions and alerts, by type");
+    describe_counter!(EPOCHS, Unit::Count, "Epochs committed");
+    describe_histogram!(EPOCH_SECONDS, Unit::Seconds, "First record taken to transaction committed, one epoch");
+    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Transaction opened to committed, one epoch");
+    describe_gauge!(CLOCK_SECONDS, Unit::Seconds, "How far event time has certainly come, as Unix time");
+    describe_gauge!(CUSTOMERS, Unit::Count, "Customers known");
+    describe_gauge!(LEFT_OUT, Unit::Count, "Partitions too far behind to be waited for");
+    describe_gauge!(RESTORED, Unit::Count, "1 once the journal has been replayed");
+    describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long replaying the journal took");
+    describe_gauge!(LAG_RECORDS, Unit::Count, "Records of an input not yet applied");
+}
+
+/// A task's handles.
+pub(crate) struct TaskMetrics {
+    records: Counter,
+    events: Counter,
+    late: Counter,
+    duplicates: Counter,
+    expired: Counter,
+    dead_letters: Vec<Counter>,
+    outputs: Vec<(&'static str, Counter)>,
+    epochs: Counter,
+    epoch_seconds: Histogram,
+    commit_seconds: Histogram,
+    clock_seconds: Gauge,
+    customers: Gauge,
+    left_out: Gauge,
+    restored: Gauge,
+    restore_seconds: Gauge,
+    /// What the engine had counted when last published.
+    published: Stats,
+}
+
+impl TaskMetrics {
+    pub(crate) fn new(task: u32) -> Self {
+        let task = task.to_string();
+        let count = |name: &'static str| counter!(name, "task" => task.clone());
+        let level = |name: &'static str| gauge!(name, "task" => task.clone());
+        let span = |name: &'static str| metrics::histogram!(name, "task" => task.clone());
+        let restored = level(RESTORED);
+        restored.set(0.0);
+        Self {
+            records: count(RECORDS),
+            events: count(EVENTS),
+            late: count(LATE_EVENTS),
+            duplicates: count(DUPLICATES),
+            expired: count(EXPIRED),
+            dead_letters: Code::ALL
+                .iter()
+                .map(|code| counter!(DEAD_LETTERS, "task" => task.clone(), "code" => code.name()))
+                .collect(),
+            outputs: OUTPUT_TYPES
+                .iter()
+                .map(|name| (*name, counter!(OUTPUTS, "task" => task.clone(), "type" => *name)))
+                .collect(),
+            epochs: count(EPOCHS),
+            epoch_seconds: span(EPOCH_SECONDS),
+            commit_seconds: span(COMMIT_SECONDS),
+            clock_seconds: level(CLOCK_SECONDS),
+            customers: level(CUSTOMERS),
+            left_out: level(LEFT_OUT),
+            restored,
+            restore_seconds: level(RESTORE_SECONDS),
+            published: Stats::default(),
+        }
+    }
+
+    /// The journal has been replayed; what the engine counted meanwhile was counted when it was first applied.
+    pub(crate) fn restored(&mut self, stats: &Stats, took: Duration) {
+        self.published = stats.clone();
+        self.restored.set(1.0);
+        self.restore_seconds.set(took.as_secs_f64());
+        self.customers.set(level(stats.customers));
+    }
+
+    /// One epoch was committed.
+    pub(crate) fn epoch(&mut self, done: &EpochDone<'_>) {
+        self.records.increment(done.records as u64);
+        self.epochs.increment(1);
+        self.epoch_seconds.record(done.took.as_secs_f64());
+        self.clock_seconds.set(done.clock_seconds);
+        self.left_out.set(level(done.left_out as u64));
+        for output in done.outputs {
+            self.output(output);
+        }
+        let (stats, published) = (done.stats, &self.published);
+        self.events.increment(stats.events - published.events);
+        self.late.increment(stats.late - published.late);
+        self.duplicates.increment(stats.duplicates - published.duplicates);
+        self.expired.increment(stats.expired - published.expired);
+        self.customers.set(level(stats.customers));
+        self.published = stats.clone();
+    }
+
+    fn output(&self, output: &Output) {
+        let name = match output {
+            Output::Decision(decision) => decision.change.type_name(),
+            Output::Alert(_) => ALERT,
+            Output::DeadLetter(_, letter) => {
+                self.dead_letters[letter.code as usize].increment(1);
+                return;
+            }
+        };
+        if let Some((_, counter)) = self.outputs.iter().find(|(known, _)| *known == name) {
+            counter.increment(1);
+        }
+    }
+
+    /// A transaction was committed.
+    pub(crate) fn commit(&self, took: Duration) {
+        self.commit_seconds.record(took.as_secs_f64());
+    }
+}
+
+/// What is published of an epoch.
+pub(crate) struct EpochDone<'a> {
+    pub(crate) records: usize,
+    pub(crate) outputs: &'a [Output],
+    pub(crate) stats: &'a Stats,
+    pub(crate) took: Duration,
+    pub(crate) clock_seconds: f64,
+    pub(crate) left_out: usize,
+}
+
+/// Publishes how many records of an input are not yet applied.
+pub(crate) fn lag(kind: Kind, records: u64) {
+    gauge!(LAG_RECORDS, "input" => kind.name()).set(level(records));
+}
+
+/// Gauges are floating point; counts stay exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "a gauge takes nothing else, and counts stay below 2^53")]
+fn level(count: u64) -> f64 {
+    count as f64
+}
+
+const ALERT: &str = "agent.alert";
+
+const OUTPUT_TYPES: [&str; 7] =
+    ["vip.granted", "vip.revoked", "vip.changed", "vip.expiring", "cohort.entered", "cohort.left", ALERT];

@@ -1,0 +1,206 @@
+//! Replay: inputs from files or memory through the engine, in time order, the same bytes every time.
+//!
+//! Time is the events' own (`event`). Every input is read to its end as a partition of its kind; several of a
+//! kind are partitions 0, 1, ... in the order given. Outputs are held in memory and sorted at the end.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+use std::sync::Arc;
+
+use crate::codec::output::Wire;
+use crate::codec::{self, RawRecord};
+use crate::engine::{Engine, Stats, TimeMode};
+use crate::merge::{Lane, Merge};
+use crate::model::event::Kind;
+use crate::model::output::Output;
+use crate::model::record::{Epoch, Position, Record};
+use crate::model::time::EventTime;
+use crate::rules::ruleset::Ruleset;
+
+/// What is replayed, and how far.
+#[derive(Debug)]
+pub struct Plan {
+    pub rules: Arc<Ruleset>,
+    /// Deadlines up to and including it fire; records after it are not read. Without it time ends at the last event.
+    pub until: Option<EventTime>,
+    /// Names of the inputs, for the run's id.
+    pub names: Vec<String>,
+    /// Most records of an epoch; changes no output.
+    pub epoch_records: usize,
+}
+
+/// Records of an epoch unless said otherwise.
+pub const EPOCH_RECORDS: usize = 10_000;
+
+/// What came of a replay.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Sorted: by time, customer, sequence; dead letters by input and line.
+    pub outputs: Vec<Output>,
+    pub wire: Wire,
+    pub stats: Stats,
+    /// Digest of the state at the end.
+    pub digest: u128,
+}
+
+/// One input: its kind and its lines.
+pub type Input<'a> = (Kind, Box<dyn BufRead + 'a>);
+
+impl Plan {
+    /// Runs the inputs through a fresh engine. `progress` is told the bytes read so far, now and then.
+    ///
+    /// # Errors
+    /// An input that cannot be read.
+    pub fn run(&self, inputs: Vec<Input<'_>>, mut progress: impl FnMut(u64)) -> io::Result<Replayed> {
+        let mut engine = Engine::new(Arc::clone(&self.rules), self.rules.name(), TimeMode::Event);
+        let mut outputs = Vec::new();
+        let mut reader = Reader::open(inputs, self.until)?;
+        let mut records = Vec::with_capacity(self.epoch_records);
+        let mut clock = EventTime::MIN;
+        while let Some(record) = reader.next()? {
+            clock = record.merge_time;
+            records.push(record);
+            if records.len() >= self.epoch_records {
+                engine.apply(Epoch { records: std::mem::take(&mut records), clock, wall: clock }, &mut outputs);
+                progress(reader.bytes);
+            }
+        }
+        clock = self.until.unwrap_or(clock);
+        engine.apply(Epoch { records, clock, wall: clock }, &mut outputs);
+        while engine.is_behind() {
+            engine.apply(Epoch { records: Vec::new(), clock, wall: clock }, &mut outputs);
+        }
+        progress(reader.bytes);
+        outputs.sort_by(|left, right| order(left).cmp(&order(right)));
+        Ok(Replayed { outputs, wire: self.wire(), stats: engine.stats(), digest: engine.digest() })
+    }
+
+    fn wire(&self) -> Wire {
+        let until = self.until.map(|until| until.to_string()).unwrap_or_default();
+        let parts: Vec<&str> = [self.rules.hash(), &until].into_iter().chain(self.names.iter().map(String::as_str)).collect();
+        Wire {
+            ruleset: self.rules.name().to_owned(),
+            hash: self.rules.hash().to_owned(),
+            run_id: Some(crate::model::output::OutputId::of(&parts, EventTime::MIN).to_string()),
+            origin: "replay",
+            topics: Kind::ALL.map(|kind| kind.name().to_owned()),
+        }
+    }
+}
+
+impl Replayed {
+    /// The JSON lines of each output topic, in order.
+    pub fn lines(&self) -> BTreeMap<&'static str, Vec<String>> {
+        let mut topics: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        for output in &self.outputs {
+            let line = String::from_utf8(self.wire.json(output, None)).expect("JSON is UTF-8");
+            topics.entry(output.topic()).or_default().push(line);
+        }
+        topics
+    }
+}
+
+/// Replays records held in memory and returns the JSON lines of each topic: for tests and tools.
+///
+/// # Panics
+/// Where the ruleset has problems.
+pub fn replay_memory(
+    ruleset: &str,
+    inputs: &[(Kind, Vec<Vec<u8>>)],
+    until: Option<EventTime>,
+) -> BTreeMap<&'static str, Vec<String>> {
+    replay_memory_in_epochs(ruleset, inputs, until, EPOCH_RECORDS)
+}
+
+/// The same, with epochs of at most so many records.
+///
+/// # Panics
+/// Where the ruleset has problems.
+pub fn replay_memory_in_epochs(
+    ruleset: &str,
+    inputs: &[(Kind, Vec<Vec<u8>>)],
+    until: Option<EventTime>,
+    epoch_records: usize,
+) -> BTreeMap<&'static str, Vec<String>> {
+    let rules = Ruleset::parse("rules", ruleset).unwrap_or_else(|problems| {
+        let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        panic!("the ruleset has problems:\n{}", list.join("\n"))
+    });
+    let plan = Plan { rules: Arc::new(rules), until, names: Vec::new(), epoch_records };
+    let texts: Vec<(Kind, Vec<u8>)> = inputs
+        .iter()
+        .map(|(kind, lines)| (*kind, lines.iter().flat_map(|line| line.iter().chain(b"\n")).copied().collect()))
+        .collect();
+    let inputs = texts.iter().map(|(kind, text)| (*kind, Box::new(text.as_slice()) as Box<dyn BufRead>)).collect();
+    plan.run(inputs, |_| {}).expect("memory can be read").lines()
+}
+
+/// Reads the inputs as partitions and merges them.
+struct Reader<'a> {
+    files: BTreeMap<Lane, (Box<dyn BufRead + 'a>, u64)>,
+    merge: Merge,
+    until: Option<EventTime>,
+    line: Vec<u8>,
+    bytes: u64,
+}
+
+impl<'a> Reader<'a> {
+    fn open(inputs: Vec<Input<'a>>, until: Option<EventTime>) -> io::Result<Self> {
+        let mut reader =
+            Self { files: BTreeMap::new(), merge: Merge::default(), until, line: Vec::new(), bytes: 0 };
+        for (kind, file) in inputs {
+            let partition = reader.files.keys().filter(|(other, _)| *other == kind).count();
+            let lane = (kind, u32::try_from(partition).map_err(io::Error::other)?);
+            reader.files.insert(lane, (file, 0));
+            reader.merge.open(lane, EventTime::MIN);
+        }
+        for lane in reader.files.keys().copied().collect::<Vec<_>>() {
+            reader.fetch(lane)?;
+        }
+        Ok(reader)
+    }
+
+    /// Reads a partition's next line, or finds its end.
+    fn fetch(&mut self, lane: Lane) -> io::Result<()> {
+        let (file, number) = self.files.get_mut(&lane).expect("a lane has a file");
+        self.line.clear();
+        let read = file.read_until(b'\n', &mut self.line)?;
+        if read == 0 {
+            self.merge.set_at_end(lane, true);
+            return Ok(());
+        }
+        self.bytes += read as u64;
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+        }
+        let event = codec::decode(lane.0, &RawRecord { value: Some(&self.line), ..RawRecord::default() });
+        self.merge.push(lane, *number, event);
+        *number += 1;
+        Ok(())
+    }
+
+    /// The next record in order.
+    fn next(&mut self) -> io::Result<Option<Record>> {
+        let Some(record) = self.merge.take() else { return Ok(None) };
+        if self.until.is_some_and(|until| record.merge_time > until) {
+            return Ok(None);
+        }
+        self.fetch((record.position.kind, record.position.partition))?;
+        Ok(Some(record))
+    }
+}
+
+/// Where an output stands in the sorted files.
+fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str, u128) {
+    match output {
+        Output::DeadLetter(position, _) => (Some(*position), EventTime::MIN, "", 0, "", "", 0),
+        Output::Decision(it) => {
+            let id = it.customer_id.as_str();
+            (None, it.occurred_at, id, it.status_seq, it.change.type_name(), it.change.name(), it.event_id.0)
+        }
+        Output::Alert(it) => {
+            let id = it.customer_id.as_ref().map_or("", |id| id.as_str());
+            (None, it.occurred_at, id, it.status_seq, "agent.alert", &it.name, it.event_id.0)
+        }
+    }
+}

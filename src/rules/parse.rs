@@ -1,0 +1,320 @@
+//! The ruleset's YAML to a [`Ruleset`]: every problem at once, each with its line and path.
+
+mod alerts;
+mod features;
+mod programmes;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+
+use super::calendar::Calendar;
+use super::compile;
+use super::fact::{Fact, Scope};
+use super::program::Program;
+use super::ruleset::{Aggregate, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::value::Type;
+use crate::codec::currency;
+use crate::model::output::Scalar;
+use crate::yaml::{self, Node, Problem, Problems, Section};
+
+impl Ruleset {
+    /// Reads, checks and compiles a ruleset. `file` only names it in problems.
+    ///
+    /// # Errors
+    /// Every problem at once, by line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::new(file);
+        let ruleset = yaml::read(text, &mut problems).and_then(|root| read(&root, text, &mut problems));
+        match ruleset {
+            Some(ruleset) if problems.is_empty() => Ok(ruleset),
+            _ => Err(problems.into_sorted()),
+        }
+    }
+}
+
+fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
+    let mut top = Section::open(root, "", problems)?;
+    let name = top.required("ruleset", problems).unwrap_or_default().to_owned();
+    let currency = currency_of(&mut top, problems);
+    let calendar = calendar_of(&mut top, problems);
+    let lateness = top.span("lateness", problems).unwrap_or(LATENESS);
+    let visit_gap = top.span("visit_gap", problems).unwrap_or(VISIT_GAP);
+    let refund_skips_grace = skip_grace(&mut top, problems);
+    for (key, what) in LATER {
+        if let Some(node) = top.take(key) {
+            problems.add(
+                node.line,
+                key,
+                format!("{what} this version does not know; leave `{key}` out until one does"),
+            );
+        }
+    }
+    let features = features::read(&mut top, problems);
+    let labels = labels(&mut top, &features, problems);
+    let programmes = programmes::read(&mut top, &features, &labels, problems);
+    let alerts = alerts::read(&mut top, &features, &labels, &programmes, problems);
+    let weights = weights(&mut top, &programmes, problems);
+    top.close(problems);
+    let mut plan = plan(&features, &labels, &programmes);
+    for (index, alert) in alerts.iter().enumerate() {
+        plan.of_mut(alert.on).alerts.push(index as u8);
+    }
+    let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
+    Some(Ruleset {
+        name,
+        text: text.to_owned(),
+        hash,
+        currency,
+        calendar,
+        lateness,
+        visit_gap,
+        refund_skips_grace,
+        features,
+        labels,
+        programmes,
+        alerts,
+        weights,
+        plan,
+    })
+}
+
+const LATENESS: Duration = Duration::from_secs(60);
+const VISIT_GAP: Duration = Duration::from_secs(30 * 60);
+
+/// Keys of later versions, refused with a sentence that says so.
+const LATER: [(&str, &str); 4] = [
+    ("budget", "budgets over all programmes are something"),
+    ("pivots", "pivots are something"),
+    ("settle", "settlement is something"),
+    ("hop", "effects between customers are something"),
+];
+
+fn currency_of(top: &mut Section<'_>, problems: &mut Problems) -> CompactString {
+    let line = top.line;
+    let Some(node) = top.take("currency") else {
+        problems.add_with_help(
+            line,
+            "currency",
+            "is missing",
+            "write the ISO 4217 code that sums are kept in: `currency: EUR`",
+        );
+        return CompactString::default();
+    };
+    let code = yaml::text(node, "currency", problems).unwrap_or_default();
+    if !currency::is_known(code) {
+        problems.add_with_help(
+            node.line,
+            "currency",
+            format!("`{code}` is no ISO 4217 currency"),
+            "such as EUR or USD",
+        );
+    }
+    code.into()
+}
+
+fn calendar_of(top: &mut Section<'_>, problems: &mut Problems) -> Calendar {
+    let zone = top.take("timezone").map(|node| (node.line, yaml::text(node, "timezone", problems).unwrap_or("UTC")));
+    let (line, name) = zone.unwrap_or((0, "UTC"));
+    Calendar::new(name).unwrap_or_else(|| {
+        problems.add_with_help(
+            line,
+            "timezone",
+            format!("unknown timezone `{name}`"),
+            "an IANA name such as Europe/Ljubljana",
+        );
+        Calendar::new("UTC").expect("UTC is always known")
+    })
+}
+
+/// Whether refunds skip grace. The other causes act with later versions; their words are known already.
+fn skip_grace(top: &mut Section<'_>, problems: &mut Problems) -> bool {
+    let Some(node) = top.take("skip_grace") else { return false };
+    let words = words(node, "skip_grace", problems);
+    for (line, word) in &words {
+        if !["refund", "override", "rule_change"].contains(word) {
+            problems.add_with_help(
+                *line,
+                "skip_grace",
+                format!("unknown cause `{word}`"),
+                "known: refund, override, rule_change",
+            );
+        }
+    }
+    words.iter().any(|(_, word)| *word == "refund")
+}
+
+/// A list of texts with their lines.
+fn words<'a>(node: &'a Node, path: &str, problems: &mut Problems) -> Vec<(usize, &'a str)> {
+    let yaml::Value::List(items) = &node.value else {
+        problems.add_with_help(node.line, path, "a list is expected", "write it in brackets: [one, two]");
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| Some((item.line, yaml::text(item, path, problems)?))).collect()
+}
+
+fn labels(top: &mut Section<'_>, features: &[Feature], problems: &mut Problems) -> Vec<Label> {
+    let mut labels: Vec<Label> = Vec::new();
+    for (name, node) in named(top, "labels", MAX_LABELS, problems) {
+        let path = format!("labels.{name}");
+        let mut scope = scope(features);
+        scope.labels = labels.iter().map(|label| label.name.as_str()).collect();
+        let when = expression(node, &path, &scope, &[Type::Bool], problems).unwrap_or_else(never);
+        labels.push(Label { name: name.into(), when });
+    }
+    labels
+}
+
+fn weights(
+    top: &mut Section<'_>,
+    programmes: &[Programme],
+    problems: &mut Problems,
+) -> BTreeMap<CompactString, Scalar> {
+    let mut weights = BTreeMap::new();
+    let tiers: Vec<&str> = programmes
+        .iter()
+        .flat_map(|programme| programme.tiers.iter().map(|(name, _)| name.as_str()))
+        .chain(["none"])
+        .collect();
+    for (name, node) in named(top, "weights", usize::MAX, problems) {
+        let path = format!("weights.{name}");
+        if !tiers.contains(&name) {
+            let near = yaml::suggest(name, tiers.iter().copied()).map(|near| format!("did you mean `{near}`? "));
+            let help = format!("{}known: {}", near.unwrap_or_default(), tiers.join(", "));
+            problems.add_with_help(node.line, &path, format!("no programme has a tier `{name}`"), help);
+        }
+        let text = yaml::text(node, &path, problems).unwrap_or("1");
+        let weight = text.parse().map(Scalar::Int).or_else(|_| text.parse::<Decimal>().map(Scalar::Decimal));
+        match weight {
+            Ok(weight) if weight_of(&weight) >= Decimal::ZERO => drop(weights.insert(name.into(), weight)),
+            _ => problems.add(node.line, &path, format!("`{text}` is no number of zero or more")),
+        }
+    }
+    weights
+}
+
+/// A weight as a decimal, for comparison.
+pub(crate) fn weight_of(weight: &Scalar) -> Decimal {
+    match weight {
+        Scalar::Int(value) => Decimal::from(*value),
+        Scalar::Decimal(value) => *value,
+        _ => Decimal::ONE,
+    }
+}
+
+/// The entries of a section whose names the user chooses.
+fn named<'a>(
+    top: &mut Section<'a>,
+    key: &'static str,
+    most: usize,
+    problems: &mut Problems,
+) -> Vec<(&'a str, &'a Node)> {
+    let Some(node) = top.take(key) else { return Vec::new() };
+    let Some(mut section) = Section::open(node, key, problems) else { return Vec::new() };
+    let entries = section.take_rest();
+    if entries.len() > most {
+        problems.add(node.line, key, format!("{} entries, at most {most} are allowed", entries.len()));
+    }
+    for (name, _) in &entries {
+        let mut chars = name.name.chars();
+        let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        if !starts || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') || name.name.len() > MAX_NAME {
+            let help = format!("letters, digits and `_`, not starting with a digit, at most {MAX_NAME}");
+            problems.add_with_help(
+                name.line,
+                &section.at(&name.name),
+                format!("`{}` cannot be a name", name.name),
+                help,
+            );
+        }
+    }
+    entries.into_iter().take(most).map(|(name, node)| (name.name.as_str(), node)).collect()
+}
+
+const MAX_NAME: usize = 64;
+
+/// What every customer's rule may read.
+fn scope(features: &[Feature]) -> Scope<'_> {
+    Scope {
+        features: features.iter().map(|feature| (feature.name.as_str(), feature.type_)).collect(),
+        ..Scope::default()
+    }
+}
+
+/// Compiles the expression at a node; its problems are noted.
+fn expression(
+    node: &Node,
+    path: &str,
+    scope: &Scope<'_>,
+    expected: &[Type],
+    problems: &mut Problems,
+) -> Option<Program> {
+    let text = yaml::text(node, path, problems)?;
+    match compile::compile(text, scope, expected) {
+        Ok(program) => Some(program),
+        Err(errors) => {
+            for (what, help) in errors {
+                match help {
+                    Some(help) => problems.add_with_help(node.line, path, what, help),
+                    None => problems.add(node.line, path, what),
+                }
+            }
+            None
+        }
+    }
+}
+
+/// Stands in for an expression with problems, so that the checks can go on.
+fn never() -> Program {
+    compile::compile("false", &Scope::default(), &[Type::Bool]).expect("`false` compiles")
+}
+
+/// Works out what each kind's events must leave behind, and what labels and programmes wait for.
+fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Plan {
+    let mut plan = Plan::default();
+    let mut sums = 0..;
+    plan.sums = features
+        .iter()
+        .map(|feature| matches!(feature.aggregate, Aggregate::Sum | Aggregate::Avg).then(|| sums.next()).flatten())
+        .collect();
+    for (index, feature) in features.iter().enumerate() {
+        let kind = plan.of_mut(feature.kind);
+        kind.features.push(index as u8);
+        match feature.window {
+            super::calendar::Window::Lifetime => kind.lifetime = true,
+            window if !kind.windows.contains(&window) => kind.windows.push(window),
+            _ => {}
+        }
+        for fact in feature.value.iter().flat_map(Program::facts) {
+            if let Fact::Event(field) = fact
+                && !field.is_amount()
+                && !kind.stored.contains(&field)
+            {
+                kind.stored.push(field);
+            }
+        }
+    }
+    let programs = labels.iter().map(|label| &label.when).chain(programmes.iter().flat_map(|programme| {
+        [&programme.grant, &programme.keep].into_iter().chain(programme.tiers.iter().map(|(_, tier)| tier))
+    }));
+    for program in programs {
+        for fact in program.facts() {
+            match fact {
+                Fact::Feature(index) if !plan.watched.contains(&index) => plan.watched.push(index),
+                Fact::Subscribed => plan.subscribed = true,
+                Fact::LastSeen => plan.reads.last_seen = true,
+                Fact::FirstPurchase | Fact::LastPurchase => plan.reads.purchases = true,
+                Fact::Profile(_) => plan.reads.profile = true,
+                _ => {}
+            }
+        }
+        for days in program.days() {
+            if !plan.days.contains(&days) {
+                plan.days.push(days);
+            }
+        }
+    }
+    plan
+}

@@ -1,0 +1,131 @@
+//! `programmes:` reasons to be a VIP.
+
+use compact_str::CompactString;
+
+use super::{expression, named, never, scope, words};
+use crate::rules::fact::Scope;
+use crate::rules::program::Program;
+use crate::rules::ruleset::{Feature, Label, MAX_PROGRAMMES, MAX_TIERS, Programme, RoutingRule};
+use crate::rules::value::Type;
+use crate::yaml::{self, Node, Problems, Section, suggest};
+
+/// Reads `programmes:` in file order, which is their precedence.
+pub(super) fn read(
+    top: &mut Section<'_>,
+    features: &[Feature],
+    labels: &[Label],
+    problems: &mut Problems,
+) -> Vec<Programme> {
+    let entries = named(top, "programmes", MAX_PROGRAMMES, problems);
+    let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
+    let mut programmes = Vec::new();
+    for (index, (name, node)) in entries.iter().enumerate() {
+        let mut scope = scope(features);
+        scope.labels = labels.iter().map(|label| label.name.as_str()).collect();
+        scope.programmes = names[..index].to_vec();
+        scope.later = names[index..].to_vec();
+        programmes.push(programme(name, node, &scope, problems));
+    }
+    programmes
+}
+
+fn programme(name: &str, node: &Node, scope: &Scope<'_>, problems: &mut Problems) -> Programme {
+    let path = format!("programmes.{name}");
+    let empty = Node { line: node.line, value: yaml::Value::Null };
+    let mut section = Section::open(node, &path, problems)
+        .or_else(|| Section::open(&empty, &path, problems))
+        .expect("an empty section opens");
+    for key in ["budget", "applies_to"] {
+        if let Some(node) = section.take(key) {
+            problems.add(
+                node.line,
+                &section.at(key),
+                format!("`{key}` is not known to this version; leave it out until one does"),
+            );
+        }
+    }
+    let profile = section.text("profile", problems).unwrap_or("value").into();
+    let grant = match section.take("grant") {
+        Some(node) => predicate(node, &section.at("grant"), scope, problems),
+        None => {
+            problems.add(section.line, &path, "`grant` is missing");
+            never()
+        }
+    };
+    let keep = section.take("keep").map(|node| predicate(node, &section.at("keep"), scope, problems));
+    let tiers = tiers(&mut section, scope, problems);
+    let tenure = section.span("tenure", problems).unwrap_or_default();
+    let grace = section.span("grace", problems).unwrap_or_default();
+    let routing = section.take("routing").and_then(|node| routing(node, &section.at("routing"), problems));
+    let greeting = greeting(&mut section, problems);
+    let entitlements = section.take("entitlements").map(|node| words(node, &section.at("entitlements"), problems));
+    section.close(problems);
+    Programme {
+        name: name.into(),
+        profile,
+        keep: keep.unwrap_or_else(|| grant.clone()),
+        grant,
+        tiers,
+        tenure,
+        grace,
+        routing,
+        greeting,
+        entitlements: entitlements.unwrap_or_default().into_iter().map(|(_, word)| word.into()).collect(),
+    }
+}
+
+fn predicate(node: &Node, path: &str, scope: &Scope<'_>, problems: &mut Problems) -> Program {
+    expression(node, path, scope, &[Type::Bool], problems).unwrap_or_else(never)
+}
+
+fn tiers(section: &mut Section<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Vec<(CompactString, Program)> {
+    let Some(node) = section.take("tiers") else { return Vec::new() };
+    let path = section.at("tiers");
+    let Some(mut tiers) = Section::open(node, &path, problems) else { return Vec::new() };
+    let entries = tiers.take_rest();
+    if entries.len() > MAX_TIERS {
+        problems.add(node.line, &path, format!("{} tiers, at most {MAX_TIERS} are allowed", entries.len()));
+    }
+    entries
+        .into_iter()
+        .map(|(name, node)| {
+            if name.name == "none" {
+                problems.add(name.line, &path, "`none` means no tier; choose another name");
+            }
+            (name.name.as_str().into(), predicate(node, &yaml::join(&path, &name.name), scope, problems))
+        })
+        .collect()
+}
+
+fn routing(node: &Node, path: &str, problems: &mut Problems) -> Option<RoutingRule> {
+    let mut section = Section::open(node, path, problems)?;
+    let team = section.text("team", problems).map(CompactString::from);
+    let agent = section.take("agent").and_then(|node| {
+        let path = yaml::join(path, "agent");
+        let word = yaml::text(node, &path, problems)?;
+        if !AGENTS.contains(&word) {
+            let near =
+                suggest(word, AGENTS.into_iter()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let help = format!("{near}known: {}", AGENTS.join(", "));
+            problems.add_with_help(node.line, &path, format!("`{word}` is no way to choose an agent"), help);
+        }
+        Some(word.into())
+    });
+    section.close(problems);
+    if team.is_none() && agent.is_none() {
+        problems.add(node.line, path, "names neither `team` nor `agent`");
+    }
+    Some(RoutingRule { team, agent })
+}
+
+const AGENTS: [&str; 3] = ["last_resolved", "familiar", "account_manager"];
+
+fn greeting(section: &mut Section<'_>, problems: &mut Problems) -> Option<String> {
+    let node = section.take("greeting")?;
+    let path = section.at("greeting");
+    let text = yaml::text(node, &path, problems)?;
+    if text.replace("{name}", "").contains(['{', '}']) {
+        problems.add_with_help(node.line, &path, "holds a placeholder that is not known", "known: {name}");
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,184 @@
+//! A task: one thread that owns the customers homed on its partition. Its loop is the heart of `run`.
+//!
+//! An epoch is collected, applied, and leaves in one transaction with its outputs, the group's positions and its
+//! journal record. The journal alone says where a task stands; a restart replays it (see `recovery.rs`).
+
+mod brake;
+mod commit;
+mod epoch;
+mod intake;
+pub(crate) mod journal;
+mod recovery;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use self::brake::BrakeWindow;
+use self::epoch::Fixed;
+use self::intake::Intake;
+use crate::broker::{Broker, BrokerError};
+use crate::codec::output::Wire;
+use crate::config::{Brake, EpochBounds, Outputs, Start};
+use crate::engine::{Engine, TimeMode};
+use crate::merge::Lane;
+use crate::metrics::TaskMetrics;
+use crate::model::output::Output;
+use crate::model::time::EventTime;
+use crate::rules::ruleset::Ruleset;
+
+/// What all tasks of a process share.
+pub(crate) struct Setup {
+    pub(crate) app: String,
+    pub(crate) journal: String,
+    pub(crate) tasks: u32,
+    pub(crate) rules: Arc<Ruleset>,
+    pub(crate) mode: TimeMode,
+    pub(crate) start: Start,
+    pub(crate) epoch: EpochBounds,
+    pub(crate) merge_hold: Duration,
+    pub(crate) brake: Brake,
+    pub(crate) outputs: Outputs,
+    pub(crate) wire: Wire,
+    /// Time to stop at, in `event` mode.
+    pub(crate) until: Option<EventTime>,
+    /// Asks every task to finish its epoch and end.
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl Setup {
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn topic(&self, lane: Lane) -> &str {
+        &self.wire.topics[lane.0 as usize]
+    }
+}
+
+/// Why a task ended before its time. Each message is one sentence for an operator.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// Another process runs this task.
+    #[error(
+        "another process took over transactional id {id} ({reason}): only one may run an app's tasks; this one stops"
+    )]
+    Fenced { id: String, reason: String },
+    #[error("the broker does not let transactional id {id} write: {reason}")]
+    Denied { id: String, reason: String },
+    /// Epochs fail although tried again.
+    #[error("epoch {epoch} could not be committed in {tries} tries: {reason}")]
+    NotCommitted { epoch: u64, tries: u32, reason: String },
+    /// Retention was shorter than the journal reaches back.
+    #[error(
+        "{topic} partition {partition} has lost offsets {from} to {kept}: the journal needs them to restore; \
+         bring them back or start anew under another `app`, and lengthen the topic's retention"
+    )]
+    Gap { topic: String, partition: u32, from: u64, kept: u64 },
+    #[error("{journal} partition {partition} has lost its beginning (up to offset {kept}): set retention.ms=-1 on it and start anew under another `app`")]
+    JournalGap { journal: String, partition: u32, kept: u64 },
+    #[error("{journal} partition {partition} at offset {offset} is no journal record of this build: {reason}")]
+    Journal { journal: String, partition: u32, offset: u64, reason: String },
+    /// What was recorded cannot be reached again from the same inputs.
+    #[error("restoring epoch {epoch} of task {partition} gave other {what} than when it was committed: the inputs or the program changed; nothing was written")]
+    Differs { epoch: u64, partition: u32, what: String },
+    /// The configuration does not fit the journal.
+    #[error("{0}")]
+    Changed(String),
+    #[error(
+        "{count} of the newest {of} records were refused, the last as `{code}`: see their headers in {dlq}; \
+         then mend the topic, or raise dead_letter.brake"
+    )]
+    Braked { count: u32, of: u32, code: &'static str, dlq: String },
+    /// Asked to stop before the epoch at hand could be committed; the journal has the one before it.
+    #[error("stopped while the broker was out of reach: the epoch at hand was not committed and will be done again")]
+    Interrupted,
+    #[error("task {partition} failed by a mistake of its own: this is a bug")]
+    Panicked { partition: u32 },
+}
+
+/// One task.
+pub(crate) struct Task<B> {
+    setup: Arc<Setup>,
+    partition: u32,
+    broker: B,
+    lanes: Vec<Lane>,
+    engine: Engine,
+    intake: Intake,
+    /// Number of the next epoch.
+    number: u64,
+    /// As of the last epoch committed.
+    clock: EventTime,
+    wall: EventTime,
+    /// Every partition has been at its end once.
+    caught_up: bool,
+    started: Instant,
+    last_epoch: Instant,
+    metrics: TaskMetrics,
+}
+
+impl<B: Broker> Task<B> {
+    pub(crate) fn new(
+        setup: &Arc<Setup>,
+        partition: u32,
+        broker: B,
+        lanes: Vec<Lane>,
+        metrics: TaskMetrics,
+    ) -> Self {
+        let brake = BrakeWindow::new(setup.brake);
+        Self {
+            engine: Engine::new(Arc::clone(&setup.rules), &setup.app, setup.mode),
+            intake: Intake::new(partition, setup.tasks, setup.mode, brake),
+            setup: Arc::clone(setup),
+            partition,
+            broker,
+            lanes,
+            number: 0,
+            clock: EventTime::MIN,
+            wall: EventTime::MIN,
+            caught_up: false,
+            started: crate::clock::now(),
+            last_epoch: crate::clock::now(),
+            metrics,
+        }
+    }
+
+    /// Runs until asked to stop, or until the time to stop at is reached.
+    ///
+    /// # Errors
+    /// What an operator must look at; the last committed epoch stands.
+    pub(crate) fn run(mut self) -> Result<(), TaskError> {
+        self.restore()?;
+        let mut outputs = Vec::new();
+        while let Some(fixed) = self.collect()? {
+            outputs.clear();
+            self.carry_out(fixed, &mut outputs)?;
+        }
+        tracing::info!(task = self.partition, epochs = self.number, clock = %self.clock, "task ended");
+        Ok(())
+    }
+
+    /// Applies an epoch and commits it with all that it causes.
+    fn carry_out(&mut self, fixed: Fixed, outputs: &mut Vec<Output>) -> Result<(), TaskError> {
+        let Fixed { epoch, ranges, opened } = fixed;
+        let (clock, wall, records) = (epoch.clock, epoch.wall, epoch.records.len());
+        // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
+        self.engine.apply(epoch, outputs);
+        // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
+        // epoch again, so state is never rolled back.
+        self.commit(ranges, clock, wall, outputs)?;
+        self.number += 1;
+        self.clock = clock;
+        self.wall = wall;
+        self.last_epoch = crate::clock::now();
+        self.metrics.epoch(records, outputs, &self.engine.stats(), opened.elapsed());
+        Ok(())
+    }
+
+    /// The app's transactional id of this task.
+    fn transactional_id(&self) -> String {
+        format!("{}-{}", self.setup.app, self.partition)
+    }
+}

@@ -1,0 +1,200 @@
+//! Committing an epoch: one transaction, carried through whatever the broker says.
+//!
+//! Abortable: the identical epoch once more. Unknown: a new producer of the same name, which ends whatever the old
+//! one left open, then a look at the journal's end: there, go on; not there, send again. Fenced: stop.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prost::Message;
+
+use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
+use super::{Task, TaskError};
+use crate::broker::{Broker, Outgoing, Refusal};
+use crate::merge::Lane;
+use crate::model::output::Output;
+use crate::model::time::EventTime;
+
+impl<B: Broker> Task<B> {
+    /// Commits an epoch: its outputs, the group's positions, its journal record.
+    pub(super) fn commit(
+        &mut self,
+        ranges: Ranges,
+        clock: EventTime,
+        wall: EventTime,
+        outputs: &[Output],
+    ) -> Result<(), TaskError> {
+        let positions: BTreeMap<Lane, u64> = ranges.positions().collect();
+        let record = self.journal_record(ranges, clock, wall, outputs);
+        let metadata = format!("epoch {} outputs {}", record.epoch, hex(&record.outputs_digest));
+        let mut outgoing: Vec<Outgoing> = outputs.iter().map(|output| self.outgoing(output, wall)).collect();
+        outgoing.push(Outgoing {
+            topic: self.setup.journal.clone(),
+            partition: Some(self.partition),
+            key: None,
+            value: Some(record.encode_to_vec()),
+            headers: Vec::new(),
+        });
+        let started = crate::clock::now();
+        self.carry_through(record.epoch, &outgoing, &positions, &metadata)?;
+        self.metrics.commit(started.elapsed());
+        Ok(())
+    }
+
+    fn journal_record(
+        &self,
+        ranges: Ranges,
+        clock: EventTime,
+        wall: EventTime,
+        outputs: &[Output],
+    ) -> JournalRecord {
+        let rules = &self.setup.rules;
+        JournalRecord {
+            epoch: self.number,
+            ranges: ranges.into_wire(),
+            clock_ms: clock.0,
+            wall_ms: wall.0,
+            ruleset: rules.hash().to_owned(),
+            ruleset_text: (self.number == 0).then(|| rules.text().to_owned()),
+            logic_version: LOGIC_VERSION,
+            outputs_digest: outputs_digest(outputs),
+            caught_up: self.caught_up,
+            time: mode_name(self.setup.mode).to_owned(),
+        }
+    }
+
+    fn outgoing(&self, output: &Output, wall: EventTime) -> Outgoing {
+        let setup = &self.setup;
+        let topic = match output {
+            Output::Decision(_) => &setup.outputs.events,
+            Output::Alert(_) => &setup.outputs.alerts,
+            Output::DeadLetter(..) => &setup.outputs.dlq,
+        };
+        let headers = setup.wire.headers(output, Some(wall));
+        Outgoing {
+            topic: topic.clone(),
+            partition: None,
+            key: setup.wire.key(output).map(std::borrow::Cow::into_owned),
+            value: setup.wire.value(output, Some(wall)).map(std::borrow::Cow::into_owned),
+            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        }
+    }
+
+    fn carry_through(
+        &mut self,
+        epoch: u64,
+        outgoing: &[Outgoing],
+        positions: &BTreeMap<Lane, u64>,
+        metadata: &str,
+    ) -> Result<(), TaskError> {
+        let mut pause = FIRST_PAUSE;
+        for tries in 1.. {
+            let Err(refusal) = self.transaction(outgoing, positions, metadata) else { return Ok(()) };
+            let reason = refusal.to_string();
+            tracing::warn!(task = self.partition, epoch, tries, %reason, "the epoch was not committed yet");
+            let aborted = match refusal {
+                Refusal::Abortable(_) => self.broker.abort(),
+                other => Err(other),
+            };
+            match aborted {
+                Ok(()) => {}
+                Err(Refusal::Fenced(reason)) => {
+                    return Err(TaskError::Fenced { id: self.transactional_id(), reason });
+                }
+                Err(Refusal::Denied(reason)) => {
+                    return Err(TaskError::Denied { id: self.transactional_id(), reason });
+                }
+                Err(Refusal::Abortable(_) | Refusal::Unknown(_)) => {
+                    self.init()?;
+                    if self.is_in_journal(epoch)? {
+                        tracing::info!(task = self.partition, epoch, "the epoch had been committed");
+                        return Ok(());
+                    }
+                }
+            }
+            if tries >= TRIES {
+                return Err(TaskError::NotCommitted { epoch, tries, reason });
+            }
+            if self.setup.is_stopping() {
+                return Err(TaskError::Interrupted);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        unreachable!("the tries are bounded")
+    }
+
+    fn transaction(
+        &mut self,
+        outgoing: &[Outgoing],
+        positions: &BTreeMap<Lane, u64>,
+        metadata: &str,
+    ) -> Result<(), Refusal> {
+        self.broker.begin()?;
+        for record in outgoing {
+            self.broker.produce(record)?;
+        }
+        if !positions.is_empty() {
+            self.broker.offsets(positions, metadata)?;
+        }
+        self.broker.commit()
+    }
+
+    /// Makes a producer that fences all others of its name, trying again while the broker is out of reach.
+    pub(super) fn init(&mut self) -> Result<(), TaskError> {
+        let id = self.transactional_id();
+        let mut pause = FIRST_PAUSE;
+        for tries in 1.. {
+            match self.broker.init() {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Fenced(reason)) => return Err(TaskError::Fenced { id, reason }),
+                Err(Refusal::Denied(reason)) => return Err(TaskError::Denied { id, reason }),
+                Err(Refusal::Abortable(reason) | Refusal::Unknown(reason)) => {
+                    tracing::warn!(task = self.partition, tries, %reason, "no transactional producer yet");
+                    if tries >= TRIES {
+                        return Err(TaskError::NotCommitted { epoch: self.number, tries, reason });
+                    }
+                }
+            }
+            if self.setup.is_stopping() {
+                return Err(TaskError::Interrupted);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        unreachable!("the tries are bounded")
+    }
+
+    /// Whether the journal's end holds the epoch.
+    fn is_in_journal(&mut self, epoch: u64) -> Result<bool, TaskError> {
+        let kept = self.broker.journal_range()?;
+        // The newest records are enough unless many transactions in a row were aborted.
+        let newest = kept.end.saturating_sub(JOURNAL_END).max(kept.start);
+        for start in [newest, kept.start] {
+            let mut last = None;
+            self.broker.journal(start..kept.end, &mut |_, value| {
+                last = JournalRecord::decode(value).ok().map(|record| record.epoch).or(last);
+            })?;
+            if let Some(last) = last {
+                return Ok(last >= epoch);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Tries of one epoch: with its pauses and the broker's time-outs, several minutes of an outage.
+const TRIES: u32 = 20;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Offsets of the journal looked at first: a record and a marker an epoch.
+const JOURNAL_END: u64 = 64;

@@ -1,0 +1,185 @@
+//! Collecting an epoch: which records it takes, and the time it brings.
+//!
+//! The ranges are fixed first and the records then sorted by key, so that a restore, which knows only the ranges,
+//! sees the same order. A tick (an epoch without records) is made only when time alone has work to do.
+
+use std::time::{Duration, Instant};
+
+use super::intake::Next;
+use super::journal::Ranges;
+use super::{Task, TaskError};
+use crate::broker::Broker;
+use crate::clock;
+use crate::engine::TimeMode;
+use crate::model::record::{Epoch, Record};
+use crate::model::time::EventTime;
+
+/// An epoch whose ranges, order and time are fixed.
+pub(super) struct Fixed {
+    pub(super) epoch: Epoch,
+    pub(super) ranges: Ranges,
+    /// When its first record was taken.
+    pub(super) opened: Instant,
+}
+
+/// An epoch as it grows.
+#[derive(Default)]
+pub(super) struct Draft {
+    records: Vec<Record>,
+    ranges: Ranges,
+    bytes: usize,
+    opened: Option<Instant>,
+}
+
+impl Draft {
+    pub(super) fn add(&mut self, next: Next) {
+        let Next { record, from, digest, bytes, early } = next;
+        let position = record.position;
+        self.ranges.add((position.kind, position.partition), from, position.offset, digest, early);
+        self.bytes += bytes;
+        self.opened.get_or_insert_with(clock::now);
+        self.records.push(record);
+    }
+
+    pub(super) fn ranges(&self) -> &Ranges {
+        &self.ranges
+    }
+
+    /// Fixes the order and the time.
+    pub(super) fn fix(mut self, clock: EventTime, wall: EventTime) -> Fixed {
+        self.records.sort_unstable_by_key(|record| (record.merge_time, record.position));
+        let epoch = Epoch { records: self.records, clock, wall };
+        Fixed { epoch, ranges: self.ranges, opened: self.opened.unwrap_or_else(clock::now) }
+    }
+}
+
+impl<B: Broker> Task<B> {
+    /// Waits for the next epoch; `None` when it is time to end.
+    pub(super) fn collect(&mut self) -> Result<Option<Fixed>, TaskError> {
+        let mut draft = Draft::default();
+        loop {
+            // Read before anything is taken: a stop ends with what was taken up to it.
+            let stopping = self.setup.is_stopping();
+            let wall = clock::wall().max(self.wall);
+            let wait = if stopping { Duration::ZERO } else { self.wait(&draft) };
+            self.intake.fetch(&mut self.broker, wait, wall)?;
+            self.check_brake()?;
+            self.fill(&mut draft);
+
+            let clock = self.next_clock(&draft, wall);
+            if self.is_closed(&draft, clock, stopping) {
+                let wall = if self.setup.mode == TimeMode::Event { clock } else { wall };
+                return Ok(Some(draft.fix(clock, wall)));
+            }
+            if draft.records.is_empty() && (stopping || self.is_done()) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// How long to wait for records: the rest of the linger, or until a tick may be due.
+    fn wait(&mut self, draft: &Draft) -> Duration {
+        match draft.opened {
+            _ if self.engine.is_behind() || self.is_done() => Duration::ZERO,
+            Some(opened) => self.setup.epoch.linger.saturating_sub(opened.elapsed()),
+            None => IDLE,
+        }
+    }
+
+    fn check_brake(&self) -> Result<(), TaskError> {
+        match self.intake.braked() {
+            None => Ok(()),
+            Some((count, code)) => Err(TaskError::Braked {
+                count,
+                of: self.setup.brake.of,
+                code: code.name(),
+                dlq: self.setup.outputs.dlq.clone(),
+            }),
+        }
+    }
+
+    /// Takes what may be taken, up to the bounds. In `live`, what is far behind gets half of the room.
+    fn fill(&mut self, draft: &mut Draft) {
+        let records = self.setup.epoch.records;
+        let has_room = |draft: &Draft, records: usize| draft.records.len() < records && draft.bytes < EPOCH_BYTES;
+        self.intake.merge().pass(self.started.elapsed());
+        self.caught_up |= self.intake.merge().clock().is_none();
+        if self.setup.mode == TimeMode::Live && self.caught_up {
+            self.intake.merge().leave_out(self.setup.merge_hold);
+            while has_room(draft, records / 2)
+                && let Some(next) = self.intake.take_left_out()
+            {
+                draft.add(next);
+            }
+        }
+        while has_room(draft, records) && !self.is_past_until() {
+            let Some(next) = self.intake.take() else { break };
+            draft.add(next);
+        }
+    }
+
+    fn is_past_until(&mut self) -> bool {
+        let next = self.intake.merge().next_time();
+        self.setup.until.is_some_and(|until| next.is_some_and(|time| time > until))
+    }
+
+    /// The clock that the epoch would bring if it were fixed now.
+    fn next_clock(&mut self, draft: &Draft, wall: EventTime) -> EventTime {
+        let open = self.intake.merge().clock();
+        let clock = match self.setup.mode {
+            TimeMode::Live => open.map_or(wall, |open| open.min(wall)),
+            TimeMode::Event => {
+                let applied = draft.records.iter().map(|record| record.merge_time).max();
+                open.max(applied).unwrap_or(self.clock)
+            }
+        };
+        let clock = match self.setup.until {
+            Some(until) if self.has_read_all() => until,
+            Some(until) => clock.min(until),
+            None => clock,
+        };
+        clock.max(self.clock)
+    }
+
+    /// Whether the epoch is to be carried out now.
+    fn is_closed(&mut self, draft: &Draft, clock: EventTime, stopping: bool) -> bool {
+        if let Some(opened) = draft.opened {
+            let full = draft.records.len() >= self.setup.epoch.records || draft.bytes >= EPOCH_BYTES;
+            return full || stopping || self.has_read_all() || opened.elapsed() >= self.setup.epoch.linger;
+        }
+        if stopping {
+            return false;
+        }
+        let due = match self.setup.mode {
+            TimeMode::Live => clock.minus(self.setup.rules.lateness()),
+            TimeMode::Event => clock,
+        };
+        let has_work = self.engine.is_behind() || self.engine.next_deadline().is_some_and(|deadline| deadline <= due);
+        let moved = clock > self.clock;
+        has_work || (moved && (self.has_read_all() || self.last_epoch.elapsed() >= HEARTBEAT))
+    }
+
+    /// With a time to stop at: whether every record up to it, of those there at the start, has been taken.
+    fn has_read_all(&mut self) -> bool {
+        if self.setup.until.is_none() {
+            return false;
+        }
+        self.intake.merge().awaited().next().is_none()
+            && (self.is_past_until() || self.intake.merge().next_time().is_none())
+    }
+
+    /// Whether the time to stop at was reached and everything due by then was done.
+    fn is_done(&mut self) -> bool {
+        let reached = self.setup.until.is_some_and(|until| self.clock >= until);
+        reached && self.has_read_all() && !self.engine.is_behind()
+    }
+}
+
+/// How long a fetch waits while nothing happens: at most so late does a deadline fire or a stop take effect.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// Without input, an epoch is written this often, and only if time moved.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Bytes of records that an epoch takes.
+const EPOCH_BYTES: usize = 16 << 20;

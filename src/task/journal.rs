@@ -1,0 +1,175 @@
+//! The journal: one record an epoch, in the same transaction as its outputs. It alone says where a task stands.
+
+use std::collections::BTreeMap;
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+
+use crate::engine::TimeMode;
+use crate::merge::Lane;
+use crate::model::event::Kind;
+use crate::model::output::Output;
+use crate::model::record::Code;
+
+/// Version of everything that decides: raised when the same input would give other outputs.
+pub(crate) const LOGIC_VERSION: u32 = 1;
+
+/// One committed epoch. Field numbers are never reused.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct JournalRecord {
+    /// From 0, the start of the app, without records.
+    #[prost(uint64, tag = "1")]
+    pub(crate) epoch: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) ranges: Vec<InputRange>,
+    #[prost(sint64, tag = "3")]
+    pub(crate) clock_ms: i64,
+    #[prost(sint64, tag = "4")]
+    pub(crate) wall_ms: i64,
+    /// Hash of the ruleset in force.
+    #[prost(string, tag = "5")]
+    pub(crate) ruleset: String,
+    /// Its text, in the record that introduces it.
+    #[prost(string, optional, tag = "6")]
+    pub(crate) ruleset_text: Option<String>,
+    #[prost(uint32, tag = "7")]
+    pub(crate) logic_version: u32,
+    /// XXH3 (128 bits, little endian) of what identifies each output, in order.
+    #[prost(bytes = "vec", tag = "8")]
+    pub(crate) outputs_digest: Vec<u8>,
+    /// Whether every partition has been at its end once.
+    #[prost(bool, tag = "9")]
+    pub(crate) caught_up: bool,
+    /// `live` or `event`.
+    #[prost(string, tag = "10")]
+    pub(crate) time: String,
+}
+
+/// The part of a partition that an epoch took.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct InputRange {
+    #[prost(string, tag = "1")]
+    pub(crate) kind: String,
+    #[prost(uint32, tag = "2")]
+    pub(crate) partition: u32,
+    #[prost(uint64, tag = "3")]
+    pub(crate) from: u64,
+    /// One past the last record taken.
+    #[prost(uint64, tag = "4")]
+    pub(crate) to: u64,
+    /// XXH3 (64 bits), chained over offset, key, value and headers of each record.
+    #[prost(fixed64, tag = "5")]
+    pub(crate) digest: u64,
+    /// Offsets refused as early: a verdict on the wall clock of that moment, so it is written down.
+    #[prost(uint64, repeated, tag = "6")]
+    pub(crate) early: Vec<u64>,
+}
+
+impl InputRange {
+    /// The partition; `None` where this build does not know the kind.
+    pub(crate) fn lane(&self) -> Option<Lane> {
+        Some((Kind::from_name(&self.kind)?, self.partition))
+    }
+}
+
+/// What an epoch took of each partition, as it grows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ranges(BTreeMap<Lane, Taken>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Taken {
+    from: u64,
+    to: u64,
+    digest: u64,
+    early: Vec<u64>,
+}
+
+impl Ranges {
+    /// Notes a partition that starts at `position`, of which nothing is taken yet.
+    pub(super) fn start(&mut self, lane: Lane, position: u64) {
+        self.0.insert(lane, Taken { from: position, to: position, digest: 0, early: Vec::new() });
+    }
+
+    /// Adds a record; `from` is the partition's position before the epoch.
+    pub(super) fn add(&mut self, lane: Lane, from: u64, offset: u64, digest: u64, is_early: bool) {
+        let taken = self.0.entry(lane).or_insert(Taken { from, to: from, digest: 0, early: Vec::new() });
+        taken.to = offset + 1;
+        let mut link = [0; 16];
+        link[..8].copy_from_slice(&offset.to_le_bytes());
+        link[8..].copy_from_slice(&digest.to_le_bytes());
+        taken.digest = xxh3_64_with_seed(&link, taken.digest);
+        if is_early {
+            taken.early.push(offset);
+        }
+    }
+
+    /// The digest of what was taken of a partition.
+    pub(super) fn digest(&self, lane: Lane) -> u64 {
+        self.0.get(&lane).map_or(0, |taken| taken.digest)
+    }
+
+    /// The position after the epoch of each partition it took from.
+    pub(super) fn positions(&self) -> impl Iterator<Item = (Lane, u64)> {
+        self.0.iter().map(|(lane, taken)| (*lane, taken.to))
+    }
+
+    /// As they stand in the journal.
+    pub(super) fn into_wire(self) -> Vec<InputRange> {
+        self.0
+            .into_iter()
+            .map(|((kind, partition), Taken { from, to, digest, early })| InputRange {
+                kind: kind.name().to_owned(),
+                partition,
+                from,
+                to,
+                digest,
+                early,
+            })
+            .collect()
+    }
+}
+
+/// Digest of a record's bytes.
+pub(super) fn record_digest(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, &[u8])]) -> u64 {
+    // A missing part differs from an empty one.
+    let mut digest = key.map_or(NO_KEY, |key| xxh3_64_with_seed(key, 0));
+    digest = value.map_or(digest ^ NO_VALUE, |value| xxh3_64_with_seed(value, digest));
+    for (name, value) in headers {
+        digest = xxh3_64_with_seed(value, xxh3_64_with_seed(name.as_bytes(), digest));
+    }
+    digest
+}
+
+const NO_KEY: u64 = 0x6b65_7900_6b65_7900;
+const NO_VALUE: u64 = 0x7661_6c75_6500_7661;
+
+/// Digest of what identifies an epoch's outputs: ids, sequence numbers, refused records; not their wording.
+pub(super) fn outputs_digest(outputs: &[Output]) -> Vec<u8> {
+    let mut hash = Xxh3::new();
+    for output in outputs {
+        match output {
+            Output::Decision(decision) => {
+                hash.update(&decision.event_id.0.to_le_bytes());
+                hash.update(&decision.status_seq.to_le_bytes());
+            }
+            Output::Alert(alert) => {
+                hash.update(&alert.event_id.0.to_le_bytes());
+                hash.update(&alert.status_seq.to_le_bytes());
+            }
+            Output::DeadLetter(position, letter) => {
+                hash.update(&position.offset.to_le_bytes());
+                hash.update(&position.partition.to_le_bytes());
+                hash.update(position.kind.name().as_bytes());
+                hash.update(Code::name(letter.code).as_bytes());
+            }
+        }
+    }
+    hash.digest128().to_le_bytes().to_vec()
+}
+
+/// The time mode's word.
+pub(super) const fn mode_name(mode: TimeMode) -> &'static str {
+    match mode {
+        TimeMode::Live => "live",
+        TimeMode::Event => "event",
+    }
+}

@@ -1,0 +1,228 @@
+//! Restoring a task: the journal read from its beginning, its ranges applied again with outputs suppressed, the
+//! recorded digests checked, and the identical place reached.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prost::Message;
+
+use super::epoch::Draft;
+use super::intake::Opening;
+use super::journal::{InputRange, JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
+use super::{Task, TaskError};
+use crate::broker::Broker;
+use crate::clock;
+use crate::config::Start;
+use crate::merge::Lane;
+use crate::model::output::Output;
+use crate::model::time::EventTime;
+
+impl<B: Broker> Task<B> {
+    /// Brings the task to where its journal ends; a new app writes the journal's first record.
+    pub(super) fn restore(&mut self) -> Result<(), TaskError> {
+        // First the producer: once it is made, no other of its name can add to the journal.
+        self.init()?;
+        let journal = self.read_journal()?;
+        if journal.is_empty() {
+            self.begin_anew()?;
+        } else {
+            self.replay(&journal)?;
+        }
+        self.metrics.restored();
+        Ok(())
+    }
+
+    fn read_journal(&mut self) -> Result<Vec<JournalRecord>, TaskError> {
+        let kept = self.broker.journal_range()?;
+        let (journal, partition) = (self.setup.journal.clone(), self.partition);
+        if kept.start > 0 {
+            return Err(TaskError::JournalGap { journal, partition, kept: kept.start });
+        }
+        let mut records = Vec::new();
+        let mut unreadable = None;
+        self.broker.journal(kept, &mut |offset, value| match JournalRecord::decode(value) {
+            Ok(record) => records.push(record),
+            Err(error) => unreadable = unreadable.take().or(Some((offset, error.to_string()))),
+        })?;
+        if let Some((offset, reason)) = unreadable {
+            return Err(TaskError::Journal { journal, partition, offset, reason });
+        }
+        for (expected, record) in (0..).zip(&records) {
+            if record.epoch != expected {
+                let what = format!(
+                    "{journal} partition {partition} holds epoch {} where {expected} should be: it was written from outside",
+                    record.epoch
+                );
+                return Err(TaskError::Changed(what));
+            }
+            self.check(record)?;
+        }
+        Ok(records)
+    }
+
+    /// Refuses a journal that this build or configuration would continue differently.
+    fn check(&self, record: &JournalRecord) -> Result<(), TaskError> {
+        let changed = |what: String| Err(TaskError::Changed(what));
+        if record.logic_version != LOGIC_VERSION {
+            return changed(format!(
+                "the journal was written by logic version {}, this build has {LOGIC_VERSION}: go on with the build that wrote it",
+                record.logic_version
+            ));
+        }
+        if record.ruleset != self.setup.rules.hash() {
+            return changed(format!(
+                "the journal was written under ruleset {}, the rules now are {}: rules of a running app cannot be \
+                 changed yet; put the old file back, or start anew under another `app`",
+                record.ruleset,
+                self.setup.rules.hash()
+            ));
+        }
+        if record.time != mode_name(self.setup.mode) {
+            return changed(format!(
+                "the journal was written with `time: {}`: it cannot go on with `time: {}`",
+                record.time,
+                mode_name(self.setup.mode)
+            ));
+        }
+        Ok(())
+    }
+
+    fn begin_anew(&mut self) -> Result<(), TaskError> {
+        let mut ranges = Ranges::default();
+        let mut positions = BTreeMap::new();
+        for lane in self.lanes.clone() {
+            let kept = self.broker.kept(lane)?;
+            let position = match self.setup.start {
+                Start::Earliest => kept.start,
+                Start::Latest => kept.end,
+            };
+            let stop = self.setup.until.map(|_| kept.end);
+            self.intake.open(lane, Opening { position, journaled: position, stop });
+            ranges.start(lane, position);
+            positions.insert(lane, position);
+        }
+        self.broker.read_from(&positions)?;
+        // Without records, so that the positions stand even if the inputs' retention moves on before the first epoch.
+        let wall = clock::wall();
+        self.commit(ranges, EventTime::MIN, wall, &[])?;
+        self.number = 1;
+        tracing::info!(task = self.partition, partitions = self.lanes.len(), "started anew");
+        Ok(())
+    }
+
+    fn replay(&mut self, journal: &[JournalRecord]) -> Result<(), TaskError> {
+        let started = clock::now();
+        self.open_journaled(journal)?;
+        let mut outputs: Vec<Output> = Vec::new();
+        let mut records = 0;
+        for record in journal {
+            outputs.clear();
+            records += self.redo(record, &mut outputs)?;
+        }
+        self.metrics.replayed(&self.engine.stats());
+        tracing::info!(
+            task = self.partition,
+            epochs = self.number,
+            records,
+            seconds = started.elapsed().as_secs_f64(),
+            clock = %self.clock,
+            "restored, digests agree"
+        );
+        Ok(())
+    }
+
+    /// Opens each partition where the journal starts with it; a partition new since starts at its oldest record.
+    fn open_journaled(&mut self, journal: &[JournalRecord]) -> Result<(), TaskError> {
+        let mut spans: BTreeMap<Lane, (u64, u64)> = BTreeMap::new();
+        for range in journal.iter().flat_map(|record| &record.ranges) {
+            let lane = self.known_lane(range)?;
+            spans.entry(lane).or_insert((range.from, range.to)).1 = range.to;
+            for offset in &range.early {
+                self.intake.note_early(lane, *offset);
+            }
+        }
+        let mut positions = BTreeMap::new();
+        for lane in self.lanes.clone() {
+            let kept = self.broker.kept(lane)?;
+            let (from, to) = spans.get(&lane).copied().unwrap_or((kept.start, kept.start));
+            // A range never applied is not needed again; the end it stands at is.
+            let needed = if from == to { to } else { from };
+            if kept.start > needed {
+                let topic = self.setup.topic(lane).to_owned();
+                return Err(TaskError::Gap { topic, partition: lane.1, from: needed, kept: kept.start });
+            }
+            if kept.end < to {
+                let what = format!(
+                    "{} partition {} ends at offset {}, the journal has read it up to {to}: the topic was made anew or cut",
+                    self.setup.topic(lane),
+                    lane.1,
+                    kept.end
+                );
+                return Err(TaskError::Changed(what));
+            }
+            let stop = self.setup.until.map(|_| kept.end);
+            self.intake.open(lane, Opening { position: from, journaled: to, stop });
+            positions.insert(lane, from);
+        }
+        Ok(self.broker.read_from(&positions)?)
+    }
+
+    fn known_lane(&self, range: &InputRange) -> Result<Lane, TaskError> {
+        let lane = range.lane().filter(|lane| self.lanes.contains(lane));
+        lane.ok_or_else(|| {
+            TaskError::Changed(format!(
+                "the journal has read input `{}` partition {}, which is not there any more: put it back, or start anew \
+                 under another `app`",
+                range.kind, range.partition
+            ))
+        })
+    }
+
+    /// Does one journaled epoch again and compares what was recorded of it; says how many records it had.
+    fn redo(&mut self, record: &JournalRecord, outputs: &mut Vec<Output>) -> Result<usize, TaskError> {
+        let mut draft = Draft::default();
+        for range in &record.ranges {
+            let lane = self.known_lane(range)?;
+            self.gather(lane, range.to, &mut draft)?;
+        }
+        let differs = |what: String| TaskError::Differs { epoch: record.epoch, partition: self.partition, what };
+        for range in &record.ranges {
+            let lane = self.known_lane(range)?;
+            if draft.ranges().digest(lane) != range.digest {
+                let InputRange { from, to, .. } = range;
+                let topic = self.setup.topic(lane);
+                return Err(differs(format!("records in {topic} partition {} offsets {from} to {to}", range.partition)));
+            }
+        }
+        let fixed = draft.fix(EventTime(record.clock_ms), EventTime(record.wall_ms));
+        let count = fixed.epoch.records.len();
+        self.engine.apply(fixed.epoch, outputs);
+        if outputs_digest(outputs) != record.outputs_digest {
+            return Err(differs("outputs".to_owned()));
+        }
+        self.number = record.epoch + 1;
+        self.clock = EventTime(record.clock_ms);
+        self.wall = EventTime(record.wall_ms);
+        self.caught_up = record.caught_up;
+        Ok(count)
+    }
+
+    /// Takes everything of a partition below `to`.
+    fn gather(&mut self, lane: Lane, to: u64, draft: &mut Draft) -> Result<(), TaskError> {
+        loop {
+            while let Some(next) = self.intake.take_below(lane, to) {
+                draft.add(next);
+            }
+            if self.intake.is_through(lane, to) {
+                return Ok(());
+            }
+            if self.setup.is_stopping() {
+                return Err(TaskError::Interrupted);
+            }
+            self.intake.fetch(&mut self.broker, PATIENCE, clock::wall())?;
+        }
+    }
+}
+
+/// How long one fetch of the replay waits; the replay as a whole waits for the broker until asked to stop.
+const PATIENCE: Duration = Duration::from_millis(100);
