@@ -1,6 +1,8 @@
-//! What the rules mean, case by case: each script is played by the reference model and by the engine.
+//! What the rules mean: each script, generated stream and real history is played by the reference model and
+//! by the engine, and every line must be equal.
 
 mod support {
+    pub mod generate;
     pub mod judge;
     pub mod model;
     pub mod script;
@@ -13,4 +15,8 @@ mod scripts {
     mod programmes;
     mod purchases;
     mod windows;
+}
+
+mod properties {
+    mod equality;
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use vipstream::model::event::Kind;
 use vipstream::model::time::EventTime;
 
-use super::model::{Input, Outputs, Replay};
+use super::model::{Input, Outputs};
 
 /// Day 0 of every script: 2025-01-01T00:00:00Z.
 const DAY_ZERO: i64 = 1_735_689_600_000;
@@ -54,7 +54,7 @@ pub fn in_full(rules: &str, script: &str) -> Vec<Json> {
 fn outputs(rules: &str, script: &str, until: Option<EventTime>) -> Outputs {
     let ruleset = with_head(rules);
     let inputs = inputs(script);
-    super::judge::judged(&Replay { ruleset: &ruleset, hash: "", run_id: "", inputs: &inputs, until })
+    super::judge::judged(&ruleset, &inputs, until)
 }
 
 fn with_head(rules: &str) -> String {
