@@ -1,7 +1,10 @@
 //! The commands.
 
+mod check;
 mod load;
-pub mod run;
+mod replay;
+mod run;
+mod values;
 
 use std::process::ExitCode;
 
@@ -17,8 +20,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Load(Box<load::Args>),
-    Run(run::RunArgs),
+    Replay(replay::Args),
+    Run(run::Args),
 }
 
 /// A mistake in the arguments that shows only once they are read together: exit code 2.
@@ -29,11 +34,13 @@ pub(crate) struct Usage(pub(crate) String);
 /// Reads the arguments and runs the command: 0 done, 1 failed while running, 2 wrong usage or configuration.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Load(args) => load::run(*args).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check::run(&args),
+        Command::Load(args) => load::run(*args),
+        Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::run(&args),
     };
     match outcome {
-        Ok(code) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vipstream: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })

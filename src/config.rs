@@ -64,14 +64,8 @@ pub enum ConfigError {
     #[error("{path}: cannot read: {source}")]
     Read { path: PathBuf, source: std::io::Error },
     /// At least one mistake.
-    #[error("{}", list(.0))]
+    #[error("{}", yaml::list(.0))]
     Invalid(Vec<Problem>),
-}
-
-fn list(problems: &[Problem]) -> String {
-    let noun = if problems.len() == 1 { "problem" } else { "problems" };
-    let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-    format!("{} {noun}{lines}", problems.len())
 }
 
 impl Config {

@@ -31,8 +31,15 @@ impl std::fmt::Display for Problem {
             write!(f, "{}: ", self.path)?;
         }
         write!(f, "{}", self.what)?;
-        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\n    {help}"))
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\n      {help}"))
     }
+}
+
+/// Every problem under a line that counts them.
+pub fn list(problems: &[Problem]) -> String {
+    let noun = if problems.len() == 1 { "problem" } else { "problems" };
+    let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    format!("{} {noun}{lines}", problems.len())
 }
 
 /// The problems of one file, in the order found.

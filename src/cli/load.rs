@@ -13,6 +13,7 @@ use clap::ArgGroup;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::Usage;
+use super::values::{Input, input, instant, kind};
 use crate::clock;
 use crate::load::mix::Mix;
 use crate::load::{Load, Shape};
@@ -58,7 +59,7 @@ pub(crate) struct Args {
     kind: Option<Kind>,
     /// Load this file of this kind; may be repeated
     #[arg(long = "input", value_name = "KIND=FILE", requires = "bootstrap", value_parser = input, help_heading = "Existing files instead of made-up traffic")]
-    inputs: Vec<(Kind, PathBuf)>,
+    inputs: Vec<Input>,
 
     #[command(flatten, next_help_heading = "The shape of made-up traffic")]
     shape: ShapeArgs,
@@ -253,16 +254,6 @@ impl Summary {
     }
 }
 
-fn kind(name: &str) -> Result<Kind, String> {
-    let known = Kind::ALL.map(Kind::name).join(", ");
-    Kind::from_name(name).ok_or_else(|| format!("unknown kind; known: {known}"))
-}
-
-fn input(text: &str) -> Result<(Kind, PathBuf), String> {
-    let (name, path) = text.split_once('=').ok_or("write KIND=FILE, such as purchase=orders.jsonl")?;
-    Ok((kind(name)?, PathBuf::from(path)))
-}
-
 fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as security.protocol=SSL")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -282,11 +273,3 @@ fn rate(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "write a number of records a second, above 0".to_owned())
 }
 
-fn instant(text: &str) -> Result<EventTime, String> {
-    let midnight = |date: jiff::civil::Date| date.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp());
-    let time = text.parse::<jiff::Timestamp>().or_else(|_| text.parse().and_then(midnight));
-    let time = time.ok().map(|time| EventTime(time.as_millisecond()));
-    let allowed = EventTime::MIN..EventTime::MAX.minus(Duration::from_hours(24 * 36_500));
-    time.filter(|time| allowed.contains(time))
-        .ok_or_else(|| "write a date or an instant after 1970 and before 2400, such as 2025-01-01".to_owned())
-}

@@ -224,6 +224,18 @@ pub enum Scalar {
     Time(EventTime),
 }
 
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(value) => value.fmt(f),
+            Self::Decimal(value) => value.normalize().fmt(f),
+            Self::Text(value) => value.fmt(f),
+            Self::Time(value) => value.fmt(f),
+        }
+    }
+}
+
 impl Output {
     /// The default topic's name.
     pub const fn topic(&self) -> &'static str {
