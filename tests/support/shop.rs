@@ -39,14 +39,7 @@ impl Shop {
         let shop = Self {
             app: kafka::unique("shop"),
             bootstrap: kafka::bootstrap().to_owned(),
-            kinds: vec![
-                Kind::Purchase,
-                Kind::Csat,
-                Kind::Mention,
-                Kind::Referral,
-                Kind::Presence,
-                Kind::Customer,
-            ],
+            kinds: vec![Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Presence, Kind::Customer],
             sent: Mutex::default(),
         };
         for kind in &shop.kinds {
@@ -134,11 +127,20 @@ impl Shop {
         running.join().expect("a run without fault");
     }
 
+    /// What `replay` makes of everything sent, time ending with the last event.
+    pub fn replayed_without_end(&self) -> Decided {
+        self.replay(None)
+    }
+
     /// What `replay` makes of everything sent.
     pub fn replayed(&self) -> Decided {
+        self.replay(Some(self.until()))
+    }
+
+    fn replay(&self, until: Option<EventTime>) -> Decided {
         let sent = self.sent.lock().expect("no test panics while it sends");
         let inputs: Vec<(Kind, Vec<Vec<u8>>)> = sent.iter().map(|(kind, lines)| (*kind, lines.clone())).collect();
-        let topics = replay_memory(&self.rules_text(), &inputs, Some(self.until()));
+        let topics = replay_memory(&self.rules_text(), &inputs, until);
         let lines = |topic: &str| {
             let lines = topics.get(topic).into_iter().flatten();
             sorted(lines.map(|line| serde_json::from_str(line).expect("JSON")))
@@ -150,6 +152,21 @@ impl Shop {
     pub fn decided(&self) -> Decided {
         let lines = |name| sorted(topics::read_all(&self.bootstrap, &self.output(name)).iter().map(topics::Read::json));
         Decided { decisions: lines("events"), alerts: lines("alerts") }
+    }
+
+    /// Each customer's decisions carry the numbers 1, 2, 3, ...: one lost or doubled would show.
+    pub fn assert_sequences_without_gap(&self) {
+        let mut sequences: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for decision in topics::read_all(&self.bootstrap, &self.output("events")) {
+            let decision = decision.json();
+            let customer = decision["customer_id"].as_str().expect("a customer").to_owned();
+            sequences.entry(customer).or_default().push(decision["status_seq"].as_u64().expect("a number"));
+        }
+        assert!(sequences.len() > 20, "{} customers", sequences.len());
+        for (customer, mut found) in sequences {
+            found.sort_unstable();
+            assert!(found.iter().copied().eq(1..=found.len() as u64), "{customer}: {found:?}");
+        }
     }
 
     /// Compares line by line, so that a difference is found.

@@ -95,16 +95,21 @@ pub fn read_all(bootstrap: &str, topic: &str) -> Vec<Read> {
             Ok(message) => read.push(Read {
                 key: message.key().map(<[u8]>::to_vec),
                 value: message.payload().map(<[u8]>::to_vec),
-                headers: message
-                    .headers()
-                    .map(|headers| headers.iter().map(header).collect())
-                    .unwrap_or_default(),
+                headers: message.headers().map(|headers| headers.iter().map(header).collect()).unwrap_or_default(),
             }),
             Err(KafkaError::PartitionEOF(_)) => ends += 1,
             Err(error) => panic!("{topic}: {error}"),
         }
     }
     read
+}
+
+/// How many offsets a topic has in all, markers included; 0 where there is none yet.
+pub fn end(bootstrap: &str, topic: &str) -> i64 {
+    let consumer: BaseConsumer = client(bootstrap).create().expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("metadata");
+    let partitions = metadata.topics()[0].partitions();
+    partitions.iter().map(|it| consumer.fetch_watermarks(topic, it.id(), ANSWER).expect("watermarks").1).sum()
 }
 
 fn header(header: rdkafka::message::Header<'_, &[u8]>) -> (String, String) {
