@@ -23,7 +23,7 @@ enum Command {
     Check(check::Args),
     Load(Box<load::Args>),
     Replay(replay::Args),
-    Run(run::RunArgs),
+    Run(run::Args),
 }
 
 /// A mistake in the arguments that shows only once they are read together: exit code 2.
@@ -34,13 +34,13 @@ pub(crate) struct Usage(pub(crate) String);
 /// Reads the arguments and runs the command: 0 done, 1 failed while running, 2 wrong usage or configuration.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Check(args) => check::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Load(args) => load::run(*args).map(|()| ExitCode::SUCCESS),
-        Command::Replay(args) => replay::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check::run(&args),
+        Command::Load(args) => load::run(*args),
+        Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::run(&args),
     };
     match outcome {
-        Ok(code) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vipstream: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })

@@ -1,13 +1,14 @@
 //! `vipstream run`: the service.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
-use crate::app::{self, StartError};
+use super::Usage;
+use super::values::instant;
+use crate::app;
 use crate::config::{Config, ConfigError};
 use crate::http;
 use crate::model::time::EventTime;
@@ -17,7 +18,7 @@ use crate::telemetry::{self, LogForm};
 
 /// Decide from Kafka topics, until stopped
 #[derive(Debug, clap::Args)]
-pub struct RunArgs {
+pub(crate) struct Args {
     /// The configuration; variables VIPSTREAM_... win over it
     #[arg(long, value_name = "FILE", default_value = "vipstream.yaml")]
     config: PathBuf,
@@ -29,25 +30,18 @@ pub struct RunArgs {
     json: bool,
 }
 
-/// Runs the app: 0 when it was asked to end or reached its end, 1 when it failed, 2 when the configuration is wrong.
+/// Runs the app until it is asked to end or reaches its end.
 ///
 /// # Errors
-/// What is neither: the system refuses a thread or a socket.
-pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+/// Wrong configuration ([`Usage`]), or why it failed.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     telemetry::log(LogForm::of_stderr(args.json));
-    let config = match Config::load(&args.config, std::env::vars()) {
-        Ok(config) => config,
-        Err(error) => return Ok(refuse(&error)),
-    };
-    let rules = match load_rules(&config) {
-        Ok(rules) => Arc::new(rules),
-        Err(error) => return Ok(refuse(&error)),
-    };
+    let config = Config::load(&args.config, std::env::vars()).map_err(|error| Usage(error.to_string()))?;
+    let rules = Arc::new(load_rules(&config).map_err(|error| Usage(error.to_string()))?);
     let metrics = telemetry::exporter().context("the metrics exporter cannot be installed")?;
-    let running = match app::start_until(&config, rules, args.until) {
-        Ok(running) => running,
-        Err(error) => return Ok(failed_to_start(&error)),
-    };
+    let running = app::start_until(&config, rules, args.until).map_err(|error| {
+        if error.is_configuration() { Usage(error.to_string()).into() } else { anyhow::Error::from(error) }
+    })?;
     let server = match config.http {
         Some(address) => {
             let served = http::serve(address, metrics, running.health());
@@ -58,31 +52,16 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let http = server.as_ref().map(|server| server.address.to_string());
     tracing::info!(app = config.app, tasks = config.tasks, http, "started");
     stop_on_signal(running.switch()).context("signals cannot be received")?;
-    match running.join() {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => Ok(failed(&error)),
-    }
+    running.join().map_err(|error| match error {
+        TaskError::Changed(what) => Usage(what).into(),
+        other => other.into(),
+    })
 }
 
 fn load_rules(config: &Config) -> Result<Ruleset, ConfigError> {
     let path = &config.rules;
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
     Ruleset::parse(&path.display().to_string(), &text).map_err(ConfigError::Invalid)
-}
-
-fn refuse(error: &ConfigError) -> ExitCode {
-    eprintln!("vipstream: {error}");
-    ExitCode::from(WRONG)
-}
-
-fn failed_to_start(error: &StartError) -> ExitCode {
-    eprintln!("vipstream: {error}");
-    ExitCode::from(if error.is_configuration() { WRONG } else { FAILED })
-}
-
-fn failed(error: &TaskError) -> ExitCode {
-    eprintln!("vipstream: {error}");
-    ExitCode::from(if matches!(error, TaskError::Changed(_)) { WRONG } else { FAILED })
 }
 
 /// Asks the app to end on SIGTERM or an interrupt from the terminal.
@@ -105,16 +84,3 @@ fn stop_on_signal(switch: Arc<AtomicBool>) -> std::io::Result<()> {
     })?;
     Ok(())
 }
-
-/// Reads RFC 3339 with an offset, or milliseconds since 1970.
-fn instant(text: &str) -> Result<EventTime, String> {
-    let parsed =
-        text.parse::<i64>().ok().or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond));
-    parsed
-        .map(EventTime)
-        .filter(|time| (EventTime::MIN..=EventTime::MAX).contains(time))
-        .ok_or_else(|| "write a time as 2026-05-01T00:00:00Z".to_owned())
-}
-
-const FAILED: u8 = 1;
-const WRONG: u8 = 2;
