@@ -33,13 +33,13 @@ pub const MAX_VALUE_BYTES: usize = 1 << 20;
 pub struct RawRecord<'a> {
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    /// CloudEvents binary mode lies here.
+    /// The binary mode of `CloudEvents` lies here.
     pub headers: &'a [(&'a str, &'a [u8])],
     /// Kafka's time of the record: when a customer was forgotten, which a null value cannot say.
     pub timestamp: Option<EventTime>,
 }
 
-/// Decodes one record of an input: plain JSON, CloudEvents binary or structured.
+/// Decodes one record of an input: plain JSON, `CloudEvents` binary or structured.
 ///
 /// # Errors
 /// What cannot be read or breaks the contract is a dead letter with its code, a sentence and its bytes.
