@@ -73,13 +73,12 @@ fn forget(record: &RawRecord<'_>) -> Result<Event, Fault> {
         let message = format!("the key is {} bytes long; at most {MAX_ID_BYTES} are allowed for an id", id.len());
         return Err(Fault::new(Code::IdTooLong, message));
     }
-    Ok(Event {
-        event_id: id.into(),
-        customer: Some(CustomerId::from(id)),
-        at: record.timestamp.unwrap_or(EventTime::MIN),
-        body: Body::Forget,
-        unknown_values: 0,
-    })
+    let at = record.timestamp.unwrap_or(EventTime::MIN);
+    let at = time::checked(at.0).map_err(|_| {
+        let message = format!("the record's timestamp is {}; a time lies from 1970-01-01 to 2500-01-01", at.0);
+        Fault::new(Code::BadTime, message)
+    })?;
+    Ok(Event { event_id: id.into(), customer: Some(CustomerId::from(id)), at, body: Body::Forget, unknown_values: 0 })
 }
 
 #[cfg(test)]

@@ -237,6 +237,11 @@ fn bytes_that_are_no_text_and_records_without_value() {
     assert_eq!(letter.code, Code::InvalidUtf8);
     let letter = refused(Kind::Customer, RawRecord { key: Some(&[b'k'; 257]), ..RawRecord::default() });
     assert_eq!(letter.code, Code::IdTooLong);
+    for millis in [-1, EventTime::MAX.0 + 1] {
+        let timestamp = Some(EventTime(millis));
+        let letter = refused(Kind::Customer, RawRecord { key: Some(b"ann"), timestamp, ..RawRecord::default() });
+        assert_eq!(letter.code, Code::BadTime);
+    }
 }
 
 #[test]
