@@ -21,6 +21,7 @@ use crate::model::event::Kind;
 use crate::model::time::EventTime;
 
 use files::Folder;
+pub(crate) use kafka::default_topic;
 use kafka::Topics;
 
 /// Generate believable traffic, or load existing files, into Kafka topics or files.
