@@ -3,6 +3,7 @@
 mod check;
 mod load;
 mod replay;
+mod run;
 mod values;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ enum Command {
     Check(check::Args),
     Load(Box<load::Args>),
     Replay(replay::Args),
+    Run(run::Args),
 }
 
 /// A mistake in the arguments that shows only once they are read together: exit code 2.
@@ -35,6 +37,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Load(args) => load::run(*args),
         Command::Replay(args) => replay::run(&args),
+        Command::Run(args) => run::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

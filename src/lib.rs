@@ -11,7 +11,12 @@ pub mod rules;
 pub mod yaml;
 
 // -- shell: talks to Kafka, clocks, disks and people --
+pub mod app;
 pub mod broker;
 pub mod cli;
 mod clock;
 pub mod config;
+mod http;
+mod metrics;
+mod task;
+mod telemetry;

@@ -21,6 +21,7 @@ impl<B: Broker> Task<B> {
     /// Brings the task to where its journal ends; a new app writes the journal's first record.
     pub(super) fn restore(&mut self) -> Result<(), TaskError> {
         // First the producer: once it is made, no other of its name can add to the journal.
+        let started = clock::now();
         self.init()?;
         let journal = self.read_journal()?;
         if journal.is_empty() {
@@ -28,7 +29,9 @@ impl<B: Broker> Task<B> {
         } else {
             self.replay(&journal)?;
         }
-        self.metrics.restored();
+        self.metrics.restored(&self.engine.stats(), started.elapsed());
+        self.setup.progress.applied(self.lanes.iter().map(|lane| (*lane, self.intake.position(*lane))));
+        self.setup.progress.restored(self.partition);
         Ok(())
     }
 
@@ -119,7 +122,6 @@ impl<B: Broker> Task<B> {
             outputs.clear();
             records += self.redo(record, &mut outputs)?;
         }
-        self.metrics.replayed(&self.engine.stats());
         tracing::info!(
             task = self.partition,
             epochs = self.number,
@@ -191,7 +193,10 @@ impl<B: Broker> Task<B> {
             if draft.ranges().digest(lane) != range.digest {
                 let InputRange { from, to, .. } = range;
                 let topic = self.setup.topic(lane);
-                return Err(differs(format!("records in {topic} partition {} offsets {from} to {to}", range.partition)));
+                return Err(differs(format!(
+                    "records in {topic} partition {} offsets {from} to {to}",
+                    range.partition
+                )));
             }
         }
         let fixed = draft.fix(EventTime(record.clock_ms), EventTime(record.wall_ms));
