@@ -2,8 +2,8 @@
 //!
 //! The client library brings a broker that speaks Kafka's protocol inside this process. Traffic of a made-up
 //! shop goes into its topics, the very task loop of `run` decides, and what is shown is read from the output
-//! topics as any subscriber would read them. A first year goes through at full speed; from then on event time
-//! runs fast but watchable, so that orders leave their windows before one's eyes.
+//! topics as any subscriber would read them. The first fourteen months go through at full speed; from then on
+//! event time runs fast but watchable, so that orders leave their windows before one's eyes.
 
 mod feeder;
 mod news;
@@ -15,21 +15,26 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use jiff::tz::TimeZone;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
+use crate::app;
 use crate::clock;
 use crate::config::Config;
 use crate::load::Shape;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::task::TaskError;
 
 use super::Usage;
 use super::load::default_topic;
+use super::run::stop_on_signal;
 use feeder::Feeder;
 use news::News;
 use reader::Reader;
@@ -53,45 +58,72 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let rules = Arc::new(rules(args.rules.as_deref())?);
+    let zone = TimeZone::get(rules.calendar.zone()).context("the rules' timezone")?;
+    let quit = Arc::new(AtomicBool::new(false));
+    stop_on_signal(Arc::clone(&quit)).context("signals cannot be received")?;
+    let ends = args.seconds.map(|seconds| clock::now() + Duration::from_secs(seconds));
+
     let cluster = cluster()?;
     let bootstrap = cluster.bootstrap_servers();
     let shape = shape(args.seed);
     let live_from = EventTime(shape.start.0 + HISTORY_DAYS * DAY_MS);
-
-    let quit = quit_at_interrupt()?;
     let watching = Watching {
         bootstrap: bootstrap.clone(),
-        rules: args.rules.as_ref().map_or_else(|| "shop.yaml".to_owned(), |path| path.display().to_string()),
+        rules: args.rules.as_ref().map_or_else(|| SHOP_NAME.to_owned(), |path| path.display().to_string()),
         customers: shape.customers,
         day: DAY,
     };
-    let tasks = crate::task::start(config(&bootstrap)?, rules)?;
-    let mut feeder = Feeder::start(&bootstrap, shape, live_from, DAY)?;
-    let mut reader = Reader::open(&bootstrap)?;
-    let mut tally = Tally::default();
-
     let mut view: Box<dyn View> = if std::io::stdout().is_terminal() {
         Box::new(Screen::open(watching)?)
     } else {
         Box::new(Lines::open(&watching)?)
     };
-    let ends = args.seconds.map(|seconds| clock::now() + Duration::from_secs(seconds));
-    while !quit.load(Ordering::Relaxed) && ends.is_none_or(|ends| clock::now() < ends) {
-        tasks.check()?;
+    // The history lies in the topics before the tasks start, as it would where the service is new.
+    let mut feeder = Feeder::start(&bootstrap, shape, live_from, DAY)?;
+    let tasks = Tasks::start(&bootstrap, rules)?;
+    let mut reader = Reader::open(&bootstrap, zone)?;
+    let mut tally = Tally::default();
+    while !quit.load(Ordering::Relaxed) && ends.is_none_or(|ends| clock::now() < ends) && !tasks.has_ended() {
         feeder.check()?;
         for news in reader.news(FRAME)? {
             tally.count(&news);
-            if news.at >= live_from {
+            if news.at >= live_from && !news.what.is_label() {
                 view.tell(&news)?;
             }
         }
         tally.sent = feeder.sent();
         view.draw(&tally, clock::now())?;
     }
-    feeder.stop();
-    tasks.stop();
+    feeder.stop()?;
+    tasks.stop()?;
     view.close(&tally)?;
     Ok(())
+}
+
+/// The service itself, as `run` starts it.
+struct Tasks {
+    switch: Arc<AtomicBool>,
+    ended: JoinHandle<Result<(), TaskError>>,
+}
+
+impl Tasks {
+    fn start(bootstrap: &str, rules: Arc<Ruleset>) -> anyhow::Result<Self> {
+        let running = app::start(&config(bootstrap)?, rules)?;
+        let switch = running.switch();
+        let ended = std::thread::Builder::new().name("tasks".to_owned()).spawn(move || running.join());
+        Ok(Self { switch, ended: ended.context("cannot start the tasks")? })
+    }
+
+    /// Whether they ended by themselves: they failed.
+    fn has_ended(&self) -> bool {
+        self.ended.is_finished()
+    }
+
+    /// Ends them, and says why if they had failed.
+    fn stop(self) -> anyhow::Result<()> {
+        self.switch.store(true, Ordering::Relaxed);
+        self.ended.join().map_err(|_| anyhow!("the tasks' thread panicked"))?.context("the tasks failed")
+    }
 }
 
 /// How what happens is shown.
@@ -111,7 +143,7 @@ fn rules(path: Option<&Path>) -> anyhow::Result<Ruleset> {
             let text = std::fs::read_to_string(path).map_err(|error| Usage(format!("{file}: cannot read: {error}")))?;
             (file, text)
         }
-        None => ("shop.yaml".to_owned(), SHOP.to_owned()),
+        None => (SHOP_NAME.to_owned(), SHOP.to_owned()),
     };
     Ruleset::parse(&file, &text).map_err(|problems| {
         let list: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
@@ -143,7 +175,7 @@ fn config(bootstrap: &str) -> anyhow::Result<Config> {
     })
 }
 
-/// A small shop with much going on: a year of history, then far more days than anybody watches.
+/// A small shop with much going on: over a year of history, then far more days than anybody watches.
 fn shape(seed: u64) -> Shape {
     let mix = "purchase=66,csat=12,mention=8,referral=8,presence=6".parse().expect("a mix of known kinds");
     Shape {
@@ -157,22 +189,7 @@ fn shape(seed: u64) -> Shape {
     }
 }
 
-/// A flag that Ctrl-C raises.
-fn quit_at_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    let quit = Arc::new(AtomicBool::new(false));
-    let raised = quit.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot wait for Ctrl-C")?;
-    std::thread::Builder::new()
-        .name("interrupt".to_owned())
-        .spawn(move || {
-            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                raised.store(true, Ordering::Relaxed);
-            }
-        })
-        .context("cannot wait for Ctrl-C")?;
-    Ok(quit)
-}
-
+const SHOP_NAME: &str = "deploy/examples/shop.yaml";
 const SHOP: &str = include_str!("../../deploy/examples/shop.yaml");
 const APP: &str = "demo";
 const JOURNAL: &str = "demo.journal";
@@ -181,7 +198,8 @@ const ALERTS: &str = "vip.alerts";
 const DEAD_LETTERS: &str = "vip.dlq";
 /// Of every topic, hence also tasks.
 const PARTITIONS: i32 = 2;
-const HISTORY_DAYS: i64 = 365;
+/// Long enough that orders leave the windows of a year from the first moment.
+const HISTORY_DAYS: i64 = 430;
 /// Twenty years: more than half an hour of watching at [`DAY`].
 const DAYS: u64 = 7_300;
 const EVENTS_A_DAY: u64 = 90;

@@ -21,8 +21,8 @@ use crate::model::event::Kind;
 use crate::model::time::EventTime;
 
 use files::Folder;
-pub(crate) use kafka::default_topic;
 use kafka::Topics;
+pub(crate) use kafka::default_topic;
 
 /// Generate believable traffic, or load existing files, into Kafka topics or files.
 ///
@@ -273,4 +273,3 @@ fn rate(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|rate| (0.001..=1e9).contains(rate));
     number.ok_or_else(|| "write a number of records a second, above 0".to_owned())
 }
-

@@ -1,19 +1,41 @@
 //! One output in words: who, what, and why.
 
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::model::time::EventTime;
+
+/// What it takes to say an output in words.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// Customers' names by their ids.
+    pub(super) names: BTreeMap<String, String>,
+    /// Where the rules' days begin.
+    pub(super) zone: TimeZone,
+}
+
+impl Words {
+    /// The local date and time of an instant, in minutes.
+    fn minute(&self, at: EventTime) -> String {
+        let time = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+        time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+}
 
 /// A decision or an alert, as its JSON tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct News {
     pub(super) at: EventTime,
+    /// The same in the rules' timezone: `2026-01-05 11:22`.
+    pub(super) time: String,
     pub(super) what: What,
     /// The customer's id; nothing for a stranger.
     pub(super) customer: Option<String>,
     /// What to call the one it is about.
     pub(super) who: String,
-    /// Programme (with its tier), label or alert.
+    /// Programme, label or alert.
     pub(super) name: String,
     pub(super) tier: Option<String>,
     pub(super) why: String,
@@ -47,6 +69,11 @@ impl What {
         }
     }
 
+    /// Whether it changes a label, not a standing.
+    pub(super) const fn is_label(self) -> bool {
+        matches!(self, Self::Entered | Self::Left)
+    }
+
     fn of(type_name: &str) -> Option<Self> {
         Some(match type_name {
             "vip.granted" => Self::Granted,
@@ -62,23 +89,25 @@ impl What {
 }
 
 impl News {
-    /// Reads an output; `name_of` knows customers' names. Nothing for what is neither decision nor alert.
-    pub(super) fn read(output: &Value, name_of: impl Fn(&str) -> Option<String>) -> Option<Self> {
+    /// Reads an output. Nothing for what is neither decision nor alert.
+    pub(super) fn read(output: &Value, words: &Words) -> Option<Self> {
         let text = |field: &str| output[field].as_str().map(str::to_owned);
         let what = What::of(output["type"].as_str()?)?;
         let customer = text("customer_id");
         let who = match &customer {
-            Some(id) => name_of(id).map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
+            Some(id) => words.names.get(id).map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
             None => output["reply_on"]["handle"].as_str().unwrap_or("somebody").to_owned(),
         };
         let standing = if what == What::Alert { &output["customer"]["standing"] } else { &output["standing"] };
         let standing = standing.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        let at = instant(&output["occurred_at"])?;
         Some(Self {
-            at: instant(output["occurred_at"].as_str()?)?,
+            at,
+            time: words.minute(at),
             what,
             name: text("programme").or_else(|| text("label")).or_else(|| text("name"))?,
             tier: text("tier").or_else(|| text("to")),
-            why: why(what, output),
+            why: why(what, output, words),
             customer,
             who,
             standing,
@@ -86,19 +115,20 @@ impl News {
     }
 }
 
-fn instant(text: &str) -> Option<EventTime> {
-    text.parse::<jiff::Timestamp>().ok().map(|time| EventTime(time.as_millisecond()))
+fn instant(value: &Value) -> Option<EventTime> {
+    value.as_str()?.parse::<jiff::Timestamp>().ok().map(|time| EventTime(time.as_millisecond()))
 }
 
 /// The reason in plain words, from the evidence.
-fn why(what: What, output: &Value) -> String {
+fn why(what: What, output: &Value, words: &Words) -> String {
     let rows = |holding: bool| {
         let evidence = output["evidence"].as_array().into_iter().flatten();
-        let words: Vec<String> =
+        let reasons: Vec<String> =
             evidence.filter(|row| row["holds"].as_bool() == Some(holding)).map(|row| reason(row, holding)).collect();
-        words.join(", ")
+        reasons.join(", ")
     };
     let text = |field: &str| output[field].as_str().unwrap_or_default();
+    let minute = |field: &str| instant(&output[field]).map(|at| words.minute(at)).unwrap_or_default();
     match what {
         What::Granted | What::Entered => rows(true),
         What::Revoked if text("reason") == "refund_reversed" => format!("after a refund: {}", rows(false)),
@@ -109,12 +139,12 @@ fn why(what: What, output: &Value) -> String {
             let rise = text("reason") == "tier_rise";
             format!("{} to {}: {}", tier("from"), tier("to"), rows(rise))
         }
-        What::Expiring => format!("ends {} unless kept: {}", day(text("valid_until")), rows(false)),
+        What::Expiring => format!("ends {} unless kept: {}", minute("valid_until"), rows(false)),
         What::Alert => {
-            let due = output["due_at"].as_str().map(|due| format!(", answer by {}", hour(due))).unwrap_or_default();
-            let on = output["reply_on"]["platform"].as_str().map(|on| format!(" on {on}")).unwrap_or_default();
+            let on = output["reply_on"]["platform"].as_str().map(|on| format!(", answer on {on}")).unwrap_or_default();
+            let due = minute("due_at").split_once(' ').map(|(_, due)| format!(" by {due}")).unwrap_or_default();
             let severity = if text("severity") == "high" { "urgent: " } else { "" };
-            format!("{severity}{}{due}{on}", rows(true))
+            format!("{severity}{}{on}{due}", rows(true))
         }
     }
 }
@@ -128,7 +158,11 @@ fn reason(row: &Value, holding: bool) -> String {
         return if value { feature.to_owned() } else { format!("not {feature}") };
     };
     let (value, threshold) = (plain(&row["value"]), plain(&row["threshold"]));
-    if holding { format!("{feature} {value} {op} {threshold}") } else { format!("{feature} {value}, needs {op} {threshold}") }
+    if holding {
+        format!("{feature} {value} {op} {threshold}")
+    } else {
+        format!("{feature} {value}, needs {op} {threshold}")
+    }
 }
 
 fn plain(value: &Value) -> String {
@@ -139,22 +173,19 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn day(time: &str) -> &str {
-    time.split('T').next().unwrap_or(time)
-}
-
-fn hour(time: &str) -> &str {
-    time.get(11..16).unwrap_or(time)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
+    fn words() -> Words {
+        let names = BTreeMap::from([("c-1".to_owned(), "Amber Fox".to_owned())]);
+        Words { names, zone: TimeZone::get("Europe/Ljubljana").unwrap() }
+    }
+
     fn read(output: &Value) -> News {
-        News::read(output, |id| (id == "c-1").then(|| "Amber Fox".to_owned())).unwrap()
+        News::read(output, &words()).unwrap()
     }
 
     #[test]
@@ -168,7 +199,7 @@ mod tests {
                 {"feature": "subscribed", "value": true, "holds": true},
             ],
         }));
-        assert_eq!(news.who, "Amber Fox (c-1)");
+        assert_eq!((news.who.as_str(), news.time.as_str()), ("Amber Fox (c-1)", "2026-01-05 11:22"));
         assert_eq!(news.why, "spend_365d 5210.4 >= 5000, subscribed");
         assert_eq!((news.what, news.tier.as_deref()), (What::Granted, Some("silver")));
     }
@@ -202,7 +233,7 @@ mod tests {
             ],
         }));
         assert_eq!(news.who, "@guest");
-        assert_eq!(news.why, "urgent: public, sentiment -0.6 <= -0.4, answer by 10:37 on x");
+        assert_eq!(news.why, "urgent: public, sentiment -0.6 <= -0.4, answer on x by 11:37");
     }
 
     #[test]
@@ -218,12 +249,12 @@ mod tests {
             "programme": "big_spender", "valid_until": "2026-01-19T10:22:00.000Z", "standing": ["big_spender"],
             "evidence": [{"feature": "spend", "value": 8, "threshold": 9, "op": ">=", "holds": false}],
         });
-        assert_eq!(read(&expiring).why, "ends 2026-01-19 unless kept: spend 8, needs >= 9");
+        assert_eq!(read(&expiring).why, "ends 2026-01-19 11:22 unless kept: spend 8, needs >= 9");
     }
 
     #[test]
     fn what_is_no_output_is_no_news() {
-        assert_eq!(News::read(&json!({"type": "dead_letter"}), |_| None), None);
-        assert_eq!(News::read(&json!([]), |_| None), None);
+        assert_eq!(News::read(&json!({"type": "dead_letter"}), &words()), None);
+        assert_eq!(News::read(&json!([]), &words()), None);
     }
 }

@@ -4,25 +4,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::tz::TimeZone;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use super::news::News;
+use super::news::{News, Words};
 use super::{ALERTS, EVENTS, PARTITIONS};
-use crate::clock;
 use crate::cli::load::default_topic;
+use crate::clock;
 use crate::model::event::Kind;
 
 /// A subscriber of decisions and alerts, who looks customers' names up in their profiles.
 pub(super) struct Reader {
     consumer: BaseConsumer,
-    names: BTreeMap<String, String>,
+    words: Words,
 }
 
 impl Reader {
     /// Subscribes from the start of the topics.
-    pub(super) fn open(bootstrap: &str) -> anyhow::Result<Self> {
+    pub(super) fn open(bootstrap: &str, zone: TimeZone) -> anyhow::Result<Self> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", bootstrap)
             .set("group.id", "demo-screen")
@@ -34,11 +35,13 @@ impl Reader {
         let mut topics = TopicPartitionList::new();
         for topic in [default_topic(Kind::Customer), EVENTS, ALERTS] {
             for partition in 0..PARTITIONS {
-                topics.add_partition_offset(topic, partition, Offset::Beginning).context("cannot read the demo's topics")?;
+                topics
+                    .add_partition_offset(topic, partition, Offset::Beginning)
+                    .context("cannot read the demo's topics")?;
             }
         }
         consumer.assign(&topics).context("cannot read the demo's topics")?;
-        Ok(Self { consumer, names: BTreeMap::new() })
+        Ok(Self { consumer, words: Words { names: BTreeMap::new(), zone } })
     }
 
     /// What arrives within a moment.
@@ -52,7 +55,7 @@ impl Reader {
             let Ok(value) = serde_json::from_slice::<Value>(record.payload().unwrap_or_default()) else { continue };
             if record.topic() == default_topic(Kind::Customer) {
                 self.meet(&value);
-            } else if let Some(news) = News::read(&value, |id| self.names.get(id).cloned()) {
+            } else if let Some(news) = News::read(&value, &self.words) {
                 found.push(news);
             }
             if left.is_zero() {
@@ -63,7 +66,7 @@ impl Reader {
 
     fn meet(&mut self, profile: &Value) {
         if let (Some(id), Some(name)) = (profile["customer_id"].as_str(), profile["name"].as_str()) {
-            self.names.insert(id.to_owned(), name.to_owned());
+            self.words.names.insert(id.to_owned(), name.to_owned());
         }
     }
 }

@@ -10,7 +10,6 @@ use indicatif::HumanCount;
 use super::View;
 use super::news::{News, What};
 use super::tally::Tally;
-use crate::model::time::EventTime;
 
 /// What is being watched.
 pub(super) struct Watching {
@@ -34,7 +33,7 @@ impl Watching {
                 "and the rules in {rules} decide who is a VIP now, who no longer is, and who needs an answer at once."
             ),
             format!(
-                "A year went through at once; now a day passes every {:.1} s. Quit with Ctrl-C.",
+                "Fourteen months went through at once; now a day passes every {:.1} s. Quit with Ctrl-C.",
                 self.day.as_secs_f64()
             ),
             format!("The topics are real: kcat -b {bootstrap} -C -t vip.events   (or vip.alerts, vip.purchases, ...)"),
@@ -59,7 +58,7 @@ impl Lines {
 impl View for Lines {
     fn tell(&mut self, news: &News) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        writeln!(out, "{}  {:<8}  {}  {}: {}", minute(news.at), news.what.word(), news.who, subject(news), news.why)
+        writeln!(out, "{}  {:<8}  {}  {}: {}", news.time, news.what.word(), news.who, subject(news), news.why)
     }
 
     fn draw(&mut self, _tally: &Tally, _now: Instant) -> io::Result<()> {
@@ -189,7 +188,7 @@ fn frame(watching: &Watching, tally: &Tally, recent: &VecDeque<News>, rate: u64,
     let shown = recent.iter().skip(recent.len().saturating_sub(room));
     lines.extend(shown.map(coloured));
     if recent.is_empty() {
-        lines.push(dim.apply_to("reading the first year ...").to_string());
+        lines.push(dim.apply_to("reading the first fourteen months ...").to_string());
     }
     lines.resize(height.max(1), String::new());
     lines
@@ -202,7 +201,7 @@ fn line_up(parts: impl Iterator<Item = String>) -> String {
 fn coloured(news: &News) -> String {
     format!(
         "{}  {}  {}  {}  {}",
-        Style::new().dim().apply_to(minute(news.at)),
+        Style::new().dim().apply_to(&news.time),
         colour(news.what).apply_to(format!("{:<8}", news.what.word().to_uppercase())),
         Style::new().bold().apply_to(format!("{:<28}", news.who)),
         format_args!("{:<26}", subject(news)),
@@ -228,10 +227,6 @@ fn subject(news: &News) -> String {
     }
 }
 
-fn minute(at: EventTime) -> String {
-    at.to_string().replace('T', " ").chars().take("2025-01-01 00:00".len()).collect()
-}
-
 /// What came of it all.
 fn summary(tally: &Tally) -> Vec<String> {
     let mut lines = vec![
@@ -246,6 +241,9 @@ fn summary(tally: &Tally) -> Vec<String> {
     lines.push(String::new());
     lines.push(format!("{:<28}{:>9}", "alert", "sent"));
     lines.extend(tally.alerts().map(|(name, count)| format!("{name:<28}{count:>9}")));
+    lines.push(String::new());
+    lines.push(format!("{:<28}{:>9}", "label", "now"));
+    lines.extend(tally.labels().map(|(name, count)| format!("{name:<28}{count:>9}")));
     lines
 }
 
@@ -259,6 +257,7 @@ const CLEAR_REST: &str = "\x1b[K";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::EventTime;
 
     fn watching() -> Watching {
         Watching {
@@ -272,6 +271,7 @@ mod tests {
     fn news(what: What, minute: i64) -> News {
         News {
             at: EventTime(minute * 60_000),
+            time: format!("1970-01-01 00:{minute:02}"),
             what,
             customer: Some("c-1".to_owned()),
             who: "Amber Fox (c-1)".to_owned(),
@@ -284,13 +284,16 @@ mod tests {
 
     #[test]
     fn the_screen_explains_itself_counts_and_shows_the_newest() {
-        let mut tally = Tally { sent: 12_345, ..Tally::default() };
+        let mut tally = Tally::default();
+        tally.sent = 12_345;
         let recent: VecDeque<News> = (0..50).map(|minute| news(What::Granted, minute)).collect();
         recent.iter().for_each(|news| tally.count(news));
         let frame = frame(&watching(), &tally, &recent, 250, 20);
         assert_eq!(frame.len(), 20);
         let text = console::strip_ansi_codes(&frame.join("\n")).into_owned();
-        assert!(text.contains("decide who is a VIP now") && text.contains("Ctrl-C") && text.contains("kcat -b 127.0.0.1:1"));
+        assert!(
+            text.contains("decide who is a VIP now") && text.contains("Ctrl-C") && text.contains("kcat -b 127.0.0.1:1")
+        );
         assert!(text.contains("12,345 events (250/s)   1 VIPs now   50 granted   0 revoked   0 alerts"), "{text}");
         let newest = "1970-01-01 00:49  GRANTED   Amber Fox (c-1)               big_spender (gold)          spend_365d";
         assert!(text.contains(newest), "{text}");

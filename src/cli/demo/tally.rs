@@ -64,7 +64,10 @@ impl Tally {
 
     /// How often each alert went out.
     pub(super) fn alerts(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.by_name.iter().filter(|((what, _), _)| *what == What::Alert).map(|((_, name), count)| (name.as_str(), *count))
+        self.by_name
+            .iter()
+            .filter(|((what, _), _)| *what == What::Alert)
+            .map(|((_, name), count)| (name.as_str(), *count))
     }
 
     /// How many bear each label.
@@ -81,6 +84,7 @@ mod tests {
     fn news(what: What, customer: &str, name: &str, standing: &[&str]) -> News {
         News {
             at: EventTime(0),
+            time: String::new(),
             what,
             customer: Some(customer.to_owned()),
             who: customer.to_owned(),
