@@ -63,8 +63,8 @@ fn grants_revocations_and_alerts_are_told_with_who_and_why_until_interrupted() {
     let granted = demo.seen.iter().find(|line| line.contains("  granted   ")).unwrap();
     let (_, said) = granted.split_once("  granted   ").unwrap();
     assert!(said.contains(" (c-000") && said.contains(": "), "a name, an id and a reason: {granted}");
-    let header = demo.seen[..4].join("\n");
-    assert!(header.contains("decide who is a VIP now") && header.contains("Ctrl-C"), "{header}");
+    let header = demo.seen[..5].join("\n");
+    assert!(header.contains("written rules decide who\nis a VIP now") && header.contains("Ctrl-C"), "{header}");
 
     let bootstrap = header.split("kcat -b ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
     let record = first_record(&bootstrap, "vip.events");

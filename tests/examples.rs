@@ -67,7 +67,6 @@ fn the_shop_grants_a_few_per_cent_of_its_customers_takes_back_and_alerts() {
         ("vip.granted grievance", 10),
         ("vip.granted advocate", 20),
         ("vip.granted subscriber", 100),
-        ("vip.revoked big_spender", 1),
         ("vip.revoked grievance", 5),
         ("vip.revoked subscriber", 50),
         ("vip.changed big_spender", 10),

@@ -98,8 +98,6 @@ impl News {
             Some(id) => words.names.get(id).map_or_else(|| id.clone(), |name| format!("{name} ({id})")),
             None => output["reply_on"]["handle"].as_str().unwrap_or("somebody").to_owned(),
         };
-        let standing = if what == What::Alert { &output["customer"]["standing"] } else { &output["standing"] };
-        let standing = standing.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         let at = instant(&output["occurred_at"])?;
         Some(Self {
             at,
@@ -110,9 +108,15 @@ impl News {
             why: why(what, output, words),
             customer,
             who,
-            standing,
+            standing: standing(what, output).map(str::to_owned).collect(),
         })
     }
+}
+
+/// The programmes held after it.
+fn standing(what: What, output: &Value) -> impl Iterator<Item = &str> {
+    let list = if what == What::Alert { &output["customer"]["standing"] } else { &output["standing"] };
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 fn instant(value: &Value) -> Option<EventTime> {
@@ -143,8 +147,11 @@ fn why(what: What, output: &Value, words: &Words) -> String {
         What::Alert => {
             let on = output["reply_on"]["platform"].as_str().map(|on| format!(", answer on {on}")).unwrap_or_default();
             let due = minute("due_at").split_once(' ').map(|(_, due)| format!(" by {due}")).unwrap_or_default();
+            let held: Vec<&str> = standing(what, output).collect();
+            let reasons = rows(true);
+            let reasons = if reasons == "vip" { format!("holds {}", held.join(", ")) } else { reasons };
             let severity = if text("severity") == "high" { "urgent: " } else { "" };
-            format!("{severity}{}{on}{due}", rows(true))
+            format!("{severity}{reasons}{on}{due}")
         }
     }
 }
@@ -234,6 +241,17 @@ mod tests {
         }));
         assert_eq!(news.who, "@guest");
         assert_eq!(news.why, "urgent: public, sentiment -0.6 <= -0.4, answer on x by 11:37");
+    }
+
+    #[test]
+    fn an_alert_for_a_vip_says_by_which_programmes() {
+        let news = read(&json!({
+            "type": "agent.alert", "customer_id": "c-1", "name": "vip_online", "severity": "normal",
+            "occurred_at": "2026-01-05T10:22:00.000Z", "customer": {"name": "Amber Fox", "standing": ["big", "sub"]},
+            "evidence": [{"feature": "vip", "value": true, "holds": true}],
+        }));
+        assert_eq!(news.why, "holds big, sub");
+        assert_eq!(news.standing, ["big", "sub"]);
     }
 
     #[test]

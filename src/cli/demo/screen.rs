@@ -21,22 +21,15 @@ pub(super) struct Watching {
 }
 
 impl Watching {
-    /// Says in a few lines what this is and how to quit.
-    fn lines(&self) -> [String; 4] {
-        let Self { bootstrap, rules, customers, .. } = self;
+    /// Says in a few lines what this is and how to quit; each fits a narrow terminal.
+    fn lines(&self) -> [String; 5] {
+        let Self { bootstrap, rules, customers, day } = self;
         [
-            format!(
-                "A made-up shop with {customers} customers: orders, surveys, posts, referrals and visits stream through \
-                 Kafka topics,"
-            ),
-            format!(
-                "and the rules in {rules} decide who is a VIP now, who no longer is, and who needs an answer at once."
-            ),
-            format!(
-                "Fourteen months went through at once; now a day passes every {:.1} s. Quit with Ctrl-C.",
-                self.day.as_secs_f64()
-            ),
-            format!("The topics are real: kcat -b {bootstrap} -C -t vip.events   (or vip.alerts, vip.purchases, ...)"),
+            format!("vipstream demo: a made-up shop of {customers} customers on Kafka topics. Ctrl-C quits."),
+            "Orders, surveys, posts, referrals and visits come in; written rules decide who".to_owned(),
+            format!("is a VIP now, who no longer is, and whom to answer at once ({rules})."),
+            format!("Fourteen months went through at once; now a day passes every {:.1} s.", day.as_secs_f64()),
+            format!("Look inside: kcat -b {bootstrap} -C -t vip.events (or vip.alerts, ...)"),
         ]
     }
 }
@@ -127,11 +120,12 @@ impl View for Screen {
     fn draw(&mut self, tally: &Tally, now: Instant) -> io::Result<()> {
         self.rate.note(tally.sent, now);
         let (height, width) = self.term.size();
-        let frame = frame(&self.watching, tally, &self.recent, self.rate.per_second, usize::from(height));
+        let (height, width) = (usize::from(height), usize::from(width));
+        let frame = frame(&self.watching, tally, &self.recent, self.rate.per_second, (height, width));
         self.term.move_cursor_to(0, 0)?;
         for (place, line) in frame.iter().enumerate() {
             let end = if place + 1 == frame.len() { "" } else { "\r\n" };
-            self.term.write_str(&format!("{}{CLEAR_REST}{end}", truncate_str(line, usize::from(width), "…")))?;
+            self.term.write_str(&format!("{}{CLEAR_REST}{end}", truncate_str(line, width, "…")))?;
         }
         self.term.flush()
     }
@@ -160,14 +154,20 @@ impl Rate {
     }
 }
 
-/// The whole screen, at most `height` lines.
-fn frame(watching: &Watching, tally: &Tally, recent: &VecDeque<News>, rate: u64, height: usize) -> Vec<String> {
+/// The whole screen of a terminal's height and width.
+fn frame(
+    watching: &Watching,
+    tally: &Tally,
+    recent: &VecDeque<News>,
+    rate: u64,
+    (height, width): (usize, usize),
+) -> Vec<String> {
     let (bold, dim) = (Style::new().bold(), Style::new().dim());
-    let [what, decide, speed, topics] = watching.lines();
+    let [title, come, decide, speed, topics] = watching.lines();
     let count = |what| HumanCount(tally.total(what)).to_string();
     let mut lines = vec![
-        bold.apply_to("vipstream demo").to_string(),
-        what,
+        bold.apply_to(title).to_string(),
+        come,
         decide,
         speed,
         dim.apply_to(topics).to_string(),
@@ -186,7 +186,7 @@ fn frame(watching: &Watching, tally: &Tally, recent: &VecDeque<News>, rate: u64,
     ];
     let room = height.saturating_sub(lines.len() + 1);
     let shown = recent.iter().skip(recent.len().saturating_sub(room));
-    lines.extend(shown.map(coloured));
+    lines.extend(shown.map(|news| if width < WIDE { narrow(news) } else { wide(news) }));
     if recent.is_empty() {
         lines.push(dim.apply_to("reading the first fourteen months ...").to_string());
     }
@@ -198,13 +198,25 @@ fn line_up(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(" · ")
 }
 
-fn coloured(news: &News) -> String {
+fn wide(news: &News) -> String {
     format!(
         "{}  {}  {}  {}  {}",
         Style::new().dim().apply_to(&news.time),
         colour(news.what).apply_to(format!("{:<8}", news.what.word().to_uppercase())),
         Style::new().bold().apply_to(format!("{:<28}", news.who)),
         format_args!("{:<26}", subject(news)),
+        news.why
+    )
+}
+
+/// Without the year and the id, so that the reason has room.
+fn narrow(news: &News) -> String {
+    format!(
+        "{}  {}  {}  {}: {}",
+        Style::new().dim().apply_to(news.time.get("2025-".len()..).unwrap_or_default()),
+        colour(news.what).apply_to(format!("{:<8}", news.what.word().to_uppercase())),
+        Style::new().bold().apply_to(format!("{:<15}", news.who.split(" (").next().unwrap_or_default())),
+        subject(news),
         news.why
     )
 }
@@ -249,6 +261,8 @@ fn summary(tally: &Tally) -> Vec<String> {
 
 /// Most news kept for the screen; taller terminals show empty lines.
 const MAX_RECENT: usize = 200;
+/// From how many columns on a terminal shows a row in full.
+const WIDE: usize = 120;
 /// To the alternate screen, without a cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[2J";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
@@ -288,11 +302,13 @@ mod tests {
         tally.sent = 12_345;
         let recent: VecDeque<News> = (0..50).map(|minute| news(What::Granted, minute)).collect();
         recent.iter().for_each(|news| tally.count(news));
-        let frame = frame(&watching(), &tally, &recent, 250, 20);
+        let frame = frame(&watching(), &tally, &recent, 250, (20, 150));
         assert_eq!(frame.len(), 20);
         let text = console::strip_ansi_codes(&frame.join("\n")).into_owned();
         assert!(
-            text.contains("decide who is a VIP now") && text.contains("Ctrl-C") && text.contains("kcat -b 127.0.0.1:1")
+            text.contains("written rules decide who\nis a VIP now")
+                && text.contains("Ctrl-C")
+                && text.contains("kcat -b 127.0.0.1:1")
         );
         assert!(text.contains("12,345 events (250/s)   1 VIPs now   50 granted   0 revoked   0 alerts"), "{text}");
         let newest = "1970-01-01 00:49  GRANTED   Amber Fox (c-1)               big_spender (gold)          spend_365d";
@@ -301,10 +317,20 @@ mod tests {
     }
 
     #[test]
+    fn on_eighty_columns_who_what_and_why_fit() {
+        let recent = VecDeque::from([news(What::Granted, 5)]);
+        let frame = frame(&watching(), &Tally::default(), &recent, 0, (24, 80));
+        assert!(frame[..10].iter().all(|line| console::measure_text_width(line) <= 80), "{frame:#?}");
+        let row = "01-01 00:05  GRANTED   Amber Fox        big_spender (gold): spend_365d 10210.4 >= 10000";
+        let frame = console::strip_ansi_codes(&frame.join("\n")).into_owned();
+        assert!(frame.contains(row), "{frame}");
+    }
+
+    #[test]
     fn a_tiny_terminal_breaks_nothing() {
         let recent = VecDeque::from([news(What::Alert, 0)]);
         for height in [0, 1, 5, 11] {
-            assert_eq!(frame(&watching(), &Tally::default(), &recent, 0, height).len(), height.max(1));
+            assert_eq!(frame(&watching(), &Tally::default(), &recent, 0, (height, 80)).len(), height.max(1));
         }
     }
 
