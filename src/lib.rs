@@ -7,6 +7,7 @@ pub mod load;
 pub mod merge;
 pub mod replay;
 pub mod model;
+pub mod proto;
 pub mod rules;
 pub mod yaml;
 

@@ -50,19 +50,23 @@ impl<'a> Field<'a> {
 
     /// An id that may be absent or empty.
     pub(super) fn id_opt(self) -> Result<Option<CompactString>, Fault> {
-        let Some(text) = self.str_opt()? else { return Ok(None) };
-        if text.len() > MAX_ID_BYTES {
-            return Err(Fault::new(
+        let id = self.text_opt()?;
+        match id {
+            Some(id) if id.len() > MAX_ID_BYTES => Err(Fault::new(
                 Code::IdTooLong,
-                format!("field `{}` is {} bytes long; at most {MAX_ID_BYTES} are allowed", self.name, text.len()),
-            ));
+                format!("field `{}` is {} bytes long; at most {MAX_ID_BYTES} are allowed", self.name, id.len()),
+            )),
+            id => Ok(id.filter(|id| !id.is_empty())),
         }
-        Ok((!text.is_empty()).then(|| CompactString::from(text)))
     }
 
     /// A short text that may be absent.
+    #[inline]
     pub(super) fn text_opt(self) -> Result<Option<CompactString>, Fault> {
-        Ok(self.str_opt()?.map(CompactString::from))
+        match self.value {
+            Value::Text(text) => Ok(Some(CompactString::new(text))),
+            _ => Ok(self.str_opt()?.map(CompactString::from)),
+        }
     }
 
     /// A long text that may be absent.
@@ -175,7 +179,7 @@ impl<'a> Field<'a> {
     pub(super) fn currency_opt(self) -> Result<Option<Currency>, Fault> {
         match self.str_opt()? {
             None => Ok(None),
-            Some(code) if currency::is_known(&code) => Ok(Some(Currency(CompactString::from(code)))),
+            Some(code) if currency::is_known(&code) => Ok(Some(Currency(CompactString::new(code)))),
             Some(_) => Err(Fault::new(
                 Code::UnknownCurrency,
                 format!(

@@ -117,16 +117,19 @@ impl<'a> Scanner<'a> {
         Self { text, bytes: text.as_bytes(), at: 0 }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn blank(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8, what: &str) -> Result<(), Fault> {
         if self.peek() != Some(byte) {
             return Err(self.broken(what));
@@ -142,6 +145,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A field's name, its colon and the blanks behind.
+    #[inline]
     fn name(&mut self) -> Result<Value<'a>, Fault> {
         if self.peek() != Some(b'"') {
             return Err(self.broken("a field name"));
@@ -154,6 +158,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The value that begins here.
+    #[inline]
     fn value(&mut self) -> Result<Value<'a>, Fault> {
         match self.peek() {
             Some(b'{' | b'[') => self.container(),
@@ -161,6 +166,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn scalar(&mut self) -> Result<Value<'a>, Fault> {
         match self.peek() {
             Some(b'"') => self.string(),
@@ -180,6 +186,7 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
+    #[inline]
     fn string(&mut self) -> Result<Value<'a>, Fault> {
         let quote = self.at;
         self.at += 1;
@@ -205,6 +212,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over characters that stand for themselves, eight bytes at a time.
+    #[inline]
     fn plain(&mut self) {
         while let Some(chunk) = self.bytes[self.at..].first_chunk::<8>() {
             let found = special(u64::from_le_bytes(*chunk));

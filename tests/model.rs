@@ -1,0 +1,22 @@
+//! What the rules mean: each script, generated stream and real history is played by the reference model and
+//! by the engine, and every line must be equal.
+
+mod support {
+    pub mod generate;
+    pub mod judge;
+    pub mod model;
+    pub mod script;
+}
+
+mod scripts {
+    mod evidence;
+    mod objects;
+    mod presence;
+    mod programmes;
+    mod purchases;
+    mod windows;
+}
+
+mod properties {
+    mod equality;
+}

@@ -1,0 +1,280 @@
+//! One event of any kind as a line, and visits: presence in bursts.
+
+use serde_json::{Map, Value as Json, json};
+
+use vipstream::model::event::Kind;
+use vipstream::model::time::EventTime;
+
+use super::dice::Dice;
+
+type Fields = Map<String, Json>;
+
+/// An event of any kind at an instant.
+pub(super) fn event(dice: &mut Dice, at: i64, customers: usize) -> (i64, Kind, String) {
+    let customer = format!("c{}", dice.below(customers));
+    let mut fields = common(dice, at, &customer);
+    let kind = *dice.pick(&KINDS);
+    match kind {
+        Kind::Purchase => purchase(dice, &customer, at, &mut fields),
+        Kind::Csat => csat(dice, &mut fields),
+        Kind::Mention => mention(dice, &customer, &mut fields),
+        Kind::Referral => referral(dice, &mut fields),
+        Kind::Presence => presence(dice, &mut fields),
+        Kind::Case => case(dice, &mut fields),
+        Kind::Engagement => engagement(dice, &mut fields),
+        Kind::Customer => profile(dice, &mut fields),
+    }
+    (at, kind, Json::Object(fields).to_string())
+}
+
+/// Some presence events of one customer, at the distances that decide about visits.
+pub(super) fn visit(dice: &mut Dice, at: i64, customers: usize) -> Vec<(i64, Kind, String)> {
+    let customer = format!("c{}", dice.below(customers));
+    let mut at = at;
+    let mut events = Vec::new();
+    for _ in 0..2 + dice.below(8) {
+        let mut fields = common(dice, at, &customer);
+        presence(dice, &mut fields);
+        events.push((at, Kind::Presence, Json::Object(fields).to_string()));
+        at += dice
+            .pick(&[0, 1_000, 30_000, 60_000, 300_000, 360_000, 1_800_000, 1_860_000, 1_859_999, 1_890_000, 5_400_000]);
+    }
+    events
+}
+
+fn common(dice: &mut Dice, at: i64, customer: &str) -> Fields {
+    let mut fields = Fields::new();
+    put(&mut fields, "event_id", format!("e{}", dice.below(100_000)));
+    put(&mut fields, "customer_id", customer);
+    let time = match dice.below(4) {
+        0 => json!(at),
+        1 => json!(with_offset(at)),
+        2 => json!(EventTime(at).to_string().replace('Z', "999Z")),
+        _ => json!(EventTime(at).to_string()),
+    };
+    put(&mut fields, "occurred_at", time);
+    if dice.chance(10) {
+        put(&mut fields, "source", "shop");
+        put(&mut fields, "no_such_field", json!({ "deep": [1, null, "x"] }));
+    }
+    fields
+}
+
+/// The same instant in Nepal, which is 5:45 ahead.
+fn with_offset(at: i64) -> String {
+    EventTime(at + 20_700_000).to_string().replace('Z', "+05:45")
+}
+
+fn purchase(dice: &mut Dice, customer: &str, at: i64, fields: &mut Fields) {
+    let status = *dice.pick(&[
+        "completed",
+        "completed",
+        "completed",
+        "completed",
+        "refunded",
+        "refunded",
+        "cancelled",
+        "disputed",
+    ]);
+    let owner = if dice.chance(5) { "c0" } else { customer };
+    put(fields, "order_id", format!("{owner}-o{}", dice.below(9)));
+    put(fields, "status", status);
+    put(fields, "amount", amount(dice));
+    put(fields, "currency", if dice.chance(92) { "EUR" } else { "USD" });
+    if status != "completed" && dice.chance(50) {
+        put(fields, "refund_id", *dice.pick(&["r1", "r2", ""]));
+    }
+    maybe(dice, fields, 60, "category", &["trip", "music", "books", "žuželka"]);
+    maybe(dice, fields, 40, "channel", &["web", "shop", "phone"]);
+    if dice.chance(50) {
+        put(fields, "items", dice.number(-1, 9));
+    }
+    if dice.chance(15) {
+        let end = at + dice.number(-2, 120) * 43_200_000;
+        let end = EventTime(end.max(0)).to_string();
+        let end = if dice.chance(50) { end[..10].to_owned() } else { end };
+        put(fields, "subscription", json!({ "plan": "gold", "period_end": end }));
+    }
+    if dice.chance(4) {
+        put(fields, "test", true);
+    }
+}
+
+fn amount(dice: &mut Dice) -> Json {
+    match dice.below(9) {
+        0 => json!(0),
+        1 => json!("0.00"),
+        2 => json!(100),
+        3 => json!("100.000"),
+        4 => json!(dice.number(1, 99)),
+        5 => json!(format!("{}.{:02}", dice.number(0, 400), dice.number(0, 99))),
+        6 => json!(format!("0.{:012}", dice.number(0, 999_999_999_999))),
+        7 => json!(12.25),
+        _ => json!(format!("{}", dice.number(50, 2_000))),
+    }
+}
+
+fn csat(dice: &mut Dice, fields: &mut Fields) {
+    put(fields, "interaction_id", format!("i{}", dice.below(5)));
+    match dice.below(4) {
+        0 => {
+            put(fields, "score", dice.number(0, 10));
+            put(fields, "scale_min", 0);
+            put(fields, "scale_max", 10);
+        }
+        1 => {
+            put(fields, "score", *dice.pick(&["1.5", "2", "6.999"]));
+            put(fields, "scale_max", 7);
+        }
+        _ => {
+            put(fields, "score", dice.number(1, 5));
+            put(fields, "scale_max", 5);
+        }
+    }
+    if dice.chance(20) {
+        put(fields, "higher_is_better", dice.chance(30));
+    }
+    if dice.chance(50) {
+        put(fields, "revision", dice.number(0, 3));
+    }
+    maybe(dice, fields, 50, "instrument", &["csat", "nps", "ces", "smiley"]);
+    maybe(dice, fields, 30, "channel", &["mail", "web"]);
+}
+
+fn mention(dice: &mut Dice, customer: &str, fields: &mut Fields) {
+    if dice.chance(20) {
+        fields.shift_remove("customer_id");
+    }
+    put(fields, "platform", *dice.pick(&["x", "x", "fb"]));
+    put(fields, "handle", format!("@{customer}"));
+    put(fields, "public", dice.chance(80));
+    if dice.chance(90) {
+        put(fields, "post_id", format!("p{}", dice.below(5)));
+    }
+    maybe(
+        dice,
+        fields,
+        85,
+        "activity",
+        &["create", "create", "create", "update", "update", "delete", "repost", "like"],
+    );
+    if dice.chance(70) {
+        put(fields, "text", *dice.pick(&TEXTS));
+    }
+    if dice.chance(40) {
+        put(fields, "sentiment", *dice.pick(&[-1.0, -0.5, -0.4, -0.3999, 0.0, 0.25, 1.0]));
+    }
+    if dice.chance(50) {
+        put(fields, "followers", dice.number(0, 3_000));
+    }
+    maybe(dice, fields, 20, "lang", &["en", "sl"]);
+}
+
+fn referral(dice: &mut Dice, fields: &mut Fields) {
+    put(fields, "referred_customer_id", format!("n{}", dice.below(4)));
+    put(fields, "status", *dice.pick(&["signed_up", "converted", "converted", "reversed"]));
+    maybe(dice, fields, 20, "referral_id", &["ref1", "ref2"]);
+    if dice.chance(60) {
+        put(fields, "value", amount(dice));
+    }
+    maybe(dice, fields, 50, "currency", &["EUR", "EUR", "GBP"]);
+}
+
+fn presence(dice: &mut Dice, fields: &mut Fields) {
+    put(fields, "session_id", format!("s{}", dice.below(3)));
+    put(fields, "state", *dice.pick(&["online", "heartbeat", "heartbeat", "offline"]));
+    if dice.chance(70) {
+        put(fields, "ttl_s", *dice.pick(&[1, 60, 60, 90, 3_600]));
+    }
+    maybe(dice, fields, 50, "channel", &["web", "app"]);
+}
+
+fn case(dice: &mut Dice, fields: &mut Fields) {
+    put(fields, "case_id", format!("k{}", dice.below(4)));
+    put(fields, "version", dice.number(1, 6));
+    put(
+        fields,
+        "state",
+        *dice.pick(&["opened", "updated", "reopened", "transferred", "escalated", "solved", "closed"]),
+    );
+    maybe(dice, fields, 40, "priority", &["low", "urgent"]);
+    if dice.chance(40) {
+        put(fields, "reopens", dice.number(0, 3));
+    }
+    if dice.chance(40) {
+        put(fields, "sla_breached", dice.chance(50));
+    }
+    if dice.chance(10) {
+        put(fields, "exception", json!({ "kind": "refund", "approved_by": "lead" }));
+    }
+}
+
+fn engagement(dice: &mut Dice, fields: &mut Fields) {
+    put(fields, "engagement_id", format!("g{}", dice.below(30)));
+    put(
+        fields,
+        "action",
+        *dice.pick(&["sent", "open", "click", "click", "visit", "login", "feature", "reply", "unsubscribe"]),
+    );
+    maybe(dice, fields, 50, "campaign_id", &["spring", "autumn"]);
+    if dice.chance(20) {
+        put(fields, "machine", dice.chance(70));
+    }
+}
+
+fn profile(dice: &mut Dice, fields: &mut Fields) {
+    put(fields, "version", dice.number(1, 8));
+    maybe(dice, fields, 60, "name", &["Ann \"A\" O'Hara", "Bo\\b", "Ćiril\n"]);
+    maybe(dice, fields, 60, "role", &["partner", "reference", "king"]);
+    maybe(dice, fields, 60, "region", &["west", "east"]);
+    maybe(dice, fields, 30, "support_level", &["premium", "basic"]);
+    maybe(dice, fields, 40, "account_manager", &["mia", "noa"]);
+    maybe(dice, fields, 40, "preferred_channel", &["phone", "chat"]);
+    if dice.chance(20) {
+        put(fields, "handles", json!([{ "platform": "x", "handle": "@c1" }]));
+        put(fields, "attributes", json!({ "tier": "A", "score": 1.5 }));
+    }
+}
+
+fn put(fields: &mut Fields, name: &str, value: impl Into<Json>) {
+    fields.insert(name.to_owned(), value.into());
+}
+
+fn maybe(dice: &mut Dice, fields: &mut Fields, percent: usize, name: &str, words: &[&str]) {
+    if dice.chance(percent) {
+        put(fields, name, *dice.pick(words));
+    }
+}
+
+const KINDS: [Kind; 20] = [
+    Kind::Purchase,
+    Kind::Purchase,
+    Kind::Purchase,
+    Kind::Purchase,
+    Kind::Purchase,
+    Kind::Purchase,
+    Kind::Purchase,
+    Kind::Csat,
+    Kind::Csat,
+    Kind::Mention,
+    Kind::Mention,
+    Kind::Mention,
+    Kind::Referral,
+    Kind::Referral,
+    Kind::Presence,
+    Kind::Presence,
+    Kind::Case,
+    Kind::Engagement,
+    Kind::Engagement,
+    Kind::Customer,
+];
+
+const TEXTS: [&str; 7] = [
+    "",
+    "This is horrible, the worst shop ever!",
+    "This is wonderful, the best shop ever!",
+    "It broke. I HATE it :(",
+    "not bad at all 🙂",
+    "it arrived",
+    "Čakam že tri tedne\u{1f621}",
+];

@@ -1,0 +1,109 @@
+//! Lines that are no events, one for each reason to refuse one.
+
+use serde_json::{Map, Value as Json, json};
+
+use vipstream::model::event::Kind;
+
+use super::dice::Dice;
+
+/// A line that every reader must refuse.
+pub(super) fn line(dice: &mut Dice, kind: Kind) -> Vec<u8> {
+    let mut event = plain(kind);
+    match dice.below(14) {
+        0 => return b"null".to_vec(),
+        1 => return b"{\"event_id\": \"e1\", \"customer_id\": ".to_vec(),
+        2 => return b"{\"event_id\": \"\xff\xfe\"}".to_vec(),
+        3 => return format!("{}1{}", "[".repeat(100), "]".repeat(100)).into_bytes(),
+        4 => return dice.pick(&[&b"[]"[..], b"17", b"\"text\"", b"true"]).to_vec(),
+        5 => {
+            event.insert("padding".to_owned(), json!("x".repeat(1 << 20)));
+        }
+        6 => {
+            let required = *dice.pick(required(kind));
+            event.shift_remove(required);
+        }
+        7 => {
+            let required = *dice.pick(required(kind));
+            event.insert(required.to_owned(), json!([]));
+        }
+        8 => {
+            event.insert("occurred_at".to_owned(), dice.pick(&bad_times()).clone());
+        }
+        9 => {
+            event.insert("event_id".to_owned(), json!("e".repeat(257)));
+        }
+        _ => special(dice, kind, &mut event),
+    }
+    Json::Object(event).to_string().into_bytes()
+}
+
+fn bad_times() -> [Json; 7] {
+    [
+        json!("2025-01-01T00:00:00"),
+        json!("2025-13-01T00:00:00Z"),
+        json!("yesterday"),
+        json!("2025-01-01"),
+        json!("1969-12-31T23:59:59Z"),
+        json!("2600-01-01T00:00:00Z"),
+        json!(-1),
+    ]
+}
+
+/// What is wrong only in events of this kind.
+fn special(dice: &mut Dice, kind: Kind, event: &mut Map<String, Json>) {
+    let choices: Vec<(&str, Json)> = match kind {
+        Kind::Customer => vec![("version", json!("1")), ("name", json!(1)), ("handles", json!("@x"))],
+        Kind::Purchase => vec![
+            ("amount", json!(-0.01)),
+            ("amount", json!("1000000000000")),
+            ("amount", json!("12,50")),
+            ("currency", json!("EURO")),
+            ("currency", json!("eur")),
+            ("status", json!("paid")),
+            ("items", json!("two")),
+            ("test", json!("yes")),
+            ("order_id", json!("o".repeat(300))),
+            ("subscription", json!({ "period_end": "soon" })),
+        ],
+        Kind::Csat => {
+            vec![("score", json!(6)), ("score", json!(0)), ("scale_max", json!(1)), ("higher_is_better", json!(1))]
+        }
+        Kind::Mention => vec![("sentiment", json!(1.5)), ("public", json!("yes")), ("followers", json!("many"))],
+        Kind::Referral => vec![("status", json!("lost")), ("value", json!("-1")), ("currency", json!("ABC"))],
+        Kind::Presence => vec![("state", json!("away")), ("ttl_s", json!(0)), ("ttl_s", json!(86_401))],
+        Kind::Case => vec![("state", json!("lost")), ("version", json!("first")), ("sla_breached", json!(0))],
+        Kind::Engagement => vec![("action", json!("dance")), ("machine", json!("no"))],
+    };
+    let (name, value) = dice.pick(&choices).clone();
+    event.insert(name.to_owned(), value);
+}
+
+const fn required(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Customer => &["event_id", "customer_id", "occurred_at", "version"],
+        Kind::Purchase => &["event_id", "customer_id", "occurred_at", "order_id", "amount", "currency", "status"],
+        Kind::Csat => &["event_id", "customer_id", "interaction_id", "score", "scale_max"],
+        Kind::Mention => &["event_id", "occurred_at", "platform", "handle", "public"],
+        Kind::Referral => &["event_id", "customer_id", "referred_customer_id", "status"],
+        Kind::Presence => &["event_id", "customer_id", "session_id", "state"],
+        Kind::Case => &["event_id", "customer_id", "case_id", "version", "state"],
+        Kind::Engagement => &["event_id", "customer_id", "engagement_id", "action"],
+    }
+}
+
+fn plain(kind: Kind) -> Map<String, Json> {
+    let event = json!({ "event_id": "bad", "customer_id": "c0", "occurred_at": "2024-06-01T00:00:00Z" });
+    let more = match kind {
+        Kind::Customer => json!({ "version": 99 }),
+        Kind::Purchase => json!({ "order_id": "bad", "amount": "1", "currency": "EUR", "status": "completed" }),
+        Kind::Csat => json!({ "interaction_id": "bad", "score": 3, "scale_max": 5 }),
+        Kind::Mention => json!({ "platform": "x", "handle": "@bad", "public": true }),
+        Kind::Referral => json!({ "referred_customer_id": "bad", "status": "converted" }),
+        Kind::Presence => json!({ "session_id": "bad", "state": "online" }),
+        Kind::Case => json!({ "case_id": "bad", "version": 1, "state": "opened" }),
+        Kind::Engagement => json!({ "engagement_id": "bad", "action": "click" }),
+    };
+    let (Json::Object(mut event), Json::Object(more)) = (event, more) else { unreachable!("both are objects") };
+    event.extend(more);
+    event
+}

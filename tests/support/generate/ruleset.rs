@@ -1,0 +1,273 @@
+//! Rulesets from a family of templates: every function, window and clause, with thresholds that bite.
+
+use std::fmt::Write as _;
+
+use super::dice::Dice;
+
+/// What a feature can be compared with.
+#[derive(Clone, Copy, PartialEq)]
+enum Type {
+    Int,
+    Decimal,
+    Text,
+}
+
+/// A feature's template: name, function, filter (may be empty), type, and thresholds or words to compare with.
+type Template = (&'static str, &'static str, &'static str, Type, &'static [&'static str]);
+
+/// What an expression may read.
+struct Scope {
+    features: Vec<(String, Type, &'static [&'static str])>,
+    /// Facts that are true or false.
+    bools: Vec<String>,
+    /// Whole predicates that only this place may contain.
+    others: Vec<String>,
+}
+
+/// A rule file.
+pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
+    let mut text = format!("ruleset: acme\ncurrency: EUR\ntimezone: {zone}\n");
+    for line in ["visit_gap: 5m", "lateness: 5m", "skip_grace: [refund]", "skip_grace: [refund, override, rule_change]"]
+    {
+        let twice = text.contains("skip_grace") && line.contains("skip_grace");
+        if dice.chance(30) && !twice {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    let mut scope = Scope { features: Vec::new(), bools: vec!["subscribed".to_owned()], others: Vec::new() };
+    text.push_str("features:\n");
+    for number in 0..3 + dice.below(6) {
+        feature(dice, number, &mut scope, &mut text);
+    }
+    scope.others.extend(PROFILE.iter().map(|&predicate| predicate.to_owned()));
+    if dice.chance(70) {
+        text.push_str("labels:\n");
+        for number in 0..1 + dice.below(3) {
+            let _ = writeln!(text, "  l{number}: \"{}\"", predicate(dice, &scope, 2));
+            scope.bools.push(format!("label.l{number}"));
+        }
+    }
+    text.push_str("programmes:\n");
+    for number in 0..1 + dice.below(3) {
+        programme(dice, number, &mut scope, &mut text);
+    }
+    alerts(dice, &mut scope, &mut text);
+    if dice.chance(70) {
+        let weights = [("gold", "3"), ("silver", "2.50"), ("bronze", "1"), ("none", "0.5")];
+        let known = weights.iter().filter(|(tier, _)| *tier == "none" || text.contains(&format!("      {tier}: ")));
+        let known: Vec<String> = known.map(|(tier, weight)| format!("{tier}: {weight}")).collect();
+        let _ = writeln!(text, "weights: {{ {} }}", known.join(", "));
+    }
+    text
+}
+
+fn feature(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String) {
+    let (name, function, filter, of, with) = *dice.pick(&TEMPLATES);
+    let name = format!("{name}_{number}");
+    let _ = write!(text, "  {name}: {{ {function}");
+    if !filter.is_empty() && dice.chance(80) {
+        let _ = write!(text, ", where: \"{filter}\"");
+    }
+    if dice.chance(85) {
+        let _ = write!(text, ", over: {}", dice.pick(&WINDOWS));
+    }
+    text.push_str(" }\n");
+    scope.features.push((name, of, with));
+}
+
+fn programme(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String) {
+    let name = format!("p{number}");
+    let _ = writeln!(text, "  {name}:\n    profile: {}", dice.pick(&["value", "grievance"]));
+    let grant = if dice.chance(75) { threshold(dice, scope) } else { predicate(dice, scope, 2) };
+    let _ = writeln!(text, "    grant: \"{grant}\"");
+    match dice.below(6) {
+        0 => text.push_str("    keep: \"true\"\n"),
+        1 => {
+            let _ = writeln!(text, "    keep: \"{grant} || subscribed\"");
+        }
+        2 => {
+            let _ = writeln!(text, "    keep: \"{}\"", predicate(dice, scope, 1));
+        }
+        3 => {
+            let _ = writeln!(text, "    keep: \"{grant} || {}\"", threshold(dice, scope));
+        }
+        _ => {}
+    }
+    if dice.chance(60) {
+        text.push_str("    tiers:\n");
+        for tier in ["gold", "silver", "bronze"].iter().take(1 + dice.below(3)) {
+            let _ = writeln!(text, "      {tier}: \"{}\"", threshold(dice, scope));
+        }
+        scope.others.push(format!("tier.{name} == 'gold'"));
+        scope.others.push(format!("has(tier.{name}) && tier.{name} in ['silver', 'bronze']"));
+    }
+    for (clause, spans) in [("tenure", ["1d", "20d", "90m", "36h"]), ("grace", ["1d", "14d", "45m", "10s"])] {
+        if dice.chance(45) {
+            let _ = writeln!(text, "    {clause}: {}", dice.pick(&spans));
+        }
+    }
+    if dice.chance(40) {
+        let routing = ["{ team: concierge }", "{ agent: account_manager }", "{ team: desk, agent: last_resolved }"];
+        let _ = writeln!(text, "    routing: {}", dice.pick(&routing));
+    }
+    if dice.chance(40) {
+        text.push_str("    greeting: \"Welcome back, {name}\"\n    entitlements: [queue, gift]\n");
+    }
+    scope.bools.push(format!("held.{name}"));
+}
+
+fn alerts(dice: &mut Dice, scope: &mut Scope, text: &mut String) {
+    text.push_str("alerts:\n");
+    scope.bools.push("vip".to_owned());
+    let common = scope.others.len();
+    let mut names = Vec::new();
+    for _ in 0..1 + dice.below(4) {
+        let (name, on, fields) = dice.pick(&ALERTS);
+        if names.contains(name) {
+            continue;
+        }
+        names.push(name);
+        scope.others.truncate(common);
+        // The event's own fields are worth as much as everything else together.
+        for _ in 0..3 {
+            scope.others.extend(fields.iter().map(|&predicate| predicate.to_owned()));
+        }
+        if *name == "referral_won" {
+            text.push_str("  referral_won:\n    kind: escalation\n");
+        } else {
+            let _ = writeln!(text, "  {name}:");
+        }
+        let _ = write!(text, "    on: {on}\n    when: \"{}\"\n", predicate(dice, scope, 1));
+        if dice.chance(50) {
+            let _ = writeln!(text, "    severity: \"{} ? 'high' : 'low'\"", predicate(dice, scope, 0));
+        }
+        if dice.chance(40) {
+            let _ = writeln!(text, "    due: {}", dice.pick(&["15m", "1h", "1d"]));
+        }
+        if *on == "presence" && dice.chance(60) {
+            text.push_str("    once_per: visit\n");
+        }
+    }
+}
+
+/// A predicate with operators nested so deep.
+fn predicate(dice: &mut Dice, scope: &Scope, depth: usize) -> String {
+    if depth > 0 && dice.chance(60) {
+        let a = predicate(dice, scope, depth - 1);
+        let b = predicate(dice, scope, depth - 1);
+        return match dice.below(8) {
+            0..=2 => format!("({a} && {b})"),
+            3..=5 => format!("({a} || {b})"),
+            6 => format!("!({a})"),
+            _ => format!("({a} ? {b} : {})", threshold(dice, scope)),
+        };
+    }
+    match dice.below(10) {
+        0..=4 => threshold(dice, scope),
+        5 | 6 => days(dice),
+        7 => {
+            let fact = dice.pick(&scope.bools);
+            if dice.chance(30) { format!("!{fact}") } else { fact.clone() }
+        }
+        _ if scope.others.is_empty() => days(dice),
+        _ => dice.pick(&scope.others).clone(),
+    }
+}
+
+/// A feature against a constant, or something that reads features otherwise.
+fn threshold(dice: &mut Dice, scope: &Scope) -> String {
+    let (name, of, with) = dice.pick(&scope.features);
+    let limit = *dice.pick(with);
+    let op = *dice.pick(&[">=", ">=", ">=", ">", "<", "<=", "==", "!="]);
+    let fact = if dice.chance(15) { format!("f.{name}") } else { name.clone() };
+    if *of == Type::Text {
+        return match dice.below(4) {
+            0 => format!("{fact} in ['{limit}', 'web']"),
+            1 => format!("(has(f.{name}) && {fact}.startsWith('{}'))", &limit[..1]),
+            2 => format!("size({fact}) {op} 4"),
+            _ => format!("{fact} == '{limit}'"),
+        };
+    }
+    let (other, other_type, _) = dice.pick(&scope.features);
+    match dice.below(14) {
+        0 => format!("{limit} <= {fact}"),
+        1 => format!("has(f.{name})"),
+        2 if *of == Type::Int => format!("{fact} % 2 == 1"),
+        2 => format!("-{fact} / 3 {op} -{limit}"),
+        3 if *other_type != Type::Text => format!("{fact} {op} {other}"),
+        4 if *other_type != Type::Text => format!("{fact} * 2 - {other} {op} {limit}"),
+        5 if *other_type != Type::Text => format!("{fact} / {other} {op} {limit}"),
+        6 => format!("{fact} in [{limit}, 1]"),
+        _ => format!("{fact} {op} {limit}"),
+    }
+}
+
+fn days(dice: &mut Dice) -> String {
+    let fact = dice.pick(&["first_purchase", "last_purchase", "last_seen"]);
+    let op = dice.pick(&[">", ">=", "<", "<=", "==", "!="]);
+    let count = dice.pick(&[0, 1, 2, 7, 30]);
+    if dice.chance(15) {
+        format!("{count} {op} days_since({fact})")
+    } else {
+        format!("days_since({fact}) {op} {count}")
+    }
+}
+
+const AMOUNTS: &[&str] = &["0", "10", "100", "250.50", "500", "1000"];
+const COUNTS: &[&str] = &["0", "1", "2", "3", "5"];
+const WORDS: &[&str] = &["trip", "music", "books"];
+
+const TEMPLATES: [Template; 28] = [
+    ("spend", "sum: purchase.amount", "category == 'trip' || amount >= 10", Type::Decimal, AMOUNTS),
+    ("spend", "sum: purchase.amount", "", Type::Decimal, AMOUNTS),
+    ("spend", "sum: purchase.amount", "", Type::Decimal, AMOUNTS),
+    ("orders", "count: purchase", "", Type::Int, COUNTS),
+    ("orders", "count: purchase", "channel != 'web'", Type::Int, COUNTS),
+    ("big", "count: purchase", "amount >= 100", Type::Int, COUNTS),
+    ("points", "sum: \"purchase.amount / 7\"", "", Type::Decimal, AMOUNTS),
+    ("bonus", "sum: \"purchase.amount * 2 + 1\"", "items > 1", Type::Decimal, AMOUNTS),
+    ("items", "sum: purchase.items", "", Type::Decimal, COUNTS),
+    ("mean_order", "avg: purchase.amount", "", Type::Decimal, AMOUNTS),
+    ("kinds", "distinct: purchase.category", "", Type::Int, COUNTS),
+    ("last_kind", "last: purchase.category", "", Type::Text, WORDS),
+    ("first_kind", "first: purchase.category", "amount > 0", Type::Text, WORDS),
+    ("last_amount", "last: purchase.amount", "", Type::Decimal, AMOUNTS),
+    ("first_items", "first: purchase.items", "", Type::Int, COUNTS),
+    ("bad", "count: csat", "satisfaction <= 0.4", Type::Int, COUNTS),
+    ("mood", "avg: csat.satisfaction", "", Type::Decimal, &["0.4", "0.5", "0.75"]),
+    ("score", "last: csat.score", "instrument == 'csat'", Type::Decimal, COUNTS),
+    ("angry", "count: mention", "public && sentiment <= -0.4", Type::Int, COUNTS),
+    ("feeling", "avg: mention.sentiment", "activity != 'repost'", Type::Decimal, &["-0.4", "0.0", "0.25"]),
+    ("reach", "sum: mention.followers", "public", Type::Decimal, &["100", "1000", "2500.0"]),
+    ("won", "count: referral", "status == 'converted'", Type::Int, COUNTS),
+    ("value", "sum: referral.value", "status in ['converted', 'signed_up']", Type::Decimal, AMOUNTS),
+    ("seen", "count: presence", "state != 'offline'", Type::Int, COUNTS),
+    ("sessions", "distinct: presence.session_id", "", Type::Int, COUNTS),
+    ("cases", "count: case", "state != 'closed' && (reopens > 0 || true)", Type::Int, COUNTS),
+    ("clicks", "count: engagement", "action == 'click' && !machine", Type::Int, COUNTS),
+    ("campaign", "last: engagement.campaign_id", "", Type::Text, &["spring", "autumn"]),
+];
+
+const WINDOWS: [&str; 12] = ["1d", "2d", "7d", "30d", "90d", "24h", "1h", "30m", "90m", "year", "quarter", "month"];
+
+const PROFILE: [&str; 4] = [
+    "region == 'west'",
+    "role in ['partner', 'reference']",
+    "has(f.support_level) && support_level != 'basic'",
+    "has(f.last_seen)",
+];
+
+const ALERTS: [(&str, &str, &[&str]); 8] = [
+    (
+        "public_complaint",
+        "mention",
+        &["public && sentiment <= -0.4", "event.text.contains('worst')", "has(event.followers)"],
+    ),
+    ("vip_online", "presence", &["vip", "ttl_s > 60", "event.channel == 'web'"]),
+    ("unhappy_customer_online", "presence", &["vip", "event.state == 'online'", "session_id in ['s1', 's2']"]),
+    ("escalation", "purchase", &["event.status == 'disputed'", "amount > 100", "event.currency != 'EUR'"]),
+    ("sla_breach", "case", &["sla_breached", "event.state == 'escalated'", "version >= 3"]),
+    ("partner_online", "engagement", &["action == 'login'", "!machine"]),
+    ("target_account_online", "csat", &["satisfaction < 0.5", "score >= 4"]),
+    ("referral_won", "referral", &["event.status == 'converted'", "value >= 100"]),
+];

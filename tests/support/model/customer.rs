@@ -1,0 +1,250 @@
+//! One customer (or author): events and instants in, lines out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use vipstream::model::event::{Body, Event, Profile};
+use vipstream::model::record::Position;
+use vipstream::model::time::EventTime;
+
+use super::calendar::plus_days;
+use super::expr::{Comparison, Node};
+use super::features::{self, Contribution};
+use super::fields;
+use super::memory::{Memory, Outcome, Taking};
+use super::presence::Visits;
+use super::programme::Held;
+use super::rules::{Feature, Ruleset};
+use super::value::{Readings, Value, compare};
+
+/// Whose state it is. An author has no customer id; a handle is no id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Entity {
+    /// `platform:handle`.
+    Author(String),
+    Customer(String),
+}
+
+impl Entity {
+    /// Whom an event is about.
+    pub(super) fn of(event: &Event) -> Self {
+        match (&event.customer, &event.body) {
+            (Some(id), _) => Self::Customer(id.as_str().to_owned()),
+            (None, Body::Mention(mention)) => Self::Author(format!("{}:{}", mention.platform, mention.handle)),
+            (None, other) => panic!("only a mention lacks a customer, not {other:?}"),
+        }
+    }
+
+    /// The key of outputs.
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Author(key) | Self::Customer(key) => key,
+        }
+    }
+
+    /// The customer's id, where known.
+    pub(super) fn customer_id(&self) -> Option<&str> {
+        match self {
+            Self::Author(_) => None,
+            Self::Customer(id) => Some(id),
+        }
+    }
+}
+
+/// All that is known of one entity.
+#[derive(Clone, Debug)]
+pub(super) struct Customer {
+    pub(super) entity: Entity,
+    /// Greatest event time or deadline so far.
+    pub(super) as_of: EventTime,
+    pub(super) memory: Memory,
+    pub(super) visits: Visits,
+    pub(super) profile: Option<Profile>,
+    pub(super) labels: BTreeSet<String>,
+    pub(super) held: BTreeMap<String, Held>,
+    pub(super) status_seq: u64,
+    /// The next instant at which time alone may change a decision, as last worked out.
+    pub(super) deadline: Option<EventTime>,
+}
+
+impl Customer {
+    pub(super) fn new(entity: Entity) -> Self {
+        Self {
+            entity,
+            as_of: EventTime::MIN,
+            memory: Memory::default(),
+            visits: Visits::default(),
+            profile: None,
+            labels: BTreeSet::new(),
+            held: BTreeMap::new(),
+            status_seq: 0,
+            deadline: None,
+        }
+    }
+
+    /// Takes an event into the state; says what is to follow from it.
+    pub(super) fn take(&mut self, rules: &Ruleset, event: &Event, position: Position) -> Outcome {
+        self.as_of = self.as_of.max(event.at);
+        if let Body::Customer(profile) = &event.body {
+            let is_newer = self.profile.as_ref().is_none_or(|known| known.version < profile.version);
+            if is_newer {
+                self.profile = Some((**profile).clone());
+            }
+            return Outcome { look: is_newer, ..Outcome::default() };
+        }
+        let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
+        let Body::Presence(presence) = &event.body else { return outcome };
+        if !outcome.look {
+            return outcome;
+        }
+        let alerts = self.visits.take(presence, event.at, rules.visit_gap);
+        Outcome { alerts, ..outcome }
+    }
+
+    /// The programmes held, in file order.
+    pub(super) fn standing(&self, rules: &Ruleset) -> Vec<String> {
+        let names = rules.programmes.iter().map(|programme| programme.name.clone());
+        names.filter(|name| self.held.contains_key(name)).collect()
+    }
+
+    /// The greatest weight of the held tiers.
+    pub(super) fn weight(&self, rules: &Ruleset) -> Value {
+        let weights = rules.programmes.iter().filter_map(|programme| {
+            let held = self.held.get(&programme.name)?;
+            if programme.tiers.is_empty() {
+                return Some(Value::Int(1));
+            }
+            let tier = held.tier.map_or("none", |tier| programme.tiers[tier].0.as_str());
+            let listed = rules.weights.iter().find(|(name, _)| name == tier);
+            Some(listed.map_or(Value::Int(1), |(_, weight)| weight.clone()))
+        });
+        let greater = |a: Value, b: Value| if compare(Comparison::Greater, &b, &a) == Ok(true) { b } else { a };
+        weights.reduce(greater).unwrap_or(Value::Int(1))
+    }
+
+    /// The next instant at which time alone may change a decision.
+    pub(super) fn next_deadline(&self, rules: &Ruleset) -> Option<EventTime> {
+        self.entity.customer_id()?;
+        let sight = Sight { rules, customer: self, event: None };
+        let mut instants: Vec<EventTime> = Vec::new();
+        for feature in &rules.features {
+            if rules.watched().any(|node| node.reads(&feature.name)) {
+                instants.extend(sight.contributions(feature).iter().filter_map(|found| found.exit));
+            }
+        }
+        for (fact, op, days) in rules.watched().flat_map(Node::day_counts) {
+            instants.extend(sight.flips(fact, op, days));
+        }
+        if rules.watched().any(|node| node.reads("subscribed")) {
+            instants.extend(self.memory.period_end(rules));
+        }
+        for programme in &rules.programmes {
+            if let Some(held) = self.held.get(&programme.name) {
+                instants.extend(held.instants(rules, programme));
+            }
+        }
+        instants.into_iter().filter(|instant| *instant > self.as_of).min()
+    }
+}
+
+/// What an expression sees of a customer at an instant, and of the event in hand.
+pub(super) struct Sight<'a> {
+    pub(super) rules: &'a Ruleset,
+    pub(super) customer: &'a Customer,
+    pub(super) event: Option<(&'a Event, Position)>,
+}
+
+impl Sight<'_> {
+    fn contributions(&self, feature: &Feature) -> Vec<Contribution> {
+        if self.customer.entity.customer_id().is_none() {
+            return Vec::new();
+        }
+        features::contributions(self.rules, feature, &self.customer.memory, self.customer.as_of)
+    }
+
+    /// Where the newest contributions to a feature lie.
+    pub(super) fn sample(&self, fact: &str) -> Vec<Position> {
+        let Some(feature) = self.rules.feature(fact) else { return Vec::new() };
+        features::sample(feature, &self.contributions(feature))
+    }
+
+    /// Where the event in hand lies.
+    pub(super) fn trigger_position(&self) -> Vec<Position> {
+        self.event.iter().map(|(_, position)| *position).collect()
+    }
+
+    /// The instants after now at which `days_since(fact) OP days` turns.
+    fn flips(&self, fact: &str, op: Comparison, days: i64) -> Vec<EventTime> {
+        let Some(Value::Time(since)) = self.fact(fact) else { return Vec::new() };
+        let calendar = &self.rules.calendar;
+        let holds = |at: EventTime| compare(op, &Value::Int(calendar.days_between(since, at)), &Value::Int(days));
+        let first = calendar.date(since);
+        let mut flips = Vec::new();
+        for count in [days, days.saturating_add(1)].into_iter().filter(|count| (1..=400_000).contains(count)) {
+            let begins = calendar.first_instant(plus_days(first, count));
+            if holds(EventTime(begins.0 - 1)) != holds(begins) {
+                flips.push(begins);
+            }
+        }
+        flips
+    }
+
+    fn profile_fact(&self, name: &str) -> Option<Value> {
+        let profile = self.customer.profile.as_ref()?;
+        let field = match name {
+            "role" => &profile.role,
+            "support_level" => &profile.support_level,
+            "region" => &profile.region,
+            "vertical" => &profile.vertical,
+            "segment" => &profile.segment,
+            "account_manager" => &profile.account_manager,
+            "preferred_channel" => &profile.preferred_channel,
+            "account_id" => &profile.account_id,
+            "timezone" => &profile.timezone,
+            other => panic!("unknown fact {other}"),
+        };
+        field.as_ref().map(|text| Value::Text(text.to_string()))
+    }
+
+    fn tier(&self, programme: &str) -> Option<Value> {
+        let tier = self.customer.held.get(programme)?.tier?;
+        let rule = self.rules.programmes.iter().find(|rule| rule.name == programme)?;
+        Some(Value::Text(rule.tiers[tier].0.clone()))
+    }
+}
+
+impl Readings for Sight<'_> {
+    fn fact(&self, name: &str) -> Option<Value> {
+        let customer = self.customer;
+        let is_known = customer.entity.customer_id().is_some();
+        if let Some(feature) = self.rules.feature(name) {
+            return features::value(feature, &self.contributions(feature));
+        }
+        if let Some((family, member)) = name.split_once('.') {
+            return match family {
+                "label" => Some(Value::Bool(customer.labels.contains(member))),
+                "held" => Some(Value::Bool(customer.held.contains_key(member))),
+                _ => self.tier(member),
+            };
+        }
+        let time = |at: Option<EventTime>| at.filter(|_| is_known).map(Value::Time);
+        match name {
+            "first_purchase" => time(customer.memory.first_purchase),
+            "last_purchase" => time(customer.memory.last_purchase),
+            "last_seen" => time(customer.memory.last_seen),
+            "subscribed" => {
+                let end = customer.memory.period_end(self.rules);
+                Some(Value::Bool(end.is_some_and(|end| customer.as_of < end)))
+            }
+            "vip" => Some(Value::Bool(!customer.held.is_empty())),
+            _ => self.profile_fact(name),
+        }
+    }
+
+    fn field(&self, name: &str) -> Option<Value> {
+        fields::field(self.event?.0, name)
+    }
+
+    fn days_since(&self, time: EventTime) -> i64 {
+        self.rules.calendar.days_between(time, self.customer.as_of)
+    }
+}

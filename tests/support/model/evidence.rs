@@ -1,0 +1,111 @@
+//! Why: the facts that an expression rests on, each with its value, threshold and sample.
+
+use serde_json::{Map, Value as Json, json};
+
+use vipstream::model::record::Position;
+
+use super::customer::Sight;
+use super::expr::{Comparison, Node};
+use super::lines;
+use super::value::{Readings, Value, compare, evaluate};
+
+/// One row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    feature: String,
+    window: Option<String>,
+    value: Option<Value>,
+    threshold: Option<Value>,
+    op: Option<&'static str>,
+    pub(super) holds: Option<bool>,
+    sample: Vec<Position>,
+}
+
+impl Row {
+    /// As on the wire.
+    pub(super) fn json(&self) -> Json {
+        let mut row = Map::new();
+        row.insert("feature".to_owned(), json!(self.feature));
+        if let Some(window) = &self.window {
+            row.insert("window".to_owned(), json!(window));
+        }
+        row.insert("value".to_owned(), self.value.as_ref().map_or(Json::Null, Value::json));
+        if let Some(threshold) = &self.threshold {
+            row.insert("threshold".to_owned(), threshold.json());
+        }
+        if let Some(op) = self.op {
+            row.insert("op".to_owned(), json!(op));
+        }
+        if let Some(holds) = self.holds {
+            row.insert("holds".to_owned(), json!(holds));
+        }
+        let sample: Vec<Json> = self.sample.iter().map(lines::place).collect();
+        row.insert("sample".to_owned(), json!(sample));
+        Json::Object(row)
+    }
+}
+
+/// The rows of several expressions, one after the other, none twice.
+pub(super) fn evidence(expressions: &[&Node], sight: &Sight<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for expression in expressions {
+        walk(expression, true, sight, &mut rows);
+    }
+    let mut kept: Vec<Row> = Vec::new();
+    for row in rows {
+        let same = |other: &Row| other.feature == row.feature && other.op == row.op && other.threshold == row.threshold;
+        if !kept.iter().any(same) {
+            kept.push(row);
+        }
+    }
+    kept
+}
+
+/// Left to right, depth first. `decides`: the node's truth is the expression's, but for `!`, `&&` and `||`.
+fn walk(node: &Node, decides: bool, sight: &Sight<'_>, rows: &mut Vec<Row>) {
+    match node {
+        Node::Compare(op, left, right) => match (left.as_ref(), right.as_ref()) {
+            (fact, Node::Literal(limit)) if is_fact(fact) => rows.push(compared(fact, *op, limit, sight)),
+            (Node::Literal(limit), fact) if is_fact(fact) => rows.push(compared(fact, op.flipped(), limit, sight)),
+            _ => node.parts().into_iter().for_each(|part| walk(part, false, sight, rows)),
+        },
+        Node::Not(_) | Node::And(..) | Node::Or(..) => {
+            node.parts().into_iter().for_each(|part| walk(part, true, sight, rows));
+        }
+        fact if is_fact(fact) => {
+            let mut row = bare(fact, sight);
+            if let (true, Some(Value::Bool(value))) = (decides, &row.value) {
+                row.holds = Some(*value);
+            }
+            rows.push(row);
+        }
+        _ => node.parts().into_iter().for_each(|part| walk(part, false, sight, rows)),
+    }
+}
+
+fn is_fact(node: &Node) -> bool {
+    matches!(node, Node::Fact(_) | Node::Field(_) | Node::DaysSince(_))
+}
+
+fn compared(fact: &Node, op: Comparison, limit: &Value, sight: &Sight<'_>) -> Row {
+    let row = bare(fact, sight);
+    let holds = row.value.as_ref().and_then(|value| compare(op, value, limit).ok());
+    Row { threshold: Some(limit.clone()), op: Some(op.sign()), holds, ..row }
+}
+
+fn bare(fact: &Node, sight: &Sight<'_>) -> Row {
+    let (feature, window, sample) = match fact {
+        Node::Fact(name) => {
+            let window = sight.rules.feature(name).and_then(|feature| feature.over.clone());
+            (name.clone(), window, sight.sample(name))
+        }
+        Node::Field(name) => (format!("event.{name}"), None, sight.trigger_position()),
+        Node::DaysSince(of) => match of.as_ref() {
+            Node::Fact(name) => (format!("days_since({name})"), None, Vec::new()),
+            other => panic!("days_since wants a fact, not {other:?}"),
+        },
+        other => panic!("{other:?} is no fact"),
+    };
+    let value = evaluate(fact, sight as &dyn Readings).ok();
+    Row { feature, window, value, threshold: None, op: None, holds: None, sample }
+}

@@ -1,0 +1,76 @@
+//! Outputs as the lines of a file replay, and their order.
+
+use serde_json::{Map, Value as Json, json};
+
+use vipstream::model::output::OutputId;
+use vipstream::model::record::Position;
+use vipstream::model::time::EventTime;
+
+/// One output line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Line {
+    order: (EventTime, Option<String>, u64, String, String, String),
+    pub(super) text: String,
+}
+
+/// What decides a line's place among the others.
+pub(super) struct Order<'a> {
+    pub(super) occurred_at: EventTime,
+    pub(super) customer: Option<&'a str>,
+    pub(super) status_seq: u64,
+    pub(super) kind: &'a str,
+    pub(super) name: &'a str,
+    pub(super) id: OutputId,
+}
+
+impl Line {
+    pub(super) fn new(order: &Order<'_>, body: Map<String, Json>) -> Self {
+        Self {
+            order: (
+                order.occurred_at,
+                order.customer.map(str::to_owned),
+                order.status_seq,
+                order.kind.to_owned(),
+                order.name.to_owned(),
+                order.id.to_string(),
+            ),
+            text: Json::Object(body).to_string(),
+        }
+    }
+}
+
+/// Where a record lies.
+pub(super) fn place(position: &Position) -> Json {
+    json!({ "topic": position.kind.name(), "partition": position.partition, "offset": position.offset })
+}
+
+/// Builds a JSON object in the order of insertion.
+#[derive(Default)]
+pub(super) struct Object(pub(super) Map<String, Json>);
+
+impl Object {
+    pub(super) fn put(&mut self, name: &str, value: impl Into<Json>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// Leaves out what is absent.
+    pub(super) fn put_some(&mut self, name: &str, value: Option<impl Into<Json>>) {
+        if let Some(value) = value {
+            self.put(name, value);
+        }
+    }
+}
+
+/// RFC 4648 base64 with padding.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let block = chunk.iter().enumerate().fold(0u32, |block, (i, byte)| block | u32::from(*byte) << (16 - 8 * i));
+        for digit in 0..4 {
+            let sextet = (block >> (18 - 6 * digit) & 63) as usize;
+            text.push(if digit > chunk.len() { '=' } else { char::from(DIGITS[sextet]) });
+        }
+    }
+    text
+}

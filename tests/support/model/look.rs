@@ -1,0 +1,318 @@
+//! A look at a customer's labels and programmes, and the alerts of an event.
+
+use serde_json::{Value as Json, json};
+
+use vipstream::model::event::{Activity, Body, Event};
+use vipstream::model::output::OutputId;
+use vipstream::model::record::Position;
+use vipstream::model::time::EventTime;
+
+use super::customer::{Customer, Sight};
+use super::evidence::{Row, evidence};
+use super::expr::Node;
+use super::keys;
+use super::lines::{self, Line, Object, Order};
+use super::programme::{Held, Step, Verdict};
+use super::rules::{Alert, Programme, Ruleset};
+use super::value::{Value, evaluate, truth};
+
+/// What is the same in every output of a run.
+pub(super) struct Run {
+    pub(super) rules: Ruleset,
+    pub(super) hash: String,
+    pub(super) run_id: String,
+}
+
+/// What brought a look about: an event, or time alone.
+pub(super) type Cause<'a> = Option<(&'a Event, Position)>;
+
+/// An output before the look is over, when the standing is not yet known.
+struct Draft {
+    kind: &'static str,
+    name: String,
+    id: OutputId,
+    evidence: Vec<Row>,
+    fields: Object,
+    with_weight: bool,
+    with_standing: bool,
+}
+
+/// Looks at labels, then programmes, in file order.
+pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund: bool) -> Vec<Line> {
+    let mut drafts = Vec::new();
+    look_at_labels(run, customer, cause, &mut drafts);
+    for index in 0..run.rules.programmes.len() {
+        drafts.extend(look_at_programme(run, customer, index, cause, refund));
+    }
+    drafts.into_iter().map(|draft| finish(run, customer, cause, draft)).collect()
+}
+
+fn look_at_labels(run: &Run, customer: &mut Customer, cause: Cause<'_>, drafts: &mut Vec<Draft>) {
+    for label in &run.rules.labels {
+        let sight = Sight { rules: &run.rules, customer, event: None };
+        let is = truth(&label.when, &sight) == Ok(true);
+        let rows = evidence(&[&label.when], &sight);
+        if is == customer.labels.contains(&label.name) {
+            continue;
+        }
+        let kind = if is { "cohort.entered" } else { "cohort.left" };
+        if is {
+            customer.labels.insert(label.name.clone());
+        } else {
+            customer.labels.remove(&label.name);
+        }
+        let mut fields = Object::default();
+        fields.put("label", label.name.clone());
+        fields.put("definition", label.text.clone());
+        let id = output_id(run, customer, cause, kind, &label.name, "");
+        let name = label.name.clone();
+        drafts.push(Draft { kind, name, id, evidence: rows, fields, with_weight: false, with_standing: false });
+    }
+}
+
+fn look_at_programme(
+    run: &Run,
+    customer: &mut Customer,
+    index: usize,
+    cause: Cause<'_>,
+    refund: bool,
+) -> Option<Draft> {
+    let programme = &run.rules.programmes[index];
+    let sight = Sight { rules: &run.rules, customer, event: None };
+    let keep = truth(&programme.keep, &sight) != Ok(false);
+    let tier = programme.tiers.iter().position(|(_, when)| truth(when, &sight) == Ok(true));
+    let now = customer.as_of;
+    if !customer.held.contains_key(&programme.name) {
+        let is_granted = keep && truth(&programme.grant, &sight) == Ok(true);
+        return is_granted.then(|| grant(run, customer, index, tier, cause));
+    }
+    let kept_for = || evidence(&[&programme.keep], &sight);
+    let tiers: Vec<&Node> =
+        programme.tiers.iter().take(tier.map_or(usize::MAX, |tier| tier + 1)).map(|t| &t.1).collect();
+    let mut held = customer.held[&programme.name].clone();
+    let from = held.tier;
+    let step = held.step(&run.rules, programme, Verdict { keep, tier, refund }, now);
+    let (kind, reason, rows) = match &step {
+        Step::Stay => {
+            customer.held.insert(programme.name.clone(), held);
+            return None;
+        }
+        Step::Kept => ("vip.changed", "kept", kept_for()),
+        Step::Expiring { .. } => ("vip.expiring", "", kept_for()),
+        Step::Revoked { by_refund: true } => ("vip.revoked", "refund_reversed", kept_for()),
+        Step::Revoked { by_refund: false } => ("vip.revoked", "rule_false", kept_for()),
+        Step::Rise { .. } => ("vip.changed", "tier_rise", evidence(&tiers, &sight)),
+        Step::Fall { .. } => ("vip.changed", "tier_fall", evidence(&tiers, &sight)),
+    };
+    let fields = step_fields(programme, &step, reason, from, &held, &rows);
+    if matches!(step, Step::Revoked { .. }) {
+        customer.held.remove(&programme.name);
+    } else {
+        customer.held.insert(programme.name.clone(), held);
+    }
+    let id = output_id(run, customer, cause, kind, &programme.name, reason);
+    let with_weight = kind == "vip.changed";
+    Some(Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight, with_standing: true })
+}
+
+fn step_fields(
+    programme: &Programme,
+    step: &Step,
+    reason: &str,
+    from: Option<usize>,
+    held: &Held,
+    rows: &[Row],
+) -> Object {
+    let tier_name = |tier: Option<usize>| tier.map_or(Json::Null, |tier| json!(programme.tiers[tier].0));
+    let mut fields = Object::default();
+    fields.put("programme", programme.name.clone());
+    if !reason.is_empty() {
+        fields.put("reason", reason);
+    }
+    match step {
+        Step::Revoked { .. } => fields.put("revokes", held.grant.to_string()),
+        Step::Expiring { until } => {
+            fields.put("valid_until", until.to_string());
+            let missing: Vec<Json> = rows.iter().filter(|row| row.holds == Some(false)).map(Row::json).collect();
+            fields.put("missing", missing);
+        }
+        _ => {
+            fields.put("from", tier_name(from));
+            fields.put("to", tier_name(held.tier));
+        }
+    }
+    fields
+}
+
+fn grant(run: &Run, customer: &mut Customer, index: usize, tier: Option<usize>, cause: Cause<'_>) -> Draft {
+    let programme = &run.rules.programmes[index];
+    let kind = "vip.granted";
+    let id = output_id(run, customer, cause, kind, &programme.name, "");
+    let rows = evidence(&[&programme.grant], &Sight { rules: &run.rules, customer, event: None });
+    customer.held.insert(programme.name.clone(), Held::granted(customer.as_of, id, tier));
+    let ends = customer.memory.period_end(&run.rules).filter(|end| *end > customer.as_of);
+    let mut fields = Object::default();
+    fields.put("programme", programme.name.clone());
+    fields.put("profile", programme.profile.clone());
+    fields.put_some("tier", tier.map(|tier| programme.tiers[tier].0.clone()));
+    fields.put_some("valid_until", ends.filter(|_| programme.keep.reads("subscribed")).map(|end| end.to_string()));
+    fields.put_some("routing", routing(programme, customer));
+    fields.put_some("greeting", greeting(programme, customer));
+    fields.put("entitlements", programme.entitlements.clone());
+    fields.put("priority", index + 1);
+    Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight: true, with_standing: true }
+}
+
+/// Adds what is the same in all decisions of a look, and the customer's next number.
+fn finish(run: &Run, customer: &mut Customer, cause: Cause<'_>, draft: Draft) -> Line {
+    customer.status_seq += 1;
+    let trigger = cause.map_or(Json::Null, |(event, position)| trigger(event, &position));
+    let mut body = Object::default();
+    body.put("event_id", draft.id.to_string());
+    body.put("type", draft.kind);
+    body.put("customer_id", customer.entity.customer_id());
+    put_common(run, customer, customer.as_of, trigger, &draft.evidence, &mut body);
+    body.0.extend(draft.fields.0);
+    if draft.with_weight {
+        body.put("weight", customer.weight(&run.rules).json());
+    }
+    if draft.with_standing {
+        body.put("standing", customer.standing(&run.rules));
+    }
+    let order = Order {
+        occurred_at: customer.as_of,
+        customer: customer.entity.customer_id(),
+        status_seq: customer.status_seq,
+        kind: draft.kind,
+        name: &draft.name,
+        id: draft.id,
+    };
+    Line::new(&order, body.0)
+}
+
+/// The common block from `status_seq` to `evidence`.
+fn put_common(run: &Run, customer: &Customer, at: EventTime, trigger: Json, rows: &[Row], body: &mut Object) {
+    body.put("status_seq", customer.status_seq);
+    body.put("occurred_at", at.to_string());
+    body.put("decided_at", at.to_string());
+    body.put("ruleset", json!({ "name": run.rules.name, "hash": run.hash }));
+    let origin = if trigger.is_null() { "timer" } else { "replay" };
+    body.put("trigger", trigger);
+    body.put("origin", origin);
+    body.put("run_id", run.run_id.clone());
+    body.put("evidence", rows.iter().map(Row::json).collect::<Vec<_>>());
+}
+
+fn trigger(event: &Event, position: &Position) -> Json {
+    let mut place = lines::place(position);
+    place["event_id"] = json!(event.event_id);
+    place
+}
+
+/// Judges the alerts on an event's kind.
+pub(super) fn alert(run: &Run, customer: &mut Customer, event: &Event, position: Position) -> Vec<Line> {
+    let mut found = Vec::new();
+    for alert in run.rules.alerts.iter().filter(|alert| alert.on == event.kind()) {
+        let is_update = matches!(&event.body, Body::Mention(mention) if mention.activity == Activity::Update);
+        let came = (alert.once_per_visit && customer.visits.alerted.contains(&alert.name))
+            || (is_update && post_alerted(customer, event, &alert.name));
+        let sight = Sight { rules: &run.rules, customer, event: Some((event, position)) };
+        if came || truth(&alert.when, &sight) != Ok(true) {
+            continue;
+        }
+        found.push(alert_line(run, customer, alert, event, position));
+        customer.visits.alerted.insert(alert.name.clone());
+        let key = keys::object_key(event);
+        for object in customer.memory.objects.iter_mut().filter(|o| o.kind == event.kind() && o.key == key) {
+            object.alerted.insert(alert.name.clone());
+        }
+    }
+    found
+}
+
+fn post_alerted(customer: &Customer, event: &Event, alert: &str) -> bool {
+    let key = keys::object_key(event);
+    let mut posts = customer.memory.objects.iter().rev();
+    posts
+        .find(|object| object.kind == event.kind() && object.key == key)
+        .is_some_and(|post| post.alerted.contains(alert))
+}
+
+fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, position: Position) -> Line {
+    let sight = Sight { rules: &run.rules, customer, event: Some((event, position)) };
+    let severity = match alert.severity.as_ref().map(|severity| evaluate(severity, &sight)) {
+        Some(Ok(Value::Text(word))) => word,
+        _ => "normal".to_owned(),
+    };
+    let kind = "agent.alert";
+    let id = output_id_at(run, customer, Some(event), kind, &alert.name, "", event.at);
+    let mut body = Object::default();
+    body.put("event_id", id.to_string());
+    body.put("type", kind);
+    body.put("alert_id", id.to_string());
+    body.put("name", alert.name.clone());
+    body.put("kind", alert.kind.clone());
+    body.put("customer_id", customer.entity.customer_id());
+    let rows = evidence(&[&alert.when], &sight);
+    put_common(run, customer, event.at, trigger(event, &position), &rows, &mut body);
+    body.put("severity", severity);
+    body.put_some("due_at", alert.due.map(|due| event.at.plus(due).to_string()));
+    if let Body::Presence(presence) = &event.body {
+        let live = std::time::Duration::from_secs(u64::from(presence.ttl_s));
+        body.put("expires_at", event.at.plus(live).to_string());
+    }
+    if let Body::Mention(mention) = &event.body {
+        body.put("reply_on", json!({ "platform": mention.platform, "handle": mention.handle }));
+    }
+    let held = || run.rules.programmes.iter().filter(|programme| customer.held.contains_key(&programme.name));
+    body.put_some("routing", held().find_map(|programme| routing(programme, customer)));
+    body.put_some("greeting", held().find_map(|programme| greeting(programme, customer)));
+    let name = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
+    body.put("customer", json!({ "name": name, "standing": customer.standing(&run.rules) }));
+    let order = Order {
+        occurred_at: event.at,
+        customer: customer.entity.customer_id(),
+        status_seq: customer.status_seq,
+        kind,
+        name: &alert.name,
+        id,
+    };
+    Line::new(&order, body.0)
+}
+
+fn routing(programme: &Programme, customer: &Customer) -> Option<Json> {
+    let (team, agent) = programme.routing.as_ref()?;
+    let profile = customer.profile.as_ref();
+    let manager = profile.and_then(|profile| profile.account_manager.as_deref());
+    Some(json!({
+        "team": team,
+        "agent": if agent.as_deref() == Some("account_manager") { manager } else { None },
+        "channel": profile.and_then(|profile| profile.preferred_channel.as_deref()),
+        "reason": agent.as_deref().unwrap_or("team"),
+        "fallbacks": [],
+    }))
+}
+
+fn greeting(programme: &Programme, customer: &Customer) -> Option<String> {
+    let named = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
+    let name = named.unwrap_or_else(|| customer.entity.key());
+    Some(programme.greeting.as_ref()?.replace("{name}", name))
+}
+
+fn output_id(run: &Run, customer: &Customer, cause: Cause<'_>, kind: &str, name: &str, reason: &str) -> OutputId {
+    output_id_at(run, customer, cause.map(|(event, _)| event), kind, name, reason, customer.as_of)
+}
+
+fn output_id_at(
+    run: &Run,
+    customer: &Customer,
+    event: Option<&Event>,
+    kind: &str,
+    name: &str,
+    reason: &str,
+    at: EventTime,
+) -> OutputId {
+    let trigger = event.map_or("timer", |event| event.kind().name());
+    let key = event.map(keys::business_key).unwrap_or_default();
+    OutputId::of(&[&run.rules.name, kind, customer.entity.key(), name, reason, trigger, &key], at)
+}

@@ -1,0 +1,342 @@
+//! What a customer did, kept whole: nothing is ever thrown away, and what is no longer remembered is
+//! merely no longer found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use vipstream::model::event::{Activity, Body, Event, Kind, Mention, PeriodEnd, Purchase, PurchaseStatus};
+use vipstream::model::record::Position;
+use vipstream::model::time::EventTime;
+
+use super::keys;
+use super::rules::Ruleset;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// An order, survey, post, referral, case, presence or engagement event: what features count.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub(super) kind: Kind,
+    pub(super) key: String,
+    pub(super) place: EventTime,
+    /// The newest version's event; `None` where nothing (any longer) counts, as of a deleted post.
+    pub(super) content: Option<Event>,
+    pub(super) position: Position,
+    version: (i64, i64),
+    seen: BTreeSet<String>,
+    /// Of an order: what is left of its amount, refunds taken off it, whether it was cancelled.
+    pub(super) left: Decimal,
+    refunds: u32,
+    cancelled: bool,
+    /// Of a post: the alerts that it caused, and the time of its newest deletion.
+    pub(super) alerted: BTreeSet<String>,
+    deleted: Option<EventTime>,
+}
+
+impl Object {
+    fn new(event: &Event, position: Position) -> Self {
+        Self {
+            kind: event.kind(),
+            key: keys::object_key(event),
+            place: event.at,
+            content: Some(event.clone()),
+            position,
+            version: keys::version(event),
+            seen: BTreeSet::from([keys::business_key(event)]),
+            left: Decimal::ZERO,
+            refunds: 0,
+            cancelled: false,
+            alerted: BTreeSet::new(),
+            deleted: None,
+        }
+    }
+
+    /// Cancelled, or refunded with nothing left.
+    pub(super) fn is_wholly_taken_back(&self) -> bool {
+        self.cancelled || (self.refunds > 0 && self.left.is_zero())
+    }
+}
+
+/// Refunds and a cancellation that came before their order.
+#[derive(Clone, Debug, Default)]
+struct Pending {
+    amount: Decimal,
+    refunds: u32,
+    refunded: Option<EventTime>,
+    cancelled: Option<EventTime>,
+}
+
+/// What follows from an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Outcome {
+    /// Labels and programmes are looked at.
+    pub(super) look: bool,
+    /// Alerts on the event's kind are judged.
+    pub(super) alerts: bool,
+    /// Money went back: what `skip_grace: [refund]` is about.
+    pub(super) refund: bool,
+}
+
+const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false };
+const APPLIED: Outcome = Outcome { look: true, alerts: true, refund: false };
+
+/// Everything known of one customer, or of an author known by handle only.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    pub(super) objects: Vec<Object>,
+    pub(super) first_purchase: Option<EventTime>,
+    pub(super) last_purchase: Option<EventTime>,
+    pub(super) last_seen: Option<EventTime>,
+    /// Refunds, cancellations and disputes seen, each with its time.
+    requests: BTreeMap<String, EventTime>,
+    pending: BTreeMap<String, Pending>,
+    /// What the author wrote, and when first.
+    texts: Vec<(String, EventTime)>,
+}
+
+/// Applies one event.
+pub(super) struct Taking<'a> {
+    pub(super) rules: &'a Ruleset,
+    pub(super) event: &'a Event,
+    pub(super) position: Position,
+    /// The entity's as-of, the event's own time included.
+    pub(super) as_of: EventTime,
+}
+
+impl Taking<'_> {
+    /// Whether something at `place` is still remembered.
+    pub(super) fn remembers(&self, place: EventTime) -> bool {
+        let kind = self.event.kind();
+        if self.as_of < place.plus(DAY) {
+            return true;
+        }
+        let short = matches!(kind, Kind::Presence | Kind::Engagement) || self.event.customer.is_none();
+        let exits = |feature: &super::rules::Feature| self.rules.calendar.exit(feature.window, place);
+        let mut features = self.rules.features.iter().filter(|feature| feature.kind == kind);
+        !short && features.any(|feature| exits(feature).is_none_or(|exit| self.as_of < exit))
+    }
+
+    fn is_expired(&self) -> bool {
+        !self.remembers(self.event.at)
+    }
+}
+
+impl Memory {
+    /// Takes an event in. (Customer records are not for the memory.)
+    pub(super) fn take(&mut self, taking: &Taking<'_>) -> Outcome {
+        match &taking.event.body {
+            Body::Purchase(purchase) if purchase.test => NOTHING,
+            Body::Purchase(purchase) if purchase.status == PurchaseStatus::Completed => self.order(taking, purchase),
+            Body::Purchase(purchase) => self.request(taking, purchase),
+            Body::Mention(mention) => self.mention(taking, mention),
+            _ => self.version(taking),
+        }
+    }
+
+    /// The remembered object of that key.
+    pub(super) fn find(&mut self, taking: &Taking<'_>, key: &str) -> Option<&mut Object> {
+        let kind = taking.event.kind();
+        let mut objects = self.objects.iter_mut().rev();
+        objects.find(|object| object.kind == kind && object.key == key && taking.remembers(object.place))
+    }
+
+    /// Greatest end of a paid period.
+    pub(super) fn period_end(&self, rules: &Ruleset) -> Option<EventTime> {
+        let ends = self.objects.iter().filter(|object| !object.is_wholly_taken_back()).filter_map(|object| {
+            let Some(Body::Purchase(purchase)) = object.content.as_ref().map(|event| &event.body) else { return None };
+            Some(match purchase.subscription.as_ref()?.period_end? {
+                PeriodEnd::Instant(end) => end,
+                PeriodEnd::Date(date) => rules.calendar.first_instant(date),
+            })
+        });
+        ends.max()
+    }
+
+    /// Notes the customer's presence and purchases: greatest and least times, whatever the order of arrival.
+    fn sight(&mut self, event: &Event) {
+        if !keys::is_sight(event) {
+            return;
+        }
+        self.last_seen = self.last_seen.max(Some(event.at));
+        if event.kind() == Kind::Purchase {
+            self.last_purchase = self.last_purchase.max(Some(event.at));
+            self.first_purchase = Some(self.first_purchase.map_or(event.at, |first| first.min(event.at)));
+        }
+    }
+
+    fn order(&mut self, taking: &Taking<'_>, purchase: &Purchase) -> Outcome {
+        if self.find(taking, &purchase.order_id).is_some() {
+            return NOTHING;
+        }
+        self.sight(taking.event);
+        if taking.is_expired() {
+            return NOTHING;
+        }
+        let mut order = Object::new(taking.event, taking.position);
+        order.left = purchase.amount;
+        if let Some(pending) = self.pending.remove(purchase.order_id.as_str()) {
+            if pending.refunded.is_some_and(|at| taking.remembers(at)) {
+                order.left = (purchase.amount - pending.amount).max(Decimal::ZERO);
+                order.refunds = pending.refunds;
+            }
+            order.cancelled = pending.cancelled.is_some_and(|at| taking.remembers(at));
+        }
+        self.objects.push(order);
+        APPLIED
+    }
+
+    /// A refund, a cancellation or a dispute.
+    fn request(&mut self, taking: &Taking<'_>, purchase: &Purchase) -> Outcome {
+        let key = keys::business_key(taking.event);
+        if self.requests.get(&key).is_some_and(|at| taking.remembers(*at)) || taking.is_expired() {
+            return NOTHING;
+        }
+        self.requests.insert(key, taking.event.at);
+        match purchase.status {
+            PurchaseStatus::Disputed => return Outcome { look: false, ..APPLIED },
+            PurchaseStatus::Refunded if purchase.currency.0 != taking.rules.currency => return APPLIED,
+            PurchaseStatus::Refunded => self.refund(taking, purchase),
+            _ => self.cancel(taking, purchase),
+        }
+        Outcome { refund: true, ..APPLIED }
+    }
+
+    fn refund(&mut self, taking: &Taking<'_>, purchase: &Purchase) {
+        if let Some(order) = self.find(taking, &purchase.order_id) {
+            order.left = (order.left - purchase.amount).max(Decimal::ZERO);
+            order.refunds += 1;
+            return;
+        }
+        let pending = self.pending.entry(purchase.order_id.to_string()).or_default();
+        if pending.refunded.is_some_and(|at| !taking.remembers(at)) {
+            (pending.amount, pending.refunds) = (Decimal::ZERO, 0);
+        }
+        pending.amount += purchase.amount;
+        pending.refunds += 1;
+        pending.refunded = pending.refunded.max(Some(taking.event.at));
+    }
+
+    fn cancel(&mut self, taking: &Taking<'_>, purchase: &Purchase) {
+        if let Some(order) = self.find(taking, &purchase.order_id) {
+            order.left = Decimal::ZERO;
+            order.cancelled = true;
+            return;
+        }
+        let pending = self.pending.entry(purchase.order_id.to_string()).or_default();
+        pending.cancelled = pending.cancelled.max(Some(taking.event.at));
+    }
+
+    /// A survey, referral, case, presence or engagement event: the newest version of its object holds.
+    fn version(&mut self, taking: &Taking<'_>) -> Outcome {
+        let event = taking.event;
+        let key = keys::business_key(event);
+        let known = self.find(taking, &keys::object_key(event)).is_some_and(|object| object.seen.contains(&key));
+        if known {
+            return NOTHING;
+        }
+        self.sight(event);
+        if taking.is_expired() {
+            return NOTHING;
+        }
+        match self.find(taking, &keys::object_key(event)) {
+            Some(object) => object.renew(taking),
+            None => {
+                self.objects.push(Object::new(event, taking.position));
+                APPLIED
+            }
+        }
+    }
+
+    fn mention(&mut self, taking: &Taking<'_>, mention: &Mention) -> Outcome {
+        let event = taking.event;
+        let key = keys::object_key(event);
+        let known = self.find(taking, &key);
+        let is_known = known.is_some();
+        if known.is_some_and(|object| object.seen.contains(&keys::business_key(event))) {
+            return NOTHING;
+        }
+        if taking.is_expired() {
+            self.sight(event);
+            return NOTHING;
+        }
+        let writes = mention.activity != Activity::Delete;
+        let text = mention.text.as_deref().filter(|text| writes && !text.is_empty());
+        if !is_known && text.is_some_and(|text| self.wrote_before(taking, text)) {
+            return NOTHING;
+        }
+        self.sight(event);
+        let outcome = match self.find(taking, &key) {
+            Some(object) => object.renew(taking),
+            None => {
+                self.objects.push(Object::new(event, taking.position));
+                APPLIED
+            }
+        };
+        if outcome.alerts
+            && let Some(text) = text
+            && !self.wrote_before(taking, text)
+        {
+            self.texts.push((text.to_owned(), event.at));
+        }
+        if mention.activity == Activity::Delete {
+            self.delete(taking, mention, &key);
+        }
+        if mention.activity == Activity::Repost {
+            self.retract_deleted_repost(taking, mention);
+        }
+        let alerts = outcome.alerts && matches!(mention.activity, Activity::Create | Activity::Update);
+        Outcome { alerts, ..outcome }
+    }
+
+    /// Whether the author wrote the very same within 24 hours.
+    fn wrote_before(&self, taking: &Taking<'_>, text: &str) -> bool {
+        let at = taking.event.at;
+        self.texts.iter().any(|(known, first)| {
+            known == text && taking.as_of < first.plus(DAY) && at < first.plus(DAY) && *first < at.plus(DAY)
+        })
+    }
+
+    /// A deletion stands as a version without content, and takes the author's repost along.
+    fn delete(&mut self, taking: &Taking<'_>, mention: &Mention, key: &str) {
+        let post = self.find(taking, key).expect("the deletion itself is remembered");
+        post.deleted = post.deleted.max(Some(taking.event.at));
+        if post.version == keys::version(taking.event) {
+            post.content = None;
+        }
+        self.retract_deleted_repost(taking, mention);
+    }
+
+    fn retract_deleted_repost(&mut self, taking: &Taking<'_>, mention: &Mention) {
+        let post = format!("{}|{}", mention.platform, mention.post_id);
+        let deleted = self.find(taking, &post).and_then(|post| post.deleted);
+        if let Some(repost) = self.find(taking, &keys::repost_key(mention))
+            && deleted.is_some_and(|deleted| repost.place <= deleted)
+        {
+            repost.content = None;
+        }
+    }
+}
+
+impl Object {
+    /// Takes in another event about the same thing.
+    fn renew(&mut self, taking: &Taking<'_>) -> Outcome {
+        let event = taking.event;
+        self.seen.insert(keys::business_key(event));
+        let moved = event.at < self.place && self.kind != Kind::Referral;
+        if moved {
+            self.place = event.at;
+        }
+        if keys::version(event) < self.version {
+            return Outcome { look: moved, ..NOTHING };
+        }
+        if self.kind == Kind::Referral {
+            self.place = event.at;
+        }
+        self.version = keys::version(event);
+        self.content = Some(event.clone());
+        self.position = taking.position;
+        APPLIED
+    }
+}

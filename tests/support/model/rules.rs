@@ -1,0 +1,257 @@
+//! The ruleset, read into plain structs. It trusts the text: what `check` refuses is not the model's matter.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value as Yaml};
+
+use vipstream::model::event::Kind;
+
+use super::calendar::{Calendar, Window};
+use super::expr::{self, Node, Scope};
+use super::value::Value;
+
+/// A whole rule file.
+pub(super) struct Ruleset {
+    pub(super) name: String,
+    pub(super) currency: String,
+    pub(super) calendar: Calendar,
+    pub(super) visit_gap: Duration,
+    pub(super) skip_grace_on_refund: bool,
+    pub(super) features: Vec<Feature>,
+    pub(super) labels: Vec<Label>,
+    pub(super) programmes: Vec<Programme>,
+    pub(super) alerts: Vec<Alert>,
+    pub(super) weights: Vec<(String, Value)>,
+}
+
+/// A rolling fact.
+pub(super) struct Feature {
+    pub(super) name: String,
+    pub(super) function: Function,
+    pub(super) kind: Kind,
+    /// What is taken of each event; `count` takes nothing.
+    pub(super) expr: Option<Node>,
+    pub(super) filter: Option<Node>,
+    pub(super) window: Window,
+    /// The window as written; `None` for a lifetime.
+    pub(super) over: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Function {
+    Count,
+    Sum,
+    Avg,
+    Distinct,
+    Last,
+    First,
+}
+
+pub(super) struct Label {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) when: Node,
+}
+
+/// One reason to be a VIP.
+pub(super) struct Programme {
+    pub(super) name: String,
+    pub(super) profile: String,
+    pub(super) grant: Node,
+    pub(super) keep: Node,
+    /// Highest first.
+    pub(super) tiers: Vec<(String, Node)>,
+    pub(super) tenure: Duration,
+    pub(super) grace: Duration,
+    pub(super) entitlements: Vec<String>,
+    pub(super) greeting: Option<String>,
+    /// Team and agent, as written.
+    pub(super) routing: Option<(Option<String>, Option<String>)>,
+}
+
+pub(super) struct Alert {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) on: Kind,
+    pub(super) when: Node,
+    pub(super) severity: Option<Node>,
+    pub(super) due: Option<Duration>,
+    pub(super) once_per_visit: bool,
+}
+
+impl Ruleset {
+    /// Reads a rule file.
+    pub(super) fn read(text: &str) -> Self {
+        let yaml: Yaml = serde_saphyr::from_str(text).unwrap_or_else(|e| panic!("the ruleset is no YAML: {e}\n{text}"));
+        let top = yaml.as_object().expect("a ruleset is a map");
+        let features: Vec<Feature> = entries(top, "features").map(|(name, body)| feature(name, body)).collect();
+        let is_fact = |name: &str| FACTS.contains(&name) || features.iter().any(|feature| feature.name == name);
+        let parse = |text: &str| expr::parse(text, &Scope::Rule(&is_fact)).unwrap_or_else(|e| panic!("{e}"));
+        let labels = entries(top, "labels")
+            .map(|(name, body)| Label { name: name.clone(), text: scalar(body), when: parse(&scalar(body)) })
+            .collect();
+        let programmes = entries(top, "programmes").map(|(name, body)| programme(name, body, &parse)).collect();
+        let alerts = entries(top, "alerts").map(|(name, body)| alert(name, body, &parse)).collect();
+        let zone = text_of(top, "timezone").unwrap_or_else(|| "UTC".to_owned());
+        Self {
+            name: text_of(top, "ruleset").expect("a ruleset has a name"),
+            currency: text_of(top, "currency").expect("a ruleset has a currency"),
+            calendar: Calendar::new(TimeZone::get(&zone).expect("a timezone of the tz database")),
+            visit_gap: duration_of(top, "visit_gap").unwrap_or(Duration::from_secs(1800)),
+            skip_grace_on_refund: words(top, "skip_grace").iter().any(|word| word == "refund"),
+            labels,
+            programmes,
+            alerts,
+            weights: entries(top, "weights").map(|(tier, weight)| (tier.clone(), weight_of(weight))).collect(),
+            features,
+        }
+    }
+
+    /// The feature of that name.
+    pub(super) fn feature(&self, name: &str) -> Option<&Feature> {
+        self.features.iter().find(|feature| feature.name == name)
+    }
+
+    /// Every expression whose facts time alone may change: all but the alerts'.
+    pub(super) fn watched(&self) -> impl Iterator<Item = &Node> {
+        let programmes = self.programmes.iter();
+        let of_programmes = programmes.flat_map(|programme| {
+            [&programme.grant, &programme.keep].into_iter().chain(programme.tiers.iter().map(|t| &t.1))
+        });
+        self.labels.iter().map(|label| &label.when).chain(of_programmes)
+    }
+}
+
+fn feature(name: &str, body: &Yaml) -> Feature {
+    let body = body.as_object().expect("a feature is a map");
+    let (function, of) = FUNCTIONS
+        .iter()
+        .find_map(|(word, function)| Some((*function, text_of(body, word)?)))
+        .unwrap_or_else(|| panic!("feature {name} has no function"));
+    let kind = match function {
+        Function::Count => Kind::from_name(&of).expect("count names a kind"),
+        _ => expr::kind_in(&of).unwrap_or_else(|e| panic!("{e}")),
+    };
+    let parse = |text: &str| expr::parse(text, &Scope::Event(kind)).unwrap_or_else(|e| panic!("{e}"));
+    let over = text_of(body, "over");
+    Feature {
+        name: name.to_owned(),
+        function,
+        kind,
+        expr: (function != Function::Count).then(|| parse(&of)),
+        filter: text_of(body, "where").map(|text| parse(&text)),
+        window: over.as_deref().map_or(Window::Lifetime, window),
+        over,
+    }
+}
+
+fn programme(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Programme {
+    let body = body.as_object().expect("a programme is a map");
+    let grant = text_of(body, "grant").expect("a programme has a grant");
+    let routing = body.get("routing").and_then(Yaml::as_object);
+    Programme {
+        name: name.to_owned(),
+        profile: text_of(body, "profile").expect("a programme has a profile"),
+        keep: parse(&text_of(body, "keep").unwrap_or_else(|| grant.clone())),
+        grant: parse(&grant),
+        tiers: entries(body, "tiers").map(|(tier, when)| (tier.clone(), parse(&scalar(when)))).collect(),
+        tenure: duration_of(body, "tenure").unwrap_or_default(),
+        grace: duration_of(body, "grace").unwrap_or_default(),
+        entitlements: words(body, "entitlements"),
+        greeting: text_of(body, "greeting"),
+        routing: routing.map(|routing| (text_of(routing, "team"), text_of(routing, "agent"))),
+    }
+}
+
+fn alert(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Alert {
+    let body = body.as_object().expect("an alert is a map");
+    Alert {
+        name: name.to_owned(),
+        kind: text_of(body, "kind").unwrap_or_else(|| name.to_owned()),
+        on: text_of(body, "on").as_deref().and_then(Kind::from_name).expect("an alert is on a kind"),
+        when: parse(&text_of(body, "when").expect("an alert has a condition")),
+        severity: text_of(body, "severity").map(|text| parse(&text)),
+        due: duration_of(body, "due"),
+        once_per_visit: text_of(body, "once_per").is_some(),
+    }
+}
+
+fn entries<'a>(map: &'a Map<String, Yaml>, name: &str) -> impl Iterator<Item = (&'a String, &'a Yaml)> {
+    map.get(name).and_then(Yaml::as_object).into_iter().flatten()
+}
+
+fn text_of(map: &Map<String, Yaml>, name: &str) -> Option<String> {
+    map.get(name).filter(|value| !value.is_null()).map(scalar)
+}
+
+/// An expression may be written as a bare `true` or number.
+fn scalar(value: &Yaml) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn words(map: &Map<String, Yaml>, name: &str) -> Vec<String> {
+    map.get(name).and_then(Yaml::as_array).into_iter().flatten().map(scalar).collect()
+}
+
+fn weight_of(value: &Yaml) -> Value {
+    match value.as_i64() {
+        Some(int) => Value::Int(int),
+        None => Value::Decimal(scalar(value).parse().expect("a weight is a number")),
+    }
+}
+
+fn duration_of(map: &Map<String, Yaml>, name: &str) -> Option<Duration> {
+    let text = text_of(map, name)?;
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3_600),
+        "d" => Duration::from_secs(86_400),
+        other => panic!("`{other}` is no unit of time"),
+    };
+    Some(unit * digits.parse::<u32>().expect("a whole number before the unit"))
+}
+
+fn window(text: &str) -> Window {
+    let count = || text[..text.len() - 1].parse().expect("a whole number before the unit");
+    match text {
+        "year" => Window::Year,
+        "quarter" => Window::Quarter,
+        "month" => Window::Month,
+        "lifetime" => Window::Lifetime,
+        _ if text.ends_with('d') => Window::Days(count()),
+        _ if text.ends_with('h') => Window::Hours(count()),
+        _ if text.ends_with('m') => Window::Minutes(count()),
+        _ => panic!("`{text}` is no window"),
+    }
+}
+
+const FUNCTIONS: [(&str, Function); 6] = [
+    ("count", Function::Count),
+    ("sum", Function::Sum),
+    ("avg", Function::Avg),
+    ("distinct", Function::Distinct),
+    ("last", Function::Last),
+    ("first", Function::First),
+];
+
+/// The facts besides features, labels and programmes.
+const FACTS: [&str; 14] = [
+    "first_purchase",
+    "last_purchase",
+    "last_seen",
+    "subscribed",
+    "vip",
+    "role",
+    "support_level",
+    "region",
+    "vertical",
+    "segment",
+    "account_manager",
+    "preferred_channel",
+    "account_id",
+    "timezone",
+];
