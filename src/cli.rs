@@ -1,6 +1,7 @@
 //! The commands.
 
 mod check;
+mod demo;
 mod load;
 mod replay;
 mod run;
@@ -21,6 +22,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Demo(demo::Args),
     Load(Box<load::Args>),
     Replay(replay::Args),
     Run(run::Args),
@@ -35,6 +37,7 @@ pub(crate) struct Usage(pub(crate) String);
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Load(args) => load::run(*args),
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::run(&args),

@@ -65,7 +65,7 @@ fn load_rules(config: &Config) -> Result<Ruleset, ConfigError> {
 }
 
 /// Asks the app to end on SIGTERM or an interrupt from the terminal.
-fn stop_on_signal(switch: Arc<AtomicBool>) -> std::io::Result<()> {
+pub(super) fn stop_on_signal(switch: Arc<AtomicBool>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut terminate, mut interrupt) = {
         use tokio::signal::unix::{SignalKind, signal};
