@@ -1,6 +1,5 @@
 //! The value of a feature: every time anew, from everything the customer ever did.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
@@ -21,8 +20,6 @@ pub(super) struct Contribution {
     pub(super) place: EventTime,
     pub(super) key: String,
     pub(super) position: Position,
-    /// Its number among all that the customer did.
-    arrival: usize,
     /// `None` for a count.
     value: Option<Value>,
     /// When it leaves the window.
@@ -37,17 +34,12 @@ pub(super) fn contributions(
     as_of: EventTime,
 ) -> Vec<Contribution> {
     let mut found: Vec<Contribution> =
-        memory.objects.iter().enumerate().filter_map(|object| contribution(rules, feature, object, as_of)).collect();
+        memory.objects.iter().filter_map(|object| contribution(rules, feature, object, as_of)).collect();
     found.sort_by(|a, b| (a.place, &a.key).cmp(&(b.place, &b.key)));
     found
 }
 
-fn contribution(
-    rules: &Ruleset,
-    feature: &Feature,
-    (arrival, object): (usize, &Object),
-    as_of: EventTime,
-) -> Option<Contribution> {
+fn contribution(rules: &Ruleset, feature: &Feature, object: &Object, as_of: EventTime) -> Option<Contribution> {
     if object.kind != feature.kind || object.place > as_of || !is_counted(rules, object) {
         return None;
     }
@@ -65,7 +57,7 @@ fn contribution(
         None => None,
         Some(expr) => Some(part(expr, feature.function, &with_amount_left(event, object)).ok()?),
     };
-    Some(Contribution { place: object.place, key: object.key.clone(), position: object.position, arrival, value, exit })
+    Some(Contribution { place: object.place, key: object.key.clone(), position: object.position, value, exit })
 }
 
 /// Unpriced, wholly taken back and retracted things count nowhere.
@@ -125,11 +117,10 @@ fn whole(count: usize) -> Value {
 }
 
 /// The newest contributions, at most three, newest first. Presence and engagement are kept by the unit of the
-/// window: of each unit the newest, and of the newest the one that came last.
+/// window: of each unit the newest.
 pub(super) fn sample(feature: &Feature, found: &[Contribution]) -> Vec<Position> {
     let mut newest: Vec<&Contribution> = found.iter().rev().collect();
     if matches!(feature.kind, Kind::Presence | Kind::Engagement) {
-        newest.sort_by_key(|contribution| Reverse((contribution.place, contribution.arrival)));
         newest.dedup_by_key(|contribution| contribution.exit);
     }
     newest.into_iter().take(3).map(|contribution| contribution.position).collect()
