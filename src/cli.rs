@@ -1,8 +1,10 @@
 //! The commands.
 
 mod check;
+mod demo;
 mod load;
 mod replay;
+mod run;
 mod values;
 
 use std::process::ExitCode;
@@ -20,8 +22,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Demo(demo::Args),
     Load(Box<load::Args>),
     Replay(replay::Args),
+    Run(run::Args),
 }
 
 /// A mistake in the arguments that shows only once they are read together: exit code 2.
@@ -33,8 +37,10 @@ pub(crate) struct Usage(pub(crate) String);
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Load(args) => load::run(*args),
         Command::Replay(args) => replay::run(&args),
+        Command::Run(args) => run::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,11 +7,17 @@ pub mod load;
 pub mod merge;
 pub mod replay;
 pub mod model;
+pub mod proto;
 pub mod rules;
 pub mod yaml;
 
 // -- shell: talks to Kafka, clocks, disks and people --
+pub mod app;
 pub mod broker;
 pub mod cli;
 mod clock;
 pub mod config;
+mod http;
+mod metrics;
+mod task;
+mod telemetry;

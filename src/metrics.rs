@@ -10,6 +10,7 @@ use crate::engine::Stats;
 use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::record::Code;
+use crate::model::time::EventTime;
 
 const RECORDS: &str = "vipstream_task_records_total";
 const EVENTS: &str = "vipstream_task_events_total";
@@ -18,6 +19,11 @@ const DUPLICATES: &str = "vipstream_task_duplicates_total";
 const EXPIRED: &str = "vipstream_task_expired_events_total";
 const DEAD_LETTERS: &str = "vipstream_task_dead_letters_total";
 const OUTPUTS: &str = "vipstream_task_outputs_total";
+const DEADLINES: &str = "vipstream_task_deadlines_total";
+const STALE_ALERTS: &str = "vipstream_task_stale_alerts_total";
+const UNPRICED: &str = "vipstream_task_unpriced_events_total";
+const UNMATCHED: &str = "vipstream_task_unmatched_refunds_total";
+const REORDERED: &str = "vipstream_task_reordered_total";
 const EPOCHS: &str = "vipstream_task_epochs_total";
 const EPOCH_SECONDS: &str = "vipstream_task_epoch_seconds";
 const COMMIT_SECONDS: &str = "vipstream_task_commit_seconds";
@@ -41,6 +47,15 @@ pub(crate) fn describe() {
     describe_counter!(EXPIRED, Unit::Count, "Events older than everything that could hold them");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Records refused, by code");
     describe_counter!(OUTPUTS, Unit::Count, "Decisions and alerts, by type");
+    describe_counter!(DEADLINES, Unit::Count, "Deadlines that fired");
+    describe_counter!(STALE_ALERTS, Unit::Count, "Alerts not sent, since they had expired");
+    describe_counter!(UNPRICED, Unit::Count, "Events in a currency without a rate");
+    describe_counter!(UNMATCHED, Unit::Count, "Refunds whose order never came");
+    describe_counter!(
+        REORDERED,
+        Unit::Count,
+        "Events that came after a deadline of their customer they should precede"
+    );
     describe_counter!(EPOCHS, Unit::Count, "Epochs committed");
     describe_histogram!(EPOCH_SECONDS, Unit::Seconds, "First record taken to transaction committed, one epoch");
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Transaction opened to committed, one epoch");
@@ -55,10 +70,7 @@ pub(crate) fn describe() {
 /// A task's handles.
 pub(crate) struct TaskMetrics {
     records: Counter,
-    events: Counter,
-    late: Counter,
-    duplicates: Counter,
-    expired: Counter,
+    counted: Vec<(Counter, fn(&Stats) -> u64)>,
     dead_letters: Vec<Counter>,
     outputs: Vec<(&'static str, Counter)>,
     epochs: Counter,
@@ -83,10 +95,7 @@ impl TaskMetrics {
         restored.set(0.0);
         Self {
             records: count(RECORDS),
-            events: count(EVENTS),
-            late: count(LATE_EVENTS),
-            duplicates: count(DUPLICATES),
-            expired: count(EXPIRED),
+            counted: COUNTED.iter().map(|(name, read)| (count(name), *read)).collect(),
             dead_letters: Code::ALL
                 .iter()
                 .map(|code| counter!(DEAD_LETTERS, "task" => task.clone(), "code" => code.name()))
@@ -120,18 +129,16 @@ impl TaskMetrics {
         self.records.increment(done.records as u64);
         self.epochs.increment(1);
         self.epoch_seconds.record(done.took.as_secs_f64());
-        self.clock_seconds.set(done.clock_seconds);
+        self.clock_seconds.set(seconds(done.clock));
         self.left_out.set(level(done.left_out as u64));
         for output in done.outputs {
             self.output(output);
         }
-        let (stats, published) = (done.stats, &self.published);
-        self.events.increment(stats.events - published.events);
-        self.late.increment(stats.late - published.late);
-        self.duplicates.increment(stats.duplicates - published.duplicates);
-        self.expired.increment(stats.expired - published.expired);
-        self.customers.set(level(stats.customers));
-        self.published = stats.clone();
+        for (counter, read) in &self.counted {
+            counter.increment(read(done.stats).saturating_sub(read(&self.published)));
+        }
+        self.customers.set(level(done.stats.customers));
+        self.published = done.stats.clone();
     }
 
     fn output(&self, output: &Output) {
@@ -154,13 +161,26 @@ impl TaskMetrics {
     }
 }
 
+/// What the engine counts, each under its name.
+const COUNTED: [(&str, fn(&Stats) -> u64); 9] = [
+    (EVENTS, |stats| stats.events),
+    (LATE_EVENTS, |stats| stats.late),
+    (DUPLICATES, |stats| stats.duplicates),
+    (EXPIRED, |stats| stats.expired),
+    (DEADLINES, |stats| stats.deadlines),
+    (STALE_ALERTS, |stats| stats.stale_alerts),
+    (UNPRICED, |stats| stats.unpriced),
+    (UNMATCHED, |stats| stats.unmatched),
+    (REORDERED, |stats| stats.reordered),
+];
+
 /// What is published of an epoch.
 pub(crate) struct EpochDone<'a> {
     pub(crate) records: usize,
     pub(crate) outputs: &'a [Output],
     pub(crate) stats: &'a Stats,
     pub(crate) took: Duration,
-    pub(crate) clock_seconds: f64,
+    pub(crate) clock: EventTime,
     pub(crate) left_out: usize,
 }
 
@@ -173,6 +193,11 @@ pub(crate) fn lag(kind: Kind, records: u64) {
 #[expect(clippy::cast_precision_loss, reason = "a gauge takes nothing else, and counts stay below 2^53")]
 fn level(count: u64) -> f64 {
     count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "event times stay below 2^53 milliseconds")]
+fn seconds(time: EventTime) -> f64 {
+    time.0 as f64 / 1_000.0
 }
 
 const ALERT: &str = "agent.alert";

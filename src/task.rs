@@ -8,6 +8,7 @@ mod commit;
 mod epoch;
 mod intake;
 pub(crate) mod journal;
+pub(crate) mod progress;
 mod recovery;
 
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use std::time::{Duration, Instant};
 use self::brake::BrakeWindow;
 use self::epoch::Fixed;
 use self::intake::Intake;
+use self::progress::Progress;
 use crate::broker::{Broker, BrokerError};
 use crate::codec::output::Wire;
 use crate::config::{Brake, EpochBounds, Outputs, Start};
 use crate::engine::{Engine, TimeMode};
 use crate::merge::Lane;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{EpochDone, TaskMetrics};
 use crate::model::output::Output;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -42,6 +44,7 @@ pub(crate) struct Setup {
     pub(crate) wire: Wire,
     /// Time to stop at, in `event` mode.
     pub(crate) until: Option<EventTime>,
+    pub(crate) progress: Progress,
     /// Asks every task to finish its epoch and end.
     pub(crate) stop: Arc<AtomicBool>,
 }
@@ -77,12 +80,16 @@ pub enum TaskError {
          bring them back or start anew under another `app`, and lengthen the topic's retention"
     )]
     Gap { topic: String, partition: u32, from: u64, kept: u64 },
-    #[error("{journal} partition {partition} has lost its beginning (up to offset {kept}): set retention.ms=-1 on it and start anew under another `app`")]
+    #[error(
+        "{journal} partition {partition} has lost its beginning (up to offset {kept}): set retention.ms=-1 on it and start anew under another `app`"
+    )]
     JournalGap { journal: String, partition: u32, kept: u64 },
     #[error("{journal} partition {partition} at offset {offset} is no journal record of this build: {reason}")]
     Journal { journal: String, partition: u32, offset: u64, reason: String },
     /// What was recorded cannot be reached again from the same inputs.
-    #[error("restoring epoch {epoch} of task {partition} gave other {what} than when it was committed: the inputs or the program changed; nothing was written")]
+    #[error(
+        "restoring epoch {epoch} of task {partition} gave other {what} than when it was committed: the inputs or the program changed; nothing was written"
+    )]
     Differs { epoch: u64, partition: u32, what: String },
     /// The configuration does not fit the journal.
     #[error("{0}")]
@@ -120,13 +127,7 @@ pub(crate) struct Task<B> {
 }
 
 impl<B: Broker> Task<B> {
-    pub(crate) fn new(
-        setup: &Arc<Setup>,
-        partition: u32,
-        broker: B,
-        lanes: Vec<Lane>,
-        metrics: TaskMetrics,
-    ) -> Self {
+    pub(crate) fn new(setup: &Arc<Setup>, partition: u32, broker: B, lanes: Vec<Lane>, metrics: TaskMetrics) -> Self {
         let brake = BrakeWindow::new(setup.brake);
         Self {
             engine: Engine::new(Arc::clone(&setup.rules), &setup.app, setup.mode),
@@ -164,6 +165,7 @@ impl<B: Broker> Task<B> {
     fn carry_out(&mut self, fixed: Fixed, outputs: &mut Vec<Output>) -> Result<(), TaskError> {
         let Fixed { epoch, ranges, opened } = fixed;
         let (clock, wall, records) = (epoch.clock, epoch.wall, epoch.records.len());
+        let positions: Vec<_> = ranges.positions().collect();
         // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
         self.engine.apply(epoch, outputs);
         // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
@@ -173,7 +175,16 @@ impl<B: Broker> Task<B> {
         self.clock = clock;
         self.wall = wall;
         self.last_epoch = crate::clock::now();
-        self.metrics.epoch(records, outputs, &self.engine.stats(), opened.elapsed());
+        tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?opened.elapsed(), %clock, "epoch committed");
+        self.setup.progress.applied(positions);
+        self.metrics.epoch(&EpochDone {
+            records,
+            outputs,
+            stats: &self.engine.stats(),
+            took: opened.elapsed(),
+            clock,
+            left_out: self.intake.merge().left_out().count(),
+        });
         Ok(())
     }
 
@@ -182,3 +193,6 @@ impl<B: Broker> Task<B> {
         format!("{}-{}", self.setup.app, self.partition)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,245 @@
-//! `run` on a real Apache Kafka.
+//! `run` on a real Apache Kafka: what only it can show.
 
 #[path = "support/kafka.rs"]
 mod kafka;
+#[path = "support/service.rs"]
+mod service;
+#[path = "support/shop.rs"]
+mod shop;
+#[path = "support/topics.rs"]
+mod topics;
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, Producer};
+use service::{Files, get, until};
+use shop::{PARTITIONS, Shop};
+use vipstream::broker::cluster::Cluster;
+use vipstream::config::Properties;
+use vipstream::model::event::Kind;
+use vipstream::model::murmur2::home;
 
 #[test]
-fn the_broker_answers() {
-    assert!(kafka::bootstrap().contains(':'));
+fn run_decides_as_replay_does() {
+    let shop = Shop::open();
+    shop.fill(&shop.traffic(3_000));
+    shop.run_to_the_end();
+    let expected = shop.replayed();
+    assert!(expected.decisions.len() > 50, "{} decisions", expected.decisions.len());
+    assert!(expected.alerts.len() > 10, "{} alerts", expected.alerts.len());
+    shop.assert_decided(&expected);
+}
+
+#[test]
+fn killed_at_any_time_it_loses_nothing_and_doubles_nothing() {
+    let shop = Shop::open();
+    shop.fill(&shop.traffic(3_000));
+    // Small epochs, so that there is an epoch under way wherever the kill falls.
+    let files = Files::of(&shop, "time: event\ntasks: 2\nepoch: { linger: 1ms, records: 10 }");
+    let until_time = shop.until().to_string();
+    let arguments = ["--until", until_time.as_str()];
+    for committed in [5, 40, 90] {
+        let mut service = files.start(&arguments);
+        service.wait_for("started");
+        until("the journal grows", || {
+            (topics::end(&shop.bootstrap, &format!("{}.journal", shop.app)) >= committed).then_some(())
+        });
+        service.kill();
+    }
+    assert_eq!(files.run(&arguments), (Some(0), String::new()));
+    shop.assert_decided(&shop.replayed());
+}
+
+#[test]
+fn asked_to_end_it_commits_and_goes_on_where_it_stopped() {
+    let shop = Shop::open();
+    let traffic = shop.traffic(1_000);
+    let (early, late) = traffic.split_at(400);
+    let files = Files::of(&shop, "time: event\ntasks: 1");
+    shop.fill(early);
+    let mut service = files.start(&[]);
+    service.wait_for("started");
+    let expected = shop.replayed_without_end().decisions.len();
+    until("the first part is decided", || (shop.decided().decisions.len() >= expected).then_some(()));
+    assert_eq!(service.terminate().code(), Some(0));
+
+    shop.fill(late);
+    let until_time = shop.until().to_string();
+    assert_eq!(files.run(&["--until", until_time.as_str()]), (Some(0), String::new()));
+    shop.assert_decided(&shop.replayed());
+}
+
+#[test]
+fn what_cannot_be_used_lies_in_the_dead_letters_untouched() {
+    let shop = Shop::open();
+    let topic = shop.input(Kind::Purchase);
+    let producer = topics::producer(&shop.bootstrap);
+    let order = |customer: &str| {
+        format!(
+            r#"{{"event_id":"e","customer_id":"{customer}","occurred_at":"2025-03-01T10:00:00Z","order_id":"o","amount":"6000","currency":"EUR","status":"completed"}}"#
+        )
+    };
+    let (here, elsewhere) = (order("ann"), order("bob"));
+    let ann = home(b"ann", 4);
+    let away = (home(b"bob", 4) + 1) % 4;
+    let large = vec![b' '; 5 << 20];
+    let partition = |number: u32| Some(i32::try_from(number).unwrap());
+    topics::send(&producer, &topic, partition(ann), Some(b"ann"), Some(here.as_bytes()));
+    topics::send(&producer, &topic, partition(away), Some(b"x"), Some(elsewhere.as_bytes()));
+    topics::send(&producer, &topic, partition(ann), None, Some(b"\xff\xfe"));
+    topics::send(&producer, &topic, partition(ann), Some(b"k"), Some(b"{\"half\": "));
+    topics::send(&producer, &topic, partition(ann), Some(b"k"), None);
+    topics::send(&producer, &topic, partition(ann), Some(b"k"), Some(&large));
+    topics::flush(&producer);
+    let config = shop.config("time: event\ntasks: 4\ndead_letter: { brake: 100% of 1000 }");
+    vipstream::app::start_until(&config, shop.rules(), Some(shop.until())).unwrap().join().unwrap();
+
+    let letters = topics::read_all(&shop.bootstrap, &shop.output("dlq"));
+    let mut codes: Vec<&str> = letters.iter().filter_map(|letter| letter.header("vipstream.error.code")).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["invalid_json", "invalid_utf8", "not_home", "null_value", "too_large"]);
+    let by_code = |code: &str| {
+        letters.iter().find(|letter| letter.header("vipstream.error.code") == Some(code)).expect("a letter")
+    };
+    let stranger = by_code("not_home");
+    assert_eq!(stranger.value.as_deref(), Some(elsewhere.as_bytes()));
+    assert_eq!(stranger.key.as_deref(), Some(&b"x"[..]));
+    assert_eq!(stranger.header("vipstream.error.topic"), Some(topic.as_str()));
+    assert_eq!(stranger.header("vipstream.error.partition"), Some(away.to_string().as_str()));
+    assert_eq!(stranger.header("vipstream.error.offset"), Some("0"));
+    assert!(stranger.header("__streams.errors.message").is_some_and(|text| text.contains("murmur2")));
+    assert_eq!(by_code("too_large").value.as_deref(), Some(large.as_slice()));
+    assert_eq!(by_code("null_value").value, None);
+    let decisions = shop.decided().decisions;
+    assert!(decisions.iter().any(|it| it.contains("vip.granted")), "{decisions:?}");
+    assert!(decisions.iter().all(|it| it.contains(r#""customer_id":"ann""#)), "{decisions:?}");
+}
+
+#[test]
+fn a_topic_full_of_refused_records_stops_the_app() {
+    let shop = Shop::open();
+    let producer = topics::producer(&shop.bootstrap);
+    for _ in 0..60 {
+        topics::send(&producer, &shop.input(Kind::Csat), Some(0), None, Some(b"no json"));
+    }
+    topics::flush(&producer);
+    let config = shop.config("time: event\ntasks: 1\ndead_letter: { brake: 50% of 50 }");
+    let error = vipstream::app::start(&config, shop.rules()).unwrap().join().unwrap_err().to_string();
+    assert!(error.starts_with("50 of the newest 50 records were refused, the last as `invalid_json`"), "{error}");
+    assert!(topics::read_all(&shop.bootstrap, &shop.output("dlq")).is_empty());
+}
+
+#[test]
+fn a_second_owner_fences_the_first() {
+    let shop = Shop::open();
+    let running = vipstream::app::start(&shop.config("time: event\ntasks: 1"), shop.rules()).unwrap();
+    until("the app serves", || running.health().unready().is_none().then_some(()));
+    let second: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &shop.bootstrap)
+        .set("transactional.id", format!("{}-0", shop.app))
+        .create()
+        .unwrap();
+    second.init_transactions(Duration::from_secs(20)).unwrap();
+    shop.fill(&shop.traffic(10));
+    let error = running.join().unwrap_err().to_string();
+    assert!(error.starts_with(&format!("another process took over transactional id {}-0", shop.app)), "{error}");
+    assert!(shop.decided().decisions.is_empty());
+}
+
+#[test]
+fn a_second_process_takes_over_from_the_first() {
+    let shop = Shop::open();
+    let config = shop.config("time: event\ntasks: 2");
+    let first = vipstream::app::start(&config, shop.rules()).unwrap();
+    until("the first serves", || first.health().unready().is_none().then_some(()));
+    let traffic = shop.traffic(1_500);
+    shop.fill(&traffic[..700]);
+    let second = vipstream::app::start_until(&config, shop.rules(), None).unwrap();
+    until("the second serves", || second.health().unready().is_none().then_some(()));
+    shop.fill(&traffic[700..]);
+    assert!(first.join().unwrap_err().to_string().starts_with("another process took over"));
+    second.stop();
+    second.join().unwrap();
+    shop.run_to_the_end();
+    // What came in while they ran was taken as it came; yet each customer's decisions are counted without a gap.
+    shop.assert_sequences_without_gap();
+}
+
+#[test]
+fn rules_that_changed_are_refused_on_restart() {
+    let shop = Shop::open();
+    shop.fill(&shop.traffic(50));
+    shop.run_to_the_end();
+    let other = shop.rules_text().replace("spend_365d >= 5000", "spend_365d >= 5001");
+    let files = Files::of(&shop, "time: event\ntasks: 2");
+    files.write("rules.yaml", &other);
+    let (code, said) = files.run(&[]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("rules of a running app cannot be changed yet"), "{said}");
+}
+
+#[test]
+fn each_thing_missing_gets_one_sentence_and_its_exit_code() {
+    let shop = Shop::open();
+    let missing = Files::of(&shop, "tasks: 2");
+    missing.replace("vipstream.yaml", &shop.input(Kind::Csat), "no.such.topic");
+    let expected = "vipstream: topic no.such.topic (inputs.csat) does not exist: create it, or correct its name";
+    assert_eq!(missing.run(&[]), (Some(1), expected.to_owned()));
+
+    let indivisible = Files::of(&shop, "tasks: 3");
+    let (code, said) = indivisible.run(&[]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains(&format!("has {PARTITIONS} partitions, which is no multiple of `tasks: 3`")), "{said}");
+
+    let wrong = Files::of(&shop, "tasks: 2\nepoch: { linger: 5 }\nmergehold: 2s");
+    let (code, said) = wrong.run(&[]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("2 problems") && said.contains("did you mean `merge_hold`?"), "{said}");
+
+    let live = Files::of(&shop, "tasks: 2\ntime: live");
+    let (code, said) = live.run(&["--until", "2026-01-01"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(2), "vipstream: a time to stop at needs `time: event`: in `live`, time is the clock's")
+    );
+}
+
+#[test]
+fn an_unreachable_broker_is_named_once_patience_ends() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let properties = Properties([("bootstrap.servers".to_owned(), address.clone())].into());
+    let error = Cluster::connect(&properties, "app", Duration::from_secs(1)).err().unwrap().to_string();
+    assert!(error.starts_with(&format!("no Kafka broker answers at {address}")), "{error}");
+    assert!(error.contains("check kafka.bootstrap.servers"), "{error}");
+}
+
+#[test]
+fn metrics_and_health_answer_over_http() {
+    let shop = Shop::open();
+    shop.fill(&shop.traffic(200));
+    let files = Files::of(&shop, "time: event\ntasks: 2\nhttp: 127.0.0.1:0");
+    let mut service = files.start(&[]);
+    let address = service.wait_for("started")["http"].as_str().unwrap().to_owned();
+    assert_eq!(get(&address, "/livez"), (200, "ok\n".to_owned()));
+    until("ready", || (get(&address, "/readyz").0 == 200).then_some(()));
+    until("everything was read", || {
+        let (_, text) = get(&address, "/metrics");
+        let read: f64 =
+            text.lines().filter(|line| line.starts_with("vipstream_task_records_total{")).map(last_number).sum();
+        (read >= 200.0).then_some(())
+    });
+    let (status, text) = get(&address, "/metrics");
+    assert_eq!(status, 200);
+    assert!(text.contains("# HELP vipstream_task_epoch_seconds"), "{text}");
+    assert!(text.contains("vipstream_task_epoch_seconds_bucket{task=\"0\",le=\"0.01\"}"), "{text}");
+    assert!(text.contains("vipstream_input_lag_records{input=\"purchase\"} "), "{text}");
+    assert_eq!(get(&address, "/nothing").0, 404);
+    assert_eq!(service.terminate().code(), Some(0));
+}
+
+fn last_number(line: &str) -> f64 {
+    line.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }

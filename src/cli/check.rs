@@ -39,14 +39,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     for path in rules_files {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|error| Usage(format!("cannot read the rules {name}: {error}")))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Usage(format!("cannot read the rules {name}: {error}")))?;
         match Ruleset::parse(&name, &text) {
             Ok(rules) => checked.push(format!("{name}: {}", describe(&rules))),
             Err(found) => problems.extend(found),
         }
     }
     if args.json {
-        println!("{}", serde_json::json!({ "ok": problems.is_empty(), "problems": problems.iter().map(json).collect::<Vec<_>>() }));
+        println!(
+            "{}",
+            serde_json::json!({ "ok": problems.is_empty(), "problems": problems.iter().map(json).collect::<Vec<_>>() })
+        );
         return if problems.is_empty() { Ok(()) } else { Err(Usage(format!("{} problems", problems.len())).into()) };
     }
     if !problems.is_empty() {

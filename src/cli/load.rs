@@ -22,6 +22,7 @@ use crate::model::time::EventTime;
 
 use files::Folder;
 use kafka::Topics;
+pub(crate) use kafka::default_topic;
 
 /// Generate believable traffic, or load existing files, into Kafka topics or files.
 ///
@@ -272,4 +273,3 @@ fn rate(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|rate| (0.001..=1e9).contains(rate));
     number.ok_or_else(|| "write a number of records a second, above 0".to_owned())
 }
-

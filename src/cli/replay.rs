@@ -63,7 +63,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let bar = bar(bytes);
     let replayed = plan.run(inputs, |read| bar.set_position(read)).context("cannot read the input")?;
     bar.finish_and_clear();
-    std::fs::create_dir_all(&args.output).with_context(|| format!("cannot make the folder {}", args.output.display()))?;
+    std::fs::create_dir_all(&args.output)
+        .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
     for topic in TOPICS {
         write(&args.output, topic, &replayed)?;
     }
@@ -80,7 +81,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Reads a ruleset; its problems are wrong configuration.
 pub(crate) fn rules(path: &Path) -> anyhow::Result<Ruleset> {
-    let text = std::fs::read_to_string(path).map_err(|error| Usage(format!("cannot read the rules {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage(format!("cannot read the rules {}: {error}", path.display())))?;
     Ruleset::parse(&path.display().to_string(), &text).map_err(|problems| Usage(yaml::list(&problems)).into())
 }
 
@@ -152,11 +154,21 @@ fn counts(replayed: &Replayed) -> Vec<(String, u64)> {
 
 fn summary(mut out: impl Write, args: &Args, replayed: &Replayed) -> anyhow::Result<()> {
     let stats = &replayed.stats;
-    writeln!(out, "{} records, {} customers", HumanCount(stats.events + stats.dead_letters), HumanCount(stats.customers))?;
+    writeln!(
+        out,
+        "{} records, {} customers",
+        HumanCount(stats.events + stats.dead_letters),
+        HumanCount(stats.customers)
+    )?;
     for (name, count) in counts(replayed) {
         writeln!(out, "  {:>9}  {name}", HumanCount(count).to_string())?;
     }
-    let quiet = [("duplicates", stats.duplicates), ("expired", stats.expired), ("unpriced", stats.unpriced), ("test purchases", stats.tests)];
+    let quiet = [
+        ("duplicates", stats.duplicates),
+        ("expired", stats.expired),
+        ("unpriced", stats.unpriced),
+        ("test purchases", stats.tests),
+    ];
     for (name, count) in quiet.into_iter().filter(|(_, count)| *count > 0) {
         writeln!(out, "  {:>9}  {name} (counted only)", HumanCount(count).to_string())?;
     }
@@ -166,7 +178,8 @@ fn summary(mut out: impl Write, args: &Args, replayed: &Replayed) -> anyhow::Res
 
 fn summary_json(mut out: impl Write, args: &Args, replayed: &Replayed) -> anyhow::Result<()> {
     let stats = &replayed.stats;
-    let outputs: serde_json::Map<_, _> = counts(replayed).into_iter().map(|(name, count)| (name, count.into())).collect();
+    let outputs: serde_json::Map<_, _> =
+        counts(replayed).into_iter().map(|(name, count)| (name, count.into())).collect();
     let summary = serde_json::json!({
         "records": stats.events + stats.dead_letters,
         "customers": stats.customers,

@@ -1,6 +1,6 @@
-//! What is around a kind's own fields: plain JSON, a structured CloudEvent or one in binary mode.
+//! What is around a kind's own fields: plain JSON, a structured `CloudEvents` event or one in binary mode.
 //!
-//! All three end in the same [`Common`] and the same fields. An attribute of the CloudEvent holds before
+//! All three end in the same [`Common`] and the same fields. An attribute of `CloudEvents` holds before
 //! a field of the same meaning in its data; where the attribute is absent the field may stand in for it.
 
 use compact_str::CompactString;
@@ -23,18 +23,21 @@ pub(super) struct Common {
     pub(super) at: EventTime,
 }
 
-/// Opens the envelope of `text`, the record's value.
+/// Opens the envelope of `text`, the record's value, and puts the kind's own fields into `fields`, which
+/// is empty (and an argument because it is large).
 ///
 /// # Errors
 /// Text that is no JSON object, and common fields that are missing or wrong.
-pub(super) fn open<'a, F: Fields<'a>>(text: &'a str, record: &RawRecord<'a>) -> Result<(Common, F), Fault> {
-    let (outer, mut fields) = read::<F>(text)?;
+pub(super) fn open<'a, F: Fields<'a>>(text: &'a str, record: &RawRecord<'a>, fields: &mut F) -> Result<Common, Fault> {
+    let mut outer = EnvelopeFields::default();
+    read(text, &mut outer, fields)?;
     let mut id = outer.event_id();
     let mut customer = outer.customer_id();
     let mut at = outer.occurred_at();
     if !outer.specversion().is_absent() && !outer.data().is_absent() {
-        let inner;
-        (inner, fields) = read::<F>(structured_data(&outer)?)?;
+        let mut inner = EnvelopeFields::default();
+        *fields = F::default();
+        read(structured_data(&outer)?, &mut inner, fields)?;
         id = outer.id().or(inner.event_id());
         customer = outer.subject().or(inner.customer_id());
         at = outer.time().or(inner.occurred_at());
@@ -44,21 +47,18 @@ pub(super) fn open<'a, F: Fields<'a>>(text: &'a str, record: &RawRecord<'a>) -> 
         customer = header(record, "ce_subject")?.unwrap_or(customer);
         at = header(record, "ce_time")?.unwrap_or(at);
     }
-    Ok((Common { event_id: id.id()?, customer: customer.id_opt()?.map(CustomerId), at: at.time()? }, fields))
+    Ok(Common { event_id: id.id()?, customer: customer.id_opt()?.map(CustomerId), at: at.time()? })
 }
 
 /// Sorts the fields of an object into the envelope's and the kind's.
-fn read<'a, F: Fields<'a>>(text: &'a str) -> Result<(EnvelopeFields<'a>, F), Fault> {
-    let mut envelope = EnvelopeFields::default();
-    let mut fields = F::default();
+fn read<'a>(text: &'a str, envelope: &mut EnvelopeFields<'a>, fields: &mut impl Fields<'a>) -> Result<(), Fault> {
     json::object(text, |name, value| match fields.place(name).or_else(|| envelope.place(name)) {
         Some(place) => put(place, name, value),
         None => Ok(()),
-    })?;
-    Ok((envelope, fields))
+    })
 }
 
-/// The `data` of a structured CloudEvent of the version that we read.
+/// The `data` of a structured `CloudEvents` event of the version that we read.
 fn structured_data<'a>(outer: &EnvelopeFields<'a>) -> Result<&'a str, Fault> {
     match outer.specversion().value {
         Value::Text("1.0") => {}

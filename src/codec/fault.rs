@@ -3,22 +3,22 @@
 use super::RawRecord;
 use crate::model::record::{Code, DeadLetter};
 
-/// A fault found in a record. Made on the error path only, so the sentence is written at once.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) code: Code,
-    pub(super) message: String,
-}
+/// A fault found in a record. Made on the error path only, so the sentence is written at once; boxed, so
+/// that a good result costs no more than itself.
+#[derive(Debug)]
+pub(super) struct Fault(Box<(Code, String)>);
 
 impl Fault {
     /// A fault with its sentence: lower case, no full stop, naming what was found and what is allowed.
+    #[cold]
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self(Box::new((code, message.into())))
     }
 
     /// The dead letter of `record`.
     pub(super) fn dead_letter(self, record: &RawRecord<'_>) -> DeadLetter {
-        DeadLetter::of(self.code, self.message, record.key, record.value)
+        let (code, message) = *self.0;
+        DeadLetter::of(code, message, record.key, record.value)
     }
 }
 

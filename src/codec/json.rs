@@ -117,16 +117,19 @@ impl<'a> Scanner<'a> {
         Self { text, bytes: text.as_bytes(), at: 0 }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn blank(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8, what: &str) -> Result<(), Fault> {
         if self.peek() != Some(byte) {
             return Err(self.broken(what));
@@ -142,6 +145,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A field's name, its colon and the blanks behind.
+    #[inline]
     fn name(&mut self) -> Result<Value<'a>, Fault> {
         if self.peek() != Some(b'"') {
             return Err(self.broken("a field name"));
@@ -154,6 +158,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The value that begins here.
+    #[inline]
     fn value(&mut self) -> Result<Value<'a>, Fault> {
         match self.peek() {
             Some(b'{' | b'[') => self.container(),
@@ -161,6 +166,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn scalar(&mut self) -> Result<Value<'a>, Fault> {
         match self.peek() {
             Some(b'"') => self.string(),
@@ -180,6 +186,7 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
+    #[inline]
     fn string(&mut self) -> Result<Value<'a>, Fault> {
         let quote = self.at;
         self.at += 1;
@@ -205,6 +212,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over characters that stand for themselves, eight bytes at a time.
+    #[inline]
     fn plain(&mut self) {
         while let Some(chunk) = self.bytes[self.at..].first_chunk::<8>() {
             let found = special(u64::from_le_bytes(*chunk));
@@ -241,9 +249,9 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         if self.peek() == Some(b'0') {
-            self.at += 1
+            self.at += 1;
         } else {
-            self.digits()?
+            self.digits()?;
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -272,20 +280,17 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut open = Open { objects: 0, depth: 1 };
         loop {
-            match self.peek() {
-                Some(bracket @ (b'{' | b'[')) => {
-                    open.push(bracket == b'{')?;
-                    self.at += 1;
-                    self.blank();
-                    if self.peek() != Some(open.closing()) {
-                        self.element(&open)?;
-                        continue;
-                    }
+            if let Some(bracket @ (b'{' | b'[')) = self.peek() {
+                open.push(bracket == b'{')?;
+                self.at += 1;
+                self.blank();
+                if self.peek() != Some(open.closing()) {
+                    self.element(&open)?;
+                    continue;
                 }
-                _ => {
-                    self.scalar()?;
-                    self.blank();
-                }
+            } else {
+                self.scalar()?;
+                self.blank();
             }
             if self.close(&mut open)? {
                 break;
@@ -377,8 +382,8 @@ fn special(chunk: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
     let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word;
-    let quote = zero_byte(chunk ^ (ONES * b'"' as u64));
-    let backslash = zero_byte(chunk ^ (ONES * b'\\' as u64));
+    let quote = zero_byte(chunk ^ (ONES * u64::from(b'"')));
+    let backslash = zero_byte(chunk ^ (ONES * u64::from(b'\\')));
     let control = chunk.wrapping_sub(ONES * 0x20) & !chunk;
     (quote | backslash | control) & TOPS
 }

@@ -42,7 +42,8 @@ fn event<'a, F: Fields<'a>>(
     record: &RawRecord<'a>,
     body: impl FnOnce(&Common, &F, &mut u8) -> Result<Body, Fault>,
 ) -> Result<Event, Fault> {
-    let (common, fields) = envelope::open::<F>(text, record)?;
+    let mut fields = F::default();
+    let common = envelope::open(text, record, &mut fields)?;
     let mut unknown_values = 0;
     let body = body(&common, &fields, &mut unknown_values)?;
     if common.customer.is_none() && !matches!(body, Body::Mention(_)) {

@@ -68,7 +68,9 @@ impl Load {
         line.close();
         if who.is_around(self.days(end)) && self.random.chance(0.8) {
             let early = self.random.within(HOUR_MS, 2 * DAY_MS);
-            self.plan(after(end, -early), index, What::Renew);
+            // Before the date begins with which the paid time ends.
+            let last = end.0.rem_euclid(DAY_MS);
+            self.plan(after(end, -last - early), index, What::Renew);
         }
     }
 

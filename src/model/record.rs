@@ -71,6 +71,26 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code, in order of declaration.
+    pub const ALL: [Self; 16] = [
+        Self::NullValue,
+        Self::TooLarge,
+        Self::InvalidUtf8,
+        Self::InvalidJson,
+        Self::TooDeep,
+        Self::NotAnObject,
+        Self::MissingField,
+        Self::WrongType,
+        Self::BadTime,
+        Self::BadAmount,
+        Self::UnknownCurrency,
+        Self::UnknownValue,
+        Self::OutOfRange,
+        Self::IdTooLong,
+        Self::Early,
+        Self::NotHome,
+    ];
+
     /// The code on the wire.
     pub const fn name(self) -> &'static str {
         match self {

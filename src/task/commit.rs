@@ -41,13 +41,7 @@ impl<B: Broker> Task<B> {
         Ok(())
     }
 
-    fn journal_record(
-        &self,
-        ranges: Ranges,
-        clock: EventTime,
-        wall: EventTime,
-        outputs: &[Output],
-    ) -> JournalRecord {
+    fn journal_record(&self, ranges: Ranges, clock: EventTime, wall: EventTime, outputs: &[Output]) -> JournalRecord {
         let rules = &self.setup.rules;
         JournalRecord {
             epoch: self.number,

@@ -78,7 +78,7 @@ impl<B: Broker> Task<B> {
     }
 
     /// How long to wait for records: the rest of the linger, or until a tick may be due.
-    fn wait(&mut self, draft: &Draft) -> Duration {
+    fn wait(&self, draft: &Draft) -> Duration {
         match draft.opened {
             _ if self.engine.is_behind() || self.is_done() => Duration::ZERO,
             Some(opened) => self.setup.epoch.linger.saturating_sub(opened.elapsed()),
@@ -102,10 +102,10 @@ impl<B: Broker> Task<B> {
     fn fill(&mut self, draft: &mut Draft) {
         let records = self.setup.epoch.records;
         let has_room = |draft: &Draft, records: usize| draft.records.len() < records && draft.bytes < EPOCH_BYTES;
-        self.intake.merge().pass(self.started.elapsed());
+        self.intake.merge_mut().pass(self.started.elapsed());
         self.caught_up |= self.intake.merge().clock().is_none();
         if self.setup.mode == TimeMode::Live && self.caught_up {
-            self.intake.merge().leave_out(self.setup.merge_hold);
+            self.intake.merge_mut().leave_out(self.setup.merge_hold);
             while has_room(draft, records / 2)
                 && let Some(next) = self.intake.take_left_out()
             {
@@ -118,13 +118,13 @@ impl<B: Broker> Task<B> {
         }
     }
 
-    fn is_past_until(&mut self) -> bool {
+    fn is_past_until(&self) -> bool {
         let next = self.intake.merge().next_time();
         self.setup.until.is_some_and(|until| next.is_some_and(|time| time > until))
     }
 
     /// The clock that the epoch would bring if it were fixed now.
-    fn next_clock(&mut self, draft: &Draft, wall: EventTime) -> EventTime {
+    fn next_clock(&self, draft: &Draft, wall: EventTime) -> EventTime {
         let open = self.intake.merge().clock();
         let clock = match self.setup.mode {
             TimeMode::Live => open.map_or(wall, |open| open.min(wall)),
@@ -142,7 +142,7 @@ impl<B: Broker> Task<B> {
     }
 
     /// Whether the epoch is to be carried out now.
-    fn is_closed(&mut self, draft: &Draft, clock: EventTime, stopping: bool) -> bool {
+    fn is_closed(&self, draft: &Draft, clock: EventTime, stopping: bool) -> bool {
         if let Some(opened) = draft.opened {
             let full = draft.records.len() >= self.setup.epoch.records || draft.bytes >= EPOCH_BYTES;
             return full || stopping || self.has_read_all() || opened.elapsed() >= self.setup.epoch.linger;
@@ -150,17 +150,13 @@ impl<B: Broker> Task<B> {
         if stopping {
             return false;
         }
-        let due = match self.setup.mode {
-            TimeMode::Live => clock.minus(self.setup.rules.lateness()),
-            TimeMode::Event => clock,
-        };
-        let has_work = self.engine.is_behind() || self.engine.next_deadline().is_some_and(|deadline| deadline <= due);
+        let has_work = self.engine.is_behind() || self.engine.next_deadline().is_some_and(|at| at <= clock);
         let moved = clock > self.clock;
         has_work || (moved && (self.has_read_all() || self.last_epoch.elapsed() >= HEARTBEAT))
     }
 
     /// With a time to stop at: whether every record up to it, of those there at the start, has been taken.
-    fn has_read_all(&mut self) -> bool {
+    fn has_read_all(&self) -> bool {
         if self.setup.until.is_none() {
             return false;
         }
@@ -169,7 +165,7 @@ impl<B: Broker> Task<B> {
     }
 
     /// Whether the time to stop at was reached and everything due by then was done.
-    fn is_done(&mut self) -> bool {
+    fn is_done(&self) -> bool {
         let reached = self.setup.until.is_some_and(|until| self.clock >= until);
         reached && self.has_read_all() && !self.engine.is_behind()
     }

@@ -87,7 +87,11 @@ impl Intake {
         self.early.insert((lane, offset));
     }
 
-    pub(super) fn merge(&mut self) -> &mut Merge {
+    pub(super) fn merge(&self) -> &Merge {
+        &self.merge
+    }
+
+    pub(super) fn merge_mut(&mut self) -> &mut Merge {
         &mut self.merge
     }
 

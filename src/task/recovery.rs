@@ -13,6 +13,7 @@ use super::{Task, TaskError};
 use crate::broker::Broker;
 use crate::clock;
 use crate::config::Start;
+use crate::engine::TimeMode;
 use crate::merge::Lane;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
@@ -21,6 +22,7 @@ impl<B: Broker> Task<B> {
     /// Brings the task to where its journal ends; a new app writes the journal's first record.
     pub(super) fn restore(&mut self) -> Result<(), TaskError> {
         // First the producer: once it is made, no other of its name can add to the journal.
+        let started = clock::now();
         self.init()?;
         let journal = self.read_journal()?;
         if journal.is_empty() {
@@ -28,7 +30,9 @@ impl<B: Broker> Task<B> {
         } else {
             self.replay(&journal)?;
         }
-        self.metrics.restored();
+        self.metrics.restored(&self.engine.stats(), started.elapsed());
+        self.setup.progress.applied(self.lanes.iter().map(|lane| (*lane, self.intake.position(*lane))));
+        self.setup.progress.restored(self.partition);
         Ok(())
     }
 
@@ -103,8 +107,12 @@ impl<B: Broker> Task<B> {
         }
         self.broker.read_from(&positions)?;
         // Without records, so that the positions stand even if the inputs' retention moves on before the first epoch.
-        let wall = clock::wall();
+        let wall = match self.setup.mode {
+            TimeMode::Live => clock::wall(),
+            TimeMode::Event => EventTime::MIN,
+        };
         self.commit(ranges, EventTime::MIN, wall, &[])?;
+        self.wall = wall;
         self.number = 1;
         tracing::info!(task = self.partition, partitions = self.lanes.len(), "started anew");
         Ok(())
@@ -119,7 +127,6 @@ impl<B: Broker> Task<B> {
             outputs.clear();
             records += self.redo(record, &mut outputs)?;
         }
-        self.metrics.replayed(&self.engine.stats());
         tracing::info!(
             task = self.partition,
             epochs = self.number,
@@ -191,7 +198,10 @@ impl<B: Broker> Task<B> {
             if draft.ranges().digest(lane) != range.digest {
                 let InputRange { from, to, .. } = range;
                 let topic = self.setup.topic(lane);
-                return Err(differs(format!("records in {topic} partition {} offsets {from} to {to}", range.partition)));
+                return Err(differs(format!(
+                    "records in {topic} partition {} offsets {from} to {to}",
+                    range.partition
+                )));
             }
         }
         let fixed = draft.fix(EventTime(record.clock_ms), EventTime(record.wall_ms));

@@ -10,7 +10,9 @@ pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::
     let mut found = false;
     for output in &replayed.outputs {
         let (time, what, evidence) = match output {
-            Output::Decision(it) if it.customer_id.as_str() == id => (it.occurred_at, sentence(&it.change), &it.evidence),
+            Output::Decision(it) if it.customer_id.as_str() == id => {
+                (it.occurred_at, sentence(&it.change), &it.evidence)
+            }
             Output::Alert(it) if it.customer_id.as_ref().is_some_and(|customer| customer.as_str() == id) => {
                 (it.occurred_at, format!("ALERT {} ({})", it.name, it.severity), &it.evidence)
             }
@@ -39,9 +41,15 @@ pub(crate) fn sentence(change: &Change) -> String {
         Change::Revoked { programme, reason, .. } => format!("REVOKED {programme} ({reason})"),
         Change::Changed { programme, reason, from, to, .. } => {
             let tier = |tier: &Option<compact_str::CompactString>| tier.as_deref().unwrap_or("no tier").to_owned();
-            if from == to { format!("KEPT {programme}") } else { format!("CHANGED {programme}: {} to {} ({reason})", tier(from), tier(to)) }
+            if from == to {
+                format!("KEPT {programme}")
+            } else {
+                format!("CHANGED {programme}: {} to {} ({reason})", tier(from), tier(to))
+            }
         }
-        Change::Expiring { programme, valid_until, .. } => format!("EXPIRING {programme}, ends {valid_until} unless it holds again"),
+        Change::Expiring { programme, valid_until, .. } => {
+            format!("EXPIRING {programme}, ends {valid_until} unless it holds again")
+        }
         Change::Entered { label, .. } => format!("is now `{label}`"),
         Change::Left { label, .. } => format!("is no longer `{label}`"),
     }

@@ -1,0 +1,284 @@
+//! One app in this process: checks the cluster, starts a thread a task, and waits for them.
+//!
+//! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::broker::BrokerError;
+use crate::broker::cluster::{Cluster, ClusterError, Wanted};
+use crate::broker::kafka::Kafka;
+use crate::codec::output::Wire;
+use crate::config::Config;
+use crate::engine::TimeMode;
+use crate::merge::Lane;
+use crate::metrics::{self, TaskMetrics};
+use crate::model::event::Kind;
+use crate::model::time::EventTime;
+use crate::rules::ruleset::Ruleset;
+use crate::task::progress::Progress;
+use crate::task::{Setup, Task, TaskError};
+
+/// Why an app did not start. Each message is one sentence with its remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    #[error("topic {topic} (inputs.{}) does not exist: create it, or correct its name", .kind.name())]
+    MissingTopic { kind: Kind, topic: String },
+    #[error(
+        "topic {topic} has {partitions} partitions, which is no multiple of `tasks: {tasks}`: choose a divisor of each \
+         input's partition count"
+    )]
+    Indivisible { topic: String, partitions: u32, tasks: u32 },
+    #[error(
+        "{journal} has {partitions} partitions, `tasks` says {tasks}: the count is fixed when an app starts; say `tasks: {partitions}`, or start anew under another `app`"
+    )]
+    JournalPartitions { journal: String, partitions: u32, tasks: u32 },
+    #[error("a time to stop at needs `time: event`: in `live`, time is the clock's")]
+    UntilInLive,
+}
+
+impl StartError {
+    /// Whether the configuration is at fault, rather than the world it meets.
+    pub const fn is_configuration(&self) -> bool {
+        matches!(self, Self::Indivisible { .. } | Self::JournalPartitions { .. } | Self::UntilInLive)
+    }
+}
+
+/// A running app. Dropping it asks it to stop; [`Running::join`] waits.
+pub struct Running {
+    setup: Arc<Setup>,
+    tasks: Vec<JoinHandle<()>>,
+    ended: Receiver<(u32, Result<(), TaskError>)>,
+    /// Dropped to wake the thread that watches the lag.
+    watched: Option<Sender<()>>,
+    watch: Option<JoinHandle<()>>,
+}
+
+/// Starts an app that runs until stopped.
+///
+/// # Errors
+/// What must be put right first.
+pub fn start(config: &Config, rules: Arc<Ruleset>) -> Result<Running, StartError> {
+    start_until(config, rules, None)
+}
+
+/// Starts an app that, with a time to stop at, ends once every partition has reached the end that it has now and
+/// deadlines up to that time have fired.
+///
+/// # Errors
+/// What must be put right first.
+pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Result<Running, StartError> {
+    if until.is_some() && config.time == TimeMode::Live {
+        return Err(StartError::UntilInLive);
+    }
+    let cluster = Cluster::connect(&config.kafka, &config.app, PATIENCE)?;
+    let lanes = lanes(config, &cluster)?;
+    make_topics(config, &cluster)?;
+    let setup = Arc::new(setup(config, rules, until, &lanes));
+    let (report, ended) = mpsc::channel();
+    let mut tasks = Vec::new();
+    for partition in 0..config.tasks {
+        let own = lanes.iter().filter(|lane| lane.1 % config.tasks == partition).copied().collect();
+        let task = Task::new(&setup, partition, Kafka::open(config, partition)?, own, TaskMetrics::new(partition));
+        tasks.push(spawn(task, partition, report.clone()));
+    }
+    let (watched, wake) = mpsc::channel();
+    let watch = {
+        let setup = Arc::clone(&setup);
+        std::thread::Builder::new().name("lag".to_owned()).spawn(move || watch_lag(&setup, &cluster, &wake))
+    };
+    Ok(Running { setup, tasks, ended, watched: Some(watched), watch: watch.ok() })
+}
+
+fn spawn(task: Task<Kafka>, partition: u32, report: Sender<(u32, Result<(), TaskError>)>) -> JoinHandle<()> {
+    let body = move || {
+        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| task.run()));
+        let result = ran.unwrap_or(Err(TaskError::Panicked { partition }));
+        // Nobody listens once the app was dropped.
+        let _ = report.send((partition, result));
+    };
+    std::thread::Builder::new().name(format!("task-{partition}")).spawn(body).expect("the system has room for a thread")
+}
+
+/// Every partition of every input, checked against the task count.
+fn lanes(config: &Config, cluster: &Cluster) -> Result<Vec<Lane>, StartError> {
+    let mut lanes = Vec::new();
+    for (kind, topic) in &config.inputs {
+        let (kind, topic) = (*kind, topic.clone());
+        let Some(partitions) = cluster.partitions(&topic)? else {
+            return Err(StartError::MissingTopic { kind, topic });
+        };
+        if partitions % config.tasks != 0 {
+            return Err(StartError::Indivisible { topic, partitions, tasks: config.tasks });
+        }
+        lanes.extend((0..partitions).map(|partition| (kind, partition)));
+    }
+    Ok(lanes)
+}
+
+/// Makes the journal and the output topics where they are missing.
+fn make_topics(config: &Config, cluster: &Cluster) -> Result<(), StartError> {
+    let (journal, tasks) = (config.journal(), config.tasks);
+    if let Some(partitions) = cluster.partitions(&journal)?
+        && partitions != tasks
+    {
+        return Err(StartError::JournalPartitions { journal, partitions, tasks });
+    }
+    // A restart reads the journal from its beginning, so none of it may expire.
+    let kept = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
+    let large = [("max.message.bytes", "17825792")];
+    let wanted = [
+        Wanted { topic: &journal, partitions: tasks, settings: &kept },
+        Wanted { topic: &config.outputs.events, partitions: tasks, settings: &[] },
+        Wanted { topic: &config.outputs.alerts, partitions: tasks, settings: &[] },
+        Wanted { topic: &config.outputs.dlq, partitions: tasks, settings: &large },
+    ];
+    Ok(cluster.create_missing(&wanted)?)
+}
+
+fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, lanes: &[Lane]) -> Setup {
+    let topic = |kind: Kind| config.inputs.get(&kind).cloned().unwrap_or_else(|| kind.name().to_owned());
+    Setup {
+        app: config.app.clone(),
+        journal: config.journal(),
+        tasks: config.tasks,
+        mode: config.time,
+        start: config.start,
+        epoch: config.epoch,
+        merge_hold: config.merge_hold,
+        brake: config.brake,
+        outputs: config.outputs.clone(),
+        wire: Wire {
+            ruleset: rules.name().to_owned(),
+            hash: rules.hash().to_owned(),
+            run_id: None,
+            origin: "live",
+            topics: Kind::ALL.map(topic),
+        },
+        rules,
+        until,
+        progress: Progress::new(config.tasks, lanes.iter().copied()),
+        stop: Arc::new(AtomicBool::new(false)),
+    }
+}
+
+impl Running {
+    /// Asks every task to commit what it has taken and end.
+    pub fn stop(&self) {
+        self.setup.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// A switch that stops the app from elsewhere: set it to true.
+    pub fn switch(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.setup.stop)
+    }
+
+    /// Whether it serves, from any thread.
+    pub fn health(&self) -> Health {
+        Health { setup: Arc::clone(&self.setup) }
+    }
+
+    /// Waits until every task has ended. The first that fails stops the others.
+    ///
+    /// # Errors
+    /// Why the first task failed.
+    pub fn join(mut self) -> Result<(), TaskError> {
+        let mut outcome = Ok(());
+        for _ in 0..self.tasks.len() {
+            let Ok((task, result)) = self.ended.recv() else { break };
+            if let Err(error) = result {
+                self.stop();
+                match &outcome {
+                    Ok(()) => outcome = Err(error),
+                    Err(_) => tracing::warn!(task, %error, "this task stopped too"),
+                }
+            }
+        }
+        for task in self.tasks.drain(..) {
+            // A task's panic was caught and reported.
+            let _ = task.join();
+        }
+        drop(self.watched.take());
+        if let Some(watch) = self.watch.take() {
+            let _ = watch.join();
+        }
+        outcome
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Tells whether the app serves.
+#[derive(Clone)]
+pub struct Health {
+    setup: Arc<Setup>,
+}
+
+impl Health {
+    /// What keeps the app from serving; `None` when it does.
+    pub fn unready(&self) -> Option<String> {
+        let progress = &self.setup.progress;
+        if self.setup.stop.load(Ordering::Relaxed) {
+            return Some("stopping".to_owned());
+        }
+        if !progress.all_restored() {
+            return Some("replaying the journal".to_owned());
+        }
+        match progress.lag() {
+            None => Some("the lag is not known yet".to_owned()),
+            Some(lag) if lag > READY_LAG => Some(format!("{lag} records behind, ready below {READY_LAG}")),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Asks now and then how far the inputs are ahead, until woken for good.
+fn watch_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) {
+    loop {
+        let mut total = Some(0);
+        for kind in Kind::ALL {
+            let positions: Vec<_> = setup.progress.positions().filter(|(lane, _)| lane.0 == kind).collect();
+            if positions.is_empty() {
+                continue;
+            }
+            let topic = &setup.wire.topics[kind as usize];
+            let mut lag = Some(0);
+            for ((_, partition), position) in positions {
+                let ahead = cluster.offsets(topic, partition).ok().map(|kept| kept.end.saturating_sub(position));
+                lag = lag.zip(ahead).map(|(sum, ahead)| sum + ahead);
+            }
+            if let Some(lag) = lag {
+                metrics::lag(kind, lag);
+            }
+            total = total.zip(lag).map(|(sum, lag)| sum + lag);
+        }
+        if let Some(total) = total.filter(|_| setup.progress.all_restored()) {
+            setup.progress.set_lag(total);
+        }
+        let pause = if setup.progress.lag().is_some() { LAG_EVERY } else { FIRST_LAG };
+        if wake.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
+/// How long an unreachable broker is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Records behind at which the app still counts as serving.
+const READY_LAG: u64 = 100_000;
+
+const LAG_EVERY: Duration = Duration::from_secs(5);
+const FIRST_LAG: Duration = Duration::from_millis(250);

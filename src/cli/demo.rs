@@ -1,0 +1,210 @@
+//! `vipstream demo`: the whole service on one screen, with nothing installed.
+//!
+//! The client library brings a broker that speaks Kafka's protocol inside this process. Traffic of a made-up
+//! shop goes into its topics, the very task loop of `run` decides, and what is shown is read from the output
+//! topics as any subscriber would read them. The first fourteen months go through at full speed; from then on
+//! event time runs fast but watchable, so that orders leave their windows before one's eyes.
+
+mod feeder;
+mod news;
+mod reader;
+mod screen;
+mod tally;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use jiff::tz::TimeZone;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use crate::app;
+use crate::clock;
+use crate::config::Config;
+use crate::load::Shape;
+use crate::model::event::Kind;
+use crate::model::time::EventTime;
+use crate::rules::ruleset::Ruleset;
+use crate::task::TaskError;
+
+use super::Usage;
+use super::load::default_topic;
+use super::run::stop_on_signal;
+use feeder::Feeder;
+use news::News;
+use reader::Reader;
+use screen::{Lines, Screen, Watching};
+use tally::Tally;
+
+/// See it at work: a made-up shop, real decisions, Kafka topics, nothing to install.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Stop after so many seconds; without it, at Ctrl-C
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: Option<u64>,
+    /// Another seed, another shop
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Your own rules instead of the shop's
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let rules = Arc::new(rules(args.rules.as_deref())?);
+    let zone = TimeZone::get(rules.calendar.zone()).context("the rules' timezone")?;
+    let quit = Arc::new(AtomicBool::new(false));
+    stop_on_signal(Arc::clone(&quit)).context("signals cannot be received")?;
+    let ends = args.seconds.map(|seconds| clock::now() + Duration::from_secs(seconds));
+
+    let cluster = cluster()?;
+    let bootstrap = cluster.bootstrap_servers();
+    let shape = shape(args.seed);
+    let live_from = EventTime(shape.start.0 + HISTORY_DAYS * DAY_MS);
+    let watching = Watching {
+        bootstrap: bootstrap.clone(),
+        rules: args.rules.as_ref().map_or_else(|| SHOP_NAME.to_owned(), |path| path.display().to_string()),
+        customers: shape.customers,
+        day: DAY,
+    };
+    let mut view: Box<dyn View> = if std::io::stdout().is_terminal() {
+        Box::new(Screen::open(watching)?)
+    } else {
+        Box::new(Lines::open(&watching)?)
+    };
+    // The history lies in the topics before the tasks start, as it would where the service is new.
+    let mut feeder = Feeder::start(&bootstrap, shape, live_from, DAY)?;
+    let tasks = Tasks::start(&bootstrap, rules)?;
+    let mut reader = Reader::open(&bootstrap, zone)?;
+    let mut tally = Tally::default();
+    while !quit.load(Ordering::Relaxed) && ends.is_none_or(|ends| clock::now() < ends) && !tasks.has_ended() {
+        feeder.check()?;
+        for news in reader.news(FRAME)? {
+            tally.count(&news);
+            if news.at >= live_from && !news.what.is_label() {
+                view.tell(&news)?;
+            }
+        }
+        tally.sent = feeder.sent();
+        view.draw(&tally, clock::now())?;
+    }
+    feeder.stop()?;
+    tasks.stop()?;
+    view.close(&tally)?;
+    Ok(())
+}
+
+/// The service itself, as `run` starts it.
+struct Tasks {
+    switch: Arc<AtomicBool>,
+    ended: JoinHandle<Result<(), TaskError>>,
+}
+
+impl Tasks {
+    fn start(bootstrap: &str, rules: Arc<Ruleset>) -> anyhow::Result<Self> {
+        let running = app::start(&config(bootstrap)?, rules)?;
+        let switch = running.switch();
+        let ended = std::thread::Builder::new().name("tasks".to_owned()).spawn(move || running.join());
+        Ok(Self { switch, ended: ended.context("cannot start the tasks")? })
+    }
+
+    /// Whether they ended by themselves: they failed.
+    fn has_ended(&self) -> bool {
+        self.ended.is_finished()
+    }
+
+    /// Ends them, and says why if they had failed.
+    fn stop(self) -> anyhow::Result<()> {
+        self.switch.store(true, Ordering::Relaxed);
+        self.ended.join().map_err(|_| anyhow!("the tasks' thread panicked"))?.context("the tasks failed")
+    }
+}
+
+/// How what happens is shown.
+trait View {
+    /// Takes in one decision or alert.
+    fn tell(&mut self, news: &News) -> std::io::Result<()>;
+    /// Shows the state of things.
+    fn draw(&mut self, tally: &Tally, now: Instant) -> std::io::Result<()>;
+    /// Ends with a summary.
+    fn close(&mut self, tally: &Tally) -> std::io::Result<()>;
+}
+
+fn rules(path: Option<&Path>) -> anyhow::Result<Ruleset> {
+    let (file, text) = match path {
+        Some(path) => {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| Usage(format!("{file}: cannot read: {error}")))?;
+            (file, text)
+        }
+        None => (SHOP_NAME.to_owned(), SHOP.to_owned()),
+    };
+    Ruleset::parse(&file, &text).map_err(|problems| {
+        let list: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+        Usage(format!("{} problems{list}", problems.len())).into()
+    })
+}
+
+/// A broker of Kafka's protocol inside this process, with the demo's topics.
+fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
+    let cluster = MockCluster::new(1).context("cannot start the broker")?;
+    let inputs = Kind::ALL.map(default_topic);
+    for topic in inputs.into_iter().chain([EVENTS, ALERTS, DEAD_LETTERS, JOURNAL]) {
+        cluster.create_topic(topic, PARTITIONS, 1).with_context(|| format!("cannot create topic {topic}"))?;
+    }
+    Ok(cluster)
+}
+
+/// The configuration that a file would hold.
+fn config(bootstrap: &str) -> anyhow::Result<Config> {
+    let inputs: String =
+        Kind::ALL.iter().map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(*kind))).collect();
+    let text = format!(
+        "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\" }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
+         time: event\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, dlq: {DEAD_LETTERS} }}\n"
+    );
+    Config::parse("demo", &text, Path::new(""), []).map_err(|problems| {
+        let list: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+        anyhow!("the demo's configuration{list}")
+    })
+}
+
+/// A small shop with much going on: over a year of history, then far more days than anybody watches.
+fn shape(seed: u64) -> Shape {
+    let mix = "purchase=66,csat=12,mention=8,referral=8,presence=6".parse().expect("a mix of known kinds");
+    Shape {
+        seed,
+        events: EVENTS_A_DAY * DAYS,
+        customers: 600,
+        span: Duration::from_hours(24 * DAYS),
+        mix,
+        profiles: 1.0,
+        ..Shape::default()
+    }
+}
+
+const SHOP_NAME: &str = "deploy/examples/shop.yaml";
+const SHOP: &str = include_str!("../../deploy/examples/shop.yaml");
+const APP: &str = "demo";
+const JOURNAL: &str = "demo.journal";
+const EVENTS: &str = "vip.events";
+const ALERTS: &str = "vip.alerts";
+const DEAD_LETTERS: &str = "vip.dlq";
+/// Of every topic, hence also tasks.
+const PARTITIONS: i32 = 2;
+/// Long enough that orders leave the windows of a year from the first moment.
+const HISTORY_DAYS: i64 = 430;
+/// Twenty years: more than half an hour of watching at [`DAY`].
+const DAYS: u64 = 7_300;
+const EVENTS_A_DAY: u64 = 90;
+/// How long a day takes.
+const DAY: Duration = Duration::from_millis(400);
+const DAY_MS: i64 = 86_400_000;
+/// How often the screen is drawn.
+const FRAME: Duration = Duration::from_millis(100);

@@ -1,0 +1,202 @@
+//! A small shop on Kafka: its topics, its rules, its traffic, and what `replay` makes of the same records.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use vipstream::config::Config;
+use vipstream::load::{Generated, Load, Shape};
+use vipstream::model::event::Kind;
+use vipstream::model::time::EventTime;
+use vipstream::replay::replay_memory;
+use vipstream::rules::ruleset::Ruleset;
+
+use crate::{kafka, topics};
+
+pub const PARTITIONS: i32 = 4;
+
+/// The shop of one test: topics of its own.
+pub struct Shop {
+    pub app: String,
+    pub bootstrap: String,
+    kinds: Vec<Kind>,
+    /// By kind, in the order sent.
+    sent: Mutex<BTreeMap<Kind, Vec<Vec<u8>>>>,
+}
+
+/// What was decided, as compared: without what says how it was come by.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decided {
+    pub decisions: Vec<String>,
+    pub alerts: Vec<String>,
+}
+
+impl Shop {
+    /// Makes the input topics.
+    pub fn open() -> Self {
+        let shop = Self {
+            app: kafka::unique("shop"),
+            bootstrap: kafka::bootstrap().to_owned(),
+            kinds: vec![Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Presence, Kind::Customer],
+            sent: Mutex::default(),
+        };
+        for kind in &shop.kinds {
+            topics::create(&shop.bootstrap, &shop.input(*kind), PARTITIONS);
+        }
+        shop
+    }
+
+    pub fn input(&self, kind: Kind) -> String {
+        format!("{}.{}", self.app, kind.name())
+    }
+
+    pub fn output(&self, name: &str) -> String {
+        format!("{}.out.{name}", self.app)
+    }
+
+    /// The rules, under the app's name: it enters the identity of outputs, as the app does.
+    pub fn rules_text(&self) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/shop.yaml");
+        let text = std::fs::read_to_string(path).expect("the example rules");
+        text.replace("ruleset: shop", &format!("ruleset: {}", self.app))
+    }
+
+    pub fn rules(&self) -> Arc<Ruleset> {
+        Arc::new(Ruleset::parse("rules.yaml", &self.rules_text()).expect("the example rules are in order"))
+    }
+
+    /// The configuration with `more` lines at its end.
+    pub fn config_text(&self, more: &str) -> String {
+        let mut text = format!(
+            "app: {}\nkafka: {{ bootstrap.servers: \"{}\" }}\nrules: rules.yaml\ninputs:\n",
+            self.app, self.bootstrap
+        );
+        for kind in &self.kinds {
+            text += &format!("  {}: {{ topic: {} }}\n", kind.name(), self.input(*kind));
+        }
+        text += &format!(
+            "outputs: {{ events: {}, alerts: {}, dlq: {} }}\n{more}\n",
+            self.output("events"),
+            self.output("alerts"),
+            self.output("dlq")
+        );
+        text
+    }
+
+    pub fn config(&self, more: &str) -> Config {
+        Config::parse("vipstream.yaml", &self.config_text(more), Path::new("."), []).expect("a configuration in order")
+    }
+
+    /// Believable traffic in order of time.
+    pub fn traffic(&self, events: u64) -> Vec<Generated> {
+        let shape = Shape { seed: 7, events, customers: 120, span: Duration::from_hours(24 * 400), ..Shape::default() };
+        let mut load = Load::new(shape.flawless());
+        let mut records = Vec::new();
+        let mut record = Generated::default();
+        while load.next_into(&mut record) {
+            if self.kinds.contains(&record.kind) {
+                records.push(record.clone());
+            }
+        }
+        records
+    }
+
+    /// Sends the traffic, keyed by customer.
+    pub fn fill(&self, traffic: &[Generated]) {
+        let producer = topics::producer(&self.bootstrap);
+        let mut sent = self.sent.lock().expect("no test panics while it sends");
+        for record in traffic {
+            let key = record.key.as_ref().map_or(&b"unknown"[..], |id| id.as_str().as_bytes());
+            topics::send(&producer, &self.input(record.kind), None, Some(key), Some(&record.json));
+            sent.entry(record.kind).or_default().push(record.json.clone());
+        }
+        topics::flush(&producer);
+    }
+
+    /// A time past the last event by so much that every deadline has come.
+    pub fn until(&self) -> EventTime {
+        EventTime(1_798_761_600_000)
+    }
+
+    /// Runs the app in this process until it has read everything.
+    pub fn run_to_the_end(&self) {
+        let config = self.config("time: event\ntasks: 2");
+        let running = vipstream::app::start_until(&config, self.rules(), Some(self.until())).expect("a start");
+        running.join().expect("a run without fault");
+    }
+
+    /// What `replay` makes of everything sent, time ending with the last event.
+    pub fn replayed_without_end(&self) -> Decided {
+        self.replay(None)
+    }
+
+    /// What `replay` makes of everything sent.
+    pub fn replayed(&self) -> Decided {
+        self.replay(Some(self.until()))
+    }
+
+    fn replay(&self, until: Option<EventTime>) -> Decided {
+        let sent = self.sent.lock().expect("no test panics while it sends");
+        let inputs: Vec<(Kind, Vec<Vec<u8>>)> = sent.iter().map(|(kind, lines)| (*kind, lines.clone())).collect();
+        let topics = replay_memory(&self.rules_text(), &inputs, until);
+        let lines = |topic: &str| {
+            let lines = topics.get(topic).into_iter().flatten();
+            sorted(lines.map(|line| serde_json::from_str(line).expect("JSON")))
+        };
+        Decided { decisions: lines("vip.events"), alerts: lines("vip.alerts") }
+    }
+
+    /// What committed readers see of the app's outputs.
+    pub fn decided(&self) -> Decided {
+        let lines = |name| sorted(topics::read_all(&self.bootstrap, &self.output(name)).iter().map(topics::Read::json));
+        Decided { decisions: lines("events"), alerts: lines("alerts") }
+    }
+
+    /// Each customer's decisions carry the numbers 1, 2, 3, ...: one lost or doubled would show.
+    pub fn assert_sequences_without_gap(&self) {
+        let mut sequences: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for decision in topics::read_all(&self.bootstrap, &self.output("events")) {
+            let decision = decision.json();
+            let customer = decision["customer_id"].as_str().expect("a customer").to_owned();
+            sequences.entry(customer).or_default().push(decision["status_seq"].as_u64().expect("a number"));
+        }
+        assert!(sequences.len() > 20, "{} customers", sequences.len());
+        for (customer, mut found) in sequences {
+            found.sort_unstable();
+            assert!(found.iter().copied().eq(1..=found.len() as u64), "{customer}: {found:?}");
+        }
+    }
+
+    /// Compares line by line, so that a difference is found.
+    pub fn assert_decided(&self, expected: &Decided) {
+        let found = self.decided();
+        for (found, expected) in [(&found.decisions, &expected.decisions), (&found.alerts, &expected.alerts)] {
+            for (found, expected) in found.iter().zip(expected) {
+                assert_eq!(found, expected);
+            }
+            assert_eq!(found.len(), expected.len());
+        }
+    }
+}
+
+fn sorted(values: impl Iterator<Item = Value>) -> Vec<String> {
+    let mut lines: Vec<String> = values.map(comparable).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// An output without what depends on where it came from: positions, and the run.
+pub fn comparable(mut value: Value) -> String {
+    let fields = value.as_object_mut().expect("an object");
+    for name in ["trigger", "decided_at", "run_id", "origin"] {
+        fields.shift_remove(name);
+    }
+    for rows in ["evidence", "missing"] {
+        for row in fields.get_mut(rows).and_then(Value::as_array_mut).into_iter().flatten() {
+            row.as_object_mut().expect("a row").shift_remove("sample");
+        }
+    }
+    value.to_string()
+}

@@ -1,0 +1,117 @@
+//! Topics of a test: made, filled and read as a user's own tools would.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::FromClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A record read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Read {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(self.value.as_deref().expect("a value")).expect("JSON")
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn client(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    config
+}
+
+/// Makes a topic.
+pub fn create(bootstrap: &str, topic: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().expect("an admin client");
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1))
+        .set("retention.ms", "-1")
+        .set("max.message.bytes", "17825792");
+    let options = AdminOptions::new().operation_timeout(Some(ANSWER));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let made = runtime.block_on(admin.create_topics(&[new], &options)).expect("an answer");
+    made.into_iter().for_each(|topic| drop(topic.expect("a new topic")));
+}
+
+/// A producer that spreads keys as the Java client does.
+pub fn producer(bootstrap: &str) -> BaseProducer {
+    let mut config = client(bootstrap);
+    config.set("partitioner", "murmur2_random").set("enable.idempotence", "true").set("linger.ms", "5");
+    config.set("message.max.bytes", "16800000");
+    BaseProducer::from_config(&config).expect("a producer")
+}
+
+/// Sends a record; the partition is the key's, unless said.
+pub fn send(producer: &BaseProducer, topic: &str, partition: Option<i32>, key: Option<&[u8]>, value: Option<&[u8]>) {
+    let mut record = BaseRecord::<[u8], [u8]>::to(topic).headers(OwnedHeaders::new());
+    record.partition = partition;
+    record.key = key;
+    record.payload = value;
+    producer.send(record).map_err(|(error, _)| error).expect("room in the queue");
+}
+
+/// Waits until everything sent has arrived.
+pub fn flush(producer: &BaseProducer) {
+    producer.flush(ANSWER).expect("everything sent arrives");
+}
+
+/// Everything committed in a topic by now, partition by partition.
+pub fn read_all(bootstrap: &str, topic: &str) -> Vec<Read> {
+    let consumer: BaseConsumer = client(bootstrap)
+        .set("group.id", "reader")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .create()
+        .expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("metadata");
+    let partitions = metadata.topics()[0].partitions().len();
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        let partition = i32::try_from(partition).expect("few partitions");
+        list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
+    }
+    consumer.assign(&list).expect("an assignment");
+    let mut read = Vec::new();
+    let mut ends = 0;
+    while ends < partitions {
+        match consumer.poll(ANSWER).expect("the broker answers") {
+            Ok(message) => read.push(Read {
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                headers: message.headers().map(|headers| headers.iter().map(header).collect()).unwrap_or_default(),
+            }),
+            Err(KafkaError::PartitionEOF(_)) => ends += 1,
+            Err(error) => panic!("{topic}: {error}"),
+        }
+    }
+    read
+}
+
+/// How many offsets a topic has in all, markers included; 0 where there is none yet.
+pub fn end(bootstrap: &str, topic: &str) -> i64 {
+    let consumer: BaseConsumer = client(bootstrap).create().expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("metadata");
+    let partitions = metadata.topics()[0].partitions();
+    partitions.iter().map(|it| consumer.fetch_watermarks(topic, it.id(), ANSWER).expect("watermarks").1).sum()
+}
+
+fn header(header: rdkafka::message::Header<'_, &[u8]>) -> (String, String) {
+    (header.key.to_owned(), String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned())
+}
