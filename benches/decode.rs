@@ -10,7 +10,11 @@ use serde::Deserialize;
 use vipstream::codec::{RawRecord, decode};
 use vipstream::model::event::Kind;
 
+#[path = "support/stamp.rs"]
+mod stamp;
+
 fn main() {
+    println!("{}", stamp::stamp());
     println!("load: {RECORDS} records, 60 % purchase, 15 % presence, 10 % csat, 10 % mention, 5 % referral");
     divan::main();
 }

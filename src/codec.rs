@@ -33,13 +33,13 @@ pub const MAX_VALUE_BYTES: usize = 1 << 20;
 pub struct RawRecord<'a> {
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    /// CloudEvents binary mode lies here.
+    /// The binary mode of `CloudEvents` lies here.
     pub headers: &'a [(&'a str, &'a [u8])],
     /// Kafka's time of the record: when a customer was forgotten, which a null value cannot say.
     pub timestamp: Option<EventTime>,
 }
 
-/// Decodes one record of an input: plain JSON, CloudEvents binary or structured.
+/// Decodes one record of an input: plain JSON, `CloudEvents` binary or structured.
 ///
 /// # Errors
 /// What cannot be read or breaks the contract is a dead letter with its code, a sentence and its bytes.
@@ -73,13 +73,12 @@ fn forget(record: &RawRecord<'_>) -> Result<Event, Fault> {
         let message = format!("the key is {} bytes long; at most {MAX_ID_BYTES} are allowed for an id", id.len());
         return Err(Fault::new(Code::IdTooLong, message));
     }
-    Ok(Event {
-        event_id: id.into(),
-        customer: Some(CustomerId::from(id)),
-        at: record.timestamp.unwrap_or(EventTime::MIN),
-        body: Body::Forget,
-        unknown_values: 0,
-    })
+    let at = record.timestamp.unwrap_or(EventTime::MIN);
+    let at = time::checked(at.0).map_err(|_| {
+        let message = format!("the record's timestamp is {}; a time lies from 1970-01-01 to 2500-01-01", at.0);
+        Fault::new(Code::BadTime, message)
+    })?;
+    Ok(Event { event_id: id.into(), customer: Some(CustomerId::from(id)), at, body: Body::Forget, unknown_values: 0 })
 }
 
 #[cfg(test)]

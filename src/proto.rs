@@ -4,4 +4,5 @@
 //! that building needs neither `protoc` nor a build script; `tests/proto.rs` generates it anew and compares.
 
 #[rustfmt::skip]
+#[expect(clippy::doc_markdown, reason = "the generator's own comments")]
 pub mod v1;

@@ -175,6 +175,7 @@ impl<B: Broker> Task<B> {
         self.clock = clock;
         self.wall = wall;
         self.last_epoch = crate::clock::now();
+        tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?opened.elapsed(), %clock, "epoch committed");
         self.setup.progress.applied(positions);
         self.metrics.epoch(&EpochDone {
             records,
@@ -192,3 +193,6 @@ impl<B: Broker> Task<B> {
         format!("{}-{}", self.setup.app, self.partition)
     }
 }
+
+#[cfg(test)]
+mod tests;

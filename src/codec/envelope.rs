@@ -1,6 +1,6 @@
-//! What is around a kind's own fields: plain JSON, a structured CloudEvent or one in binary mode.
+//! What is around a kind's own fields: plain JSON, a structured `CloudEvents` event or one in binary mode.
 //!
-//! All three end in the same [`Common`] and the same fields. An attribute of the CloudEvent holds before
+//! All three end in the same [`Common`] and the same fields. An attribute of `CloudEvents` holds before
 //! a field of the same meaning in its data; where the attribute is absent the field may stand in for it.
 
 use compact_str::CompactString;
@@ -58,7 +58,7 @@ fn read<'a>(text: &'a str, envelope: &mut EnvelopeFields<'a>, fields: &mut impl 
     })
 }
 
-/// The `data` of a structured CloudEvent of the version that we read.
+/// The `data` of a structured `CloudEvents` event of the version that we read.
 fn structured_data<'a>(outer: &EnvelopeFields<'a>) -> Result<&'a str, Fault> {
     match outer.specversion().value {
         Value::Text("1.0") => {}

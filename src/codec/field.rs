@@ -107,7 +107,7 @@ impl<'a> Field<'a> {
         let number = match text.parse::<i64>() {
             Ok(number) => Some(number),
             // `3.0` and `1e3` are whole numbers too.
-            Err(_) => whole(text).ok_or_else(|| self.wrong("a whole number"))?,
+            Err(_) => whole(text).map_err(|_| self.wrong("a whole number"))?,
         };
         match number.filter(|number| allowed.contains(number)) {
             Some(number) => Ok(Some(number)),
@@ -237,14 +237,15 @@ impl<'a> Field<'a> {
 
     /// A value of a closed list that may be absent; one unknown to this build is absent too, and counted.
     pub(super) fn choice_opt<E: Named>(self, unknown: &mut u8) -> Result<Option<E>, Fault> {
-        let value = self.str_opt()?.map(|word| E::from_name(&word));
-        Ok(counted(value, unknown))
+        let Some(word) = self.str_opt()? else { return Ok(None) };
+        Ok(counted(E::from_name(&word), unknown))
     }
 
     /// As [`Field::choice_opt`], for a list whose values stay words.
     pub(super) fn word_opt(self, allowed: &[&str], unknown: &mut u8) -> Result<Option<CompactString>, Fault> {
-        let value = self.str_opt()?.map(|word| allowed.contains(&&*word).then(|| CompactString::from(word)));
-        Ok(counted(value, unknown))
+        let Some(word) = self.str_opt()? else { return Ok(None) };
+        let known = allowed.contains(&&*word);
+        Ok(counted(known.then(|| CompactString::from(word)), unknown))
     }
 
     /// The text of an object that may be absent.
@@ -314,21 +315,22 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The whole number that digits in another form stand for; inner `None`: beyond 64 bits.
-fn whole(text: &str) -> Option<Option<i64>> {
+/// The whole number that digits in another form stand for; `None` where it is beyond 64 bits.
+fn whole(text: &str) -> Result<Option<i64>, DecimalError> {
     match decimal::parse(text) {
-        Ok(number) if number.is_integer() => Some(i64::try_from(number).ok()),
-        Err(DecimalError::NotExact) if !text.contains(['.', 'e', 'E']) => Some(None),
-        _ => None,
+        Ok(number) if number.is_integer() => Ok(i64::try_from(number).ok()),
+        Err(DecimalError::NotExact) if !text.contains(['.', 'e', 'E']) => Ok(None),
+        Ok(_) => Err(DecimalError::NotExact),
+        Err(error) => Err(error),
     }
 }
 
-/// Flattens a value looked up in a list, counting one that is not in it.
-fn counted<T>(value: Option<Option<T>>, unknown: &mut u8) -> Option<T> {
-    if let Some(None) = value {
+/// Counts a word that was not found in its list.
+fn counted<T>(found: Option<T>, unknown: &mut u8) -> Option<T> {
+    if found.is_none() {
         *unknown = unknown.saturating_add(1);
     }
-    value.flatten()
+    found
 }
 
 /// Amounts and scores reach up to here.

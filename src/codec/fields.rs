@@ -59,7 +59,7 @@ macro_rules! fields {
 }
 
 fields! {
-    /// What may stand around a kind's own fields, plain or as a CloudEvent.
+    /// What may stand around a kind's own fields, plain or as `CloudEvents` has it.
     EnvelopeFields { event_id, customer_id, occurred_at, specversion, id, subject, time, data }
 }
 

@@ -249,9 +249,9 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         if self.peek() == Some(b'0') {
-            self.at += 1
+            self.at += 1;
         } else {
-            self.digits()?
+            self.digits()?;
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -280,20 +280,17 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut open = Open { objects: 0, depth: 1 };
         loop {
-            match self.peek() {
-                Some(bracket @ (b'{' | b'[')) => {
-                    open.push(bracket == b'{')?;
-                    self.at += 1;
-                    self.blank();
-                    if self.peek() != Some(open.closing()) {
-                        self.element(&open)?;
-                        continue;
-                    }
+            if let Some(bracket @ (b'{' | b'[')) = self.peek() {
+                open.push(bracket == b'{')?;
+                self.at += 1;
+                self.blank();
+                if self.peek() != Some(open.closing()) {
+                    self.element(&open)?;
+                    continue;
                 }
-                _ => {
-                    self.scalar()?;
-                    self.blank();
-                }
+            } else {
+                self.scalar()?;
+                self.blank();
             }
             if self.close(&mut open)? {
                 break;
@@ -385,8 +382,8 @@ fn special(chunk: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
     let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word;
-    let quote = zero_byte(chunk ^ (ONES * b'"' as u64));
-    let backslash = zero_byte(chunk ^ (ONES * b'\\' as u64));
+    let quote = zero_byte(chunk ^ (ONES * u64::from(b'"')));
+    let backslash = zero_byte(chunk ^ (ONES * u64::from(b'\\')));
     let control = chunk.wrapping_sub(ONES * 0x20) & !chunk;
     (quote | backslash | control) & TOPS
 }

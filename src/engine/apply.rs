@@ -6,7 +6,9 @@ use super::Stats;
 use super::customer::{Customer, MAX_SEEN, NEVER, Pending};
 use super::entry::{Content, Entry, Flag};
 use super::features::{self, Contribution, EventFacts};
-use crate::model::event::{Action, Activity, Body, Event, Kind, Purchase, PurchaseStatus};
+use crate::model::event::{
+    Action, Activity, Body, Event, Kind, Mention, Profile, Purchase, PurchaseStatus, ReferralStatus,
+};
 use crate::model::names::Named as _;
 use crate::model::record::Position;
 use crate::model::time::EventTime;
@@ -51,7 +53,7 @@ impl Arrival<'_> {
             Body::Referral(referral) => {
                 let id = event.object_key();
                 let key = |version: i64| {
-                    let status = crate::model::event::ReferralStatus::ALL.iter().find(|status| **status as i64 == version);
+                    let status = ReferralStatus::ALL.iter().find(|status| **status as i64 == version);
                     hash(&format!("{id}|{}", status.map_or("", |status| status.name())))
                 };
                 self.object(customer, referral.status as i64, &key, Place::Present)
@@ -80,9 +82,11 @@ impl Arrival<'_> {
         self.rules.forgotten_at(self.event.kind(), place).unwrap_or(NEVER)
     }
 
-    /// Counts an event that is older than everything that could hold it.
-    fn is_expired(&mut self, customer: &Customer) -> bool {
+    /// Counts an event that is older than everything that could hold it. Facts such as `first_purchase` have taken
+    /// it in all the same: the next look must not be passed over.
+    fn is_expired(&mut self, customer: &mut Customer) -> bool {
         let expired = self.forgotten_at(self.event.at) <= customer.as_of;
+        customer.look_again |= expired;
         self.stats.expired += u64::from(expired);
         expired
     }
@@ -100,8 +104,21 @@ impl Arrival<'_> {
         match purchase.status {
             PurchaseStatus::Completed => self.completed(customer, purchase),
             PurchaseStatus::Refunded | PurchaseStatus::Cancelled => self.taken_back(customer, purchase),
-            PurchaseStatus::Disputed => Outcome { alert: true, ..NOTHING },
+            PurchaseStatus::Disputed => self.disputed(customer),
         }
+    }
+
+    /// A dispute changes nothing (a lost one is sent as refunded), but may alert.
+    fn disputed(&mut self, customer: &mut Customer) -> Outcome {
+        let seen = hash(&self.event.business_key());
+        if customer.has_seen(seen) {
+            return self.duplicate();
+        }
+        if self.is_expired(customer) {
+            return NOTHING;
+        }
+        customer.see(seen, self.forgotten_at(self.event.at));
+        Outcome { alert: true, ..NOTHING }
     }
 
     fn completed(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
@@ -220,7 +237,7 @@ impl Arrival<'_> {
         let (key, seen) = (hash(&self.event.object_key()), hash(&self.event.business_key()));
         let found = customer.find(kind, key, self.rules);
         let is_current = found.is_some_and(|found| key_of(customer.log[found].version()) == seen);
-        if is_current || customer.has_seen(seen) {
+        if is_current || found.is_some() && customer.has_seen(seen) {
             return self.duplicate();
         }
         if kind != Kind::Case {
@@ -244,7 +261,7 @@ impl Arrival<'_> {
             return Outcome { look: true, ..NOTHING };
         }
         let mut entry = customer.remove(found, self.rules);
-        customer.see(key_of(current), self.forgotten_at(entry.place()));
+        customer.see(key_of(current), self.forgotten_at(at.max(entry.place())));
         entry.set_version(version);
         entry.set_position(self.position);
         if place == Place::Present || at < entry.place() {
@@ -257,7 +274,11 @@ impl Arrival<'_> {
     fn write(&mut self, customer: &mut Customer, mut entry: Entry) -> Outcome {
         features::keep(&mut entry, self.event, self.rules);
         entry.set(Flag::Unpriced, self.is_unpriced());
-        let deleted = matches!(&self.event.body, Body::Mention(mention) if mention.activity == Activity::Delete);
+        let deleted = match &self.event.body {
+            Body::Mention(mention) if mention.activity == Activity::Repost => self.is_retracted(customer, mention),
+            Body::Mention(mention) => mention.activity == Activity::Delete,
+            _ => false,
+        };
         entry.set(Flag::Gone, deleted);
         customer.insert(entry, self.rules);
         CHANGED
@@ -271,7 +292,7 @@ impl Arrival<'_> {
         unpriced
     }
 
-    fn mention(&mut self, customer: &mut Customer, mention: &crate::model::event::Mention) -> Outcome {
+    fn mention(&mut self, customer: &mut Customer, mention: &Mention) -> Outcome {
         let at = self.event.at;
         let (platform, post) = (&mention.platform, &mention.post_id);
         let key_of = |version: i64| {
@@ -284,9 +305,9 @@ impl Arrival<'_> {
         let version = at.0 << 2 | mention.activity as i64;
         let text = mention.text.as_deref().filter(|text| !text.is_empty() && mention.activity != Activity::Delete).map(hash);
         let known = customer.find(Kind::Mention, hash(&self.event.object_key()), self.rules);
-        if let (None, Some(text)) = (known, text)
+        let is_expired = self.forgotten_at(at) <= customer.as_of;
+        if let (None, Some(text), false) = (known, text, is_expired)
             && customer.has_posted(text, at)
-            && !customer.has_seen(hash(&self.event.business_key()))
         {
             return self.duplicate();
         }
@@ -301,10 +322,19 @@ impl Arrival<'_> {
         Outcome { alert: outcome.alert && mention.activity != Activity::Repost, ..outcome }
     }
 
+    /// Whether the post was deleted at or after the repost's time.
+    fn is_retracted(&self, customer: &Customer, repost: &Mention) -> bool {
+        let post = hash(&format!("{}|{}", repost.platform, repost.post_id));
+        customer.find(Kind::Mention, post, self.rules).is_some_and(|found| {
+            let post = &customer.log[found];
+            post.has(Flag::Gone) && post.version() >> 2 >= self.event.at.0
+        })
+    }
+
     fn retract_repost(&self, customer: &mut Customer, platform: &str, post: &str, version: i64) {
         let key = hash(&format!("{platform}|{post}|repost"));
         if let Some(found) = customer.find(Kind::Mention, key, self.rules)
-            && customer.log[found].version() < version
+            && customer.log[found].version() >> 2 <= version >> 2
         {
             let mut entry = customer.remove(found, self.rules);
             entry.set(Flag::Gone, true);
@@ -363,7 +393,7 @@ impl Arrival<'_> {
         }
     }
 
-    fn profile(&mut self, customer: &mut Customer, profile: &crate::model::event::Profile) -> Outcome {
+    fn profile(&mut self, customer: &mut Customer, profile: &Profile) -> Outcome {
         let held = customer.profile().map(|held| held.version);
         match held {
             Some(held) if profile.version == held => self.duplicate(),
@@ -387,8 +417,8 @@ enum Place {
 impl Customer {
     /// Whether the text was posted within a day of `at`.
     pub fn has_posted(&self, text: u64, at: EventTime) -> bool {
-        let texts = self.rare.iter().flat_map(|rare| &rare.texts);
-        texts.filter(|(other, _)| *other == text).any(|(_, first)| (at.0 - first.0).abs() < DAY_MS)
+        let texts = self.rare.iter().flat_map(|rare| &rare.texts).filter(|(other, _)| *other == text);
+        texts.map(|(_, first)| first.0).any(|first| (at.0 - first).abs() < DAY_MS && self.as_of.0 < first + DAY_MS)
     }
 
     /// Remembers a text, unless it is within a day of its first.
@@ -398,7 +428,7 @@ impl Customer {
         }
         let as_of = self.as_of;
         let texts = &mut self.rare().texts;
-        texts.retain(|(_, first)| as_of.0 - first.0 < 2 * DAY_MS);
+        texts.retain(|(_, first)| as_of.0 < first.0 + DAY_MS);
         if texts.len() >= MAX_SEEN {
             texts.remove(0);
         }

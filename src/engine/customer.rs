@@ -38,7 +38,8 @@ pub(super) struct Customer {
     pub seq: u32,
     /// A look waits for the clock to reach `as_of`.
     pub look_pending: bool,
-    /// The last look changed something: what it left for the next one must not wait for a fact to change.
+    /// The next event brings a look even if it touches no fact: nobody has looked yet, or the last look
+    /// changed something and may have left more to do.
     pub look_again: bool,
     /// Labels that hold, by place in the ruleset.
     pub labels: u64,
@@ -103,7 +104,7 @@ impl Customer {
             last_seen: None,
             seq: 0,
             look_pending: false,
-            look_again: false,
+            look_again: true,
             labels: 0,
             held: Vec::new(),
             log: Vec::new(),

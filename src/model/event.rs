@@ -138,7 +138,7 @@ pub enum PeriodEnd {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Csat {
     pub interaction_id: CompactString,
-    /// 0 (worst) to 1: (score - scale_min) / (scale_max - scale_min), inverted where lower is better.
+    /// 0 (worst) to 1: `(score - scale_min) / (scale_max - scale_min)`, inverted where lower is better.
     pub satisfaction: Decimal,
     pub score: Decimal,
     pub scale_min: Decimal,

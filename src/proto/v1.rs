@@ -83,7 +83,7 @@ pub struct Csat {
     pub traceparent: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, tag = "6")]
     pub interaction_id: ::prost::alloc::string::String,
-    /// Decimal, from scale_min to scale_max.
+    /// Decimal, within the scale.
     #[prost(string, tag = "7")]
     pub score: ::prost::alloc::string::String,
     /// Decimal.

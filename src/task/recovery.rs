@@ -13,6 +13,7 @@ use super::{Task, TaskError};
 use crate::broker::Broker;
 use crate::clock;
 use crate::config::Start;
+use crate::engine::TimeMode;
 use crate::merge::Lane;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
@@ -106,8 +107,12 @@ impl<B: Broker> Task<B> {
         }
         self.broker.read_from(&positions)?;
         // Without records, so that the positions stand even if the inputs' retention moves on before the first epoch.
-        let wall = clock::wall();
+        let wall = match self.setup.mode {
+            TimeMode::Live => clock::wall(),
+            TimeMode::Event => EventTime::MIN,
+        };
         self.commit(ranges, EventTime::MIN, wall, &[])?;
+        self.wall = wall;
         self.number = 1;
         tracing::info!(task = self.partition, partitions = self.lanes.len(), "started anew");
         Ok(())

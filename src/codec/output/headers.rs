@@ -1,7 +1,7 @@
-//! Headers of an output on Kafka: CloudEvents 1.0 in binary mode, and what a dead letter says about itself.
+//! Headers of an output on Kafka: `CloudEvents` 1.0 in binary mode, and what a dead letter says about itself.
 //!
 //! # Source
-//! CloudEvents Kafka protocol binding 1.0, section 3.2. The `__streams.errors.*` names are those of Kafka
+//! `CloudEvents` Kafka protocol binding 1.0, section 3.2. The `__streams.errors.*` names are those of Kafka
 //! Streams (KIP-1034), so that tools made for its dead letters read ours; there is no stack trace to give.
 
 use super::{ALERT, Wire, subject};
@@ -62,13 +62,19 @@ impl Wire {
     }
 }
 
+/// The digits of percent-encoding.
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// A name as a segment of a URI: what RFC 3986 does not call unreserved is percent-encoded.
 fn uri_segment(name: &str) -> String {
     let mut segment = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => segment.push(char::from(byte)),
-            _ => segment.push_str(&format!("%{byte:02X}")),
+            _ => {
+                segment.push('%');
+                segment.extend([byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)])));
+            }
         }
     }
     segment

@@ -76,7 +76,7 @@ fn alert(customer: Option<&str>) -> Alert {
         trigger: Trigger { position: position(Kind::Mention, 4), event_id: "m-4".into() },
         evidence: vec![],
         severity: "high".into(),
-        due_at: Some(NOON.plus(Duration::from_secs(900))),
+        due_at: Some(NOON.plus(Duration::from_mins(15))),
         expires_at: None,
         reply_on: Some(("x".into(), "@ann".into())),
         routing: None,

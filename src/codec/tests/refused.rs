@@ -13,136 +13,161 @@ fn with(kind: Kind, name: &str, value: &str) -> String {
     format!("{{{}}}", lines.join(","))
 }
 
+/// Kind, field and value; then code and sentence. An empty value leaves the field out.
+const BAD_FIELDS: &[(Kind, &str, &str, Code, &str)] = &[
+    (Kind::Purchase, "event_id", "", Code::MissingField, "field `event_id` is missing"),
+    (Kind::Purchase, "event_id", "null", Code::MissingField, "field `event_id` is missing"),
+    (Kind::Purchase, "event_id", "\"\"", Code::MissingField, "field `event_id` is empty"),
+    (Kind::Presence, "customer_id", "", Code::MissingField, "field `customer_id` is missing"),
+    (Kind::Purchase, "occurred_at", "", Code::MissingField, "field `occurred_at` is missing"),
+    (Kind::Purchase, "order_id", "", Code::MissingField, "field `order_id` is missing"),
+    (Kind::Purchase, "amount", "", Code::MissingField, "field `amount` is missing"),
+    (Kind::Purchase, "currency", "", Code::MissingField, "field `currency` is missing"),
+    (Kind::Csat, "score", "", Code::MissingField, "field `score` is missing"),
+    (Kind::Mention, "public", "", Code::MissingField, "field `public` is missing"),
+    (Kind::Case, "version", "", Code::MissingField, "field `version` is missing"),
+    (Kind::Referral, "status", "null", Code::MissingField, "field `status` is missing"),
+    (Kind::Purchase, "customer_id", "17", Code::WrongType, "field `customer_id` is 17; it must be a string"),
+    (Kind::Purchase, "category", "[1]", Code::WrongType, "field `category` is an array; it must be a string"),
+    (Kind::Purchase, "items", "\"2\"", Code::WrongType, "field `items` is \"2\"; it must be a whole number"),
+    (Kind::Purchase, "items", "2.5", Code::WrongType, "field `items` is 2.5; it must be a whole number"),
+    (Kind::Purchase, "test", "\"no\"", Code::WrongType, "field `test` is \"no\"; it must be true or false"),
+    (Kind::Purchase, "subscription", "true", Code::WrongType, "field `subscription` is true; it must be an object"),
+    (
+        Kind::Purchase,
+        "amount",
+        "{}",
+        Code::WrongType,
+        "field `amount` is an object; it must be a decimal number or a string that holds one",
+    ),
+    (Kind::Csat, "score", "\"good\"", Code::WrongType, "field `score` is \"good\"; it must be a decimal number"),
+    (Kind::Customer, "handles", "[\"@ann\"]", Code::WrongType, "field `handles` is \"@ann\"; it must be an object"),
+    (
+        Kind::Customer,
+        "attributes",
+        "{\"a\":[]}",
+        Code::WrongType,
+        "field `attributes` is an array; it must be a string",
+    ),
+    (
+        Kind::Purchase,
+        "occurred_at",
+        "true",
+        Code::WrongType,
+        "field `occurred_at` is true; it must be an RFC 3339 time or milliseconds since 1970",
+    ),
+    (
+        Kind::Purchase,
+        "occurred_at",
+        "\"1997-01-01T12:00:00\"",
+        Code::BadTime,
+        "field `occurred_at` is \"1997-01-01T12:00:00\"; a time needs an offset, such as Z or +02:00",
+    ),
+    (
+        Kind::Purchase,
+        "occurred_at",
+        "-1",
+        Code::BadTime,
+        "field `occurred_at` is -1; a time lies from 1970-01-01 to 2500-01-01, numbers being milliseconds",
+    ),
+    (
+        Kind::Purchase,
+        "occurred_at",
+        "1e12",
+        Code::BadTime,
+        "field `occurred_at` is 1e12; it must be an RFC 3339 time with offset, such as 2026-11-21T22:55:00Z, \
+             or whole milliseconds since 1970",
+    ),
+    (Kind::Purchase, "amount", "-5", Code::BadAmount, "field `amount` is -5; an amount is zero or more"),
+    (Kind::Purchase, "amount", "1e12", Code::BadAmount, "field `amount` is 1e12; an amount is below 10^12"),
+    (
+        Kind::Purchase,
+        "amount",
+        "\"1,50\"",
+        Code::BadAmount,
+        "field `amount` is \"1,50\"; an amount is a decimal number, such as 12.50 or \"12.50\"",
+    ),
+    (
+        Kind::Purchase,
+        "amount",
+        "0.12345678901234567890123456789",
+        Code::BadAmount,
+        "field `amount` is 0.12345678901234567890123456789; an amount has at most 28 digits",
+    ),
+    (Kind::Referral, "value", "-1", Code::BadAmount, "field `value` is -1; an amount is zero or more"),
+    (
+        Kind::Purchase,
+        "currency",
+        "\"EURO\"",
+        Code::UnknownCurrency,
+        "field `currency` is \"EURO\"; it must be an ISO 4217 code, three capital letters such as EUR",
+    ),
+    (
+        Kind::Purchase,
+        "status",
+        "\"paid\"",
+        Code::UnknownValue,
+        "field `status` is \"paid\"; it must be one of completed, refunded, cancelled, disputed",
+    ),
+    (
+        Kind::Presence,
+        "state",
+        "\"On\\nline\"",
+        Code::UnknownValue,
+        "field `state` is \"On\\nline\"; it must be one of online, heartbeat, offline",
+    ),
+    (Kind::Csat, "score", "6", Code::OutOfRange, "field `score` is 6; it must be from 1 to 5"),
+    (
+        Kind::Csat,
+        "scale_min",
+        "5",
+        Code::OutOfRange,
+        "field `scale_max` is 5; it must be above `scale_min`, which is 5",
+    ),
+    (
+        Kind::Csat,
+        "scale_max",
+        "1e12",
+        Code::OutOfRange,
+        "field `scale_max` is 1e12; it must be below 10^12 in size with at most 28 digits",
+    ),
+    (
+        Kind::Csat,
+        "revision",
+        "-1",
+        Code::OutOfRange,
+        "field `revision` is -1; it must be from 0 to 9223372036854775807",
+    ),
+    (Kind::Mention, "sentiment", "1.01", Code::OutOfRange, "field `sentiment` is 1.01; it must be from -1 to 1"),
+    (
+        Kind::Mention,
+        "followers",
+        "-1",
+        Code::OutOfRange,
+        "field `followers` is -1; it must be from 0 to 9223372036854775807",
+    ),
+    (Kind::Presence, "ttl_s", "0", Code::OutOfRange, "field `ttl_s` is 0; it must be from 1 to 86400"),
+    (Kind::Presence, "ttl_s", "86401", Code::OutOfRange, "field `ttl_s` is 86401; it must be from 1 to 86400"),
+    (
+        Kind::Case,
+        "version",
+        "99999999999999999999",
+        Code::OutOfRange,
+        "field `version` is 99999999999999999999; it must be from 0 to 9223372036854775807",
+    ),
+    (Kind::Case, "exception", "{}", Code::MissingField, "field `kind` is missing"),
+    (
+        Kind::Purchase,
+        "order_id",
+        "\"\\ud800\"",
+        Code::InvalidJson,
+        "a string escapes half a surrogate pair, which is no character",
+    ),
+];
+
 #[test]
 fn a_bad_field_is_named_with_what_was_found_and_what_is_allowed() {
-    use Code::*;
-    use Kind::*;
-    for (kind, name, value, code, message) in [
-        (Purchase, "event_id", "", MissingField, "field `event_id` is missing"),
-        (Purchase, "event_id", "null", MissingField, "field `event_id` is missing"),
-        (Purchase, "event_id", "\"\"", MissingField, "field `event_id` is empty"),
-        (Presence, "customer_id", "", MissingField, "field `customer_id` is missing"),
-        (Purchase, "occurred_at", "", MissingField, "field `occurred_at` is missing"),
-        (Purchase, "order_id", "", MissingField, "field `order_id` is missing"),
-        (Purchase, "amount", "", MissingField, "field `amount` is missing"),
-        (Purchase, "currency", "", MissingField, "field `currency` is missing"),
-        (Csat, "score", "", MissingField, "field `score` is missing"),
-        (Mention, "public", "", MissingField, "field `public` is missing"),
-        (Case, "version", "", MissingField, "field `version` is missing"),
-        (Referral, "status", "null", MissingField, "field `status` is missing"),
-        (Purchase, "customer_id", "17", WrongType, "field `customer_id` is 17; it must be a string"),
-        (Purchase, "category", "[1]", WrongType, "field `category` is an array; it must be a string"),
-        (Purchase, "items", "\"2\"", WrongType, "field `items` is \"2\"; it must be a whole number"),
-        (Purchase, "items", "2.5", WrongType, "field `items` is 2.5; it must be a whole number"),
-        (Purchase, "test", "\"no\"", WrongType, "field `test` is \"no\"; it must be true or false"),
-        (Purchase, "subscription", "true", WrongType, "field `subscription` is true; it must be an object"),
-        (
-            Purchase,
-            "amount",
-            "{}",
-            WrongType,
-            "field `amount` is an object; it must be a decimal number or a string that holds one",
-        ),
-        (Csat, "score", "\"good\"", WrongType, "field `score` is \"good\"; it must be a decimal number"),
-        (Customer, "handles", "[\"@ann\"]", WrongType, "field `handles` is \"@ann\"; it must be an object"),
-        (Customer, "attributes", "{\"a\":[]}", WrongType, "field `attributes` is an array; it must be a string"),
-        (
-            Purchase,
-            "occurred_at",
-            "true",
-            WrongType,
-            "field `occurred_at` is true; it must be an RFC 3339 time or milliseconds since 1970",
-        ),
-        (
-            Purchase,
-            "occurred_at",
-            "\"1997-01-01T12:00:00\"",
-            BadTime,
-            "field `occurred_at` is \"1997-01-01T12:00:00\"; a time needs an offset, such as Z or +02:00",
-        ),
-        (
-            Purchase,
-            "occurred_at",
-            "-1",
-            BadTime,
-            "field `occurred_at` is -1; a time lies from 1970-01-01 to 2500-01-01, numbers being milliseconds",
-        ),
-        (
-            Purchase,
-            "occurred_at",
-            "1e12",
-            BadTime,
-            "field `occurred_at` is 1e12; it must be an RFC 3339 time with offset, such as 2026-11-21T22:55:00Z, \
-             or whole milliseconds since 1970",
-        ),
-        (Purchase, "amount", "-5", BadAmount, "field `amount` is -5; an amount is zero or more"),
-        (Purchase, "amount", "1e12", BadAmount, "field `amount` is 1e12; an amount is below 10^12"),
-        (
-            Purchase,
-            "amount",
-            "\"1,50\"",
-            BadAmount,
-            "field `amount` is \"1,50\"; an amount is a decimal number, such as 12.50 or \"12.50\"",
-        ),
-        (
-            Purchase,
-            "amount",
-            "0.12345678901234567890123456789",
-            BadAmount,
-            "field `amount` is 0.12345678901234567890123456789; an amount has at most 28 digits",
-        ),
-        (Referral, "value", "-1", BadAmount, "field `value` is -1; an amount is zero or more"),
-        (
-            Purchase,
-            "currency",
-            "\"EURO\"",
-            UnknownCurrency,
-            "field `currency` is \"EURO\"; it must be an ISO 4217 code, three capital letters such as EUR",
-        ),
-        (
-            Purchase,
-            "status",
-            "\"paid\"",
-            UnknownValue,
-            "field `status` is \"paid\"; it must be one of completed, refunded, cancelled, disputed",
-        ),
-        (
-            Presence,
-            "state",
-            "\"On\nline\"".replace('\n', "\\n").as_str(),
-            UnknownValue,
-            "field `state` is \"On\\nline\"; it must be one of online, heartbeat, offline",
-        ),
-        (Csat, "score", "6", OutOfRange, "field `score` is 6; it must be from 1 to 5"),
-        (Csat, "scale_min", "5", OutOfRange, "field `scale_max` is 5; it must be above `scale_min`, which is 5"),
-        (
-            Csat,
-            "scale_max",
-            "1e12",
-            OutOfRange,
-            "field `scale_max` is 1e12; it must be below 10^12 in size with at most 28 digits",
-        ),
-        (Csat, "revision", "-1", OutOfRange, "field `revision` is -1; it must be from 0 to 9223372036854775807"),
-        (Mention, "sentiment", "1.01", OutOfRange, "field `sentiment` is 1.01; it must be from -1 to 1"),
-        (Mention, "followers", "-1", OutOfRange, "field `followers` is -1; it must be from 0 to 9223372036854775807"),
-        (Presence, "ttl_s", "0", OutOfRange, "field `ttl_s` is 0; it must be from 1 to 86400"),
-        (Presence, "ttl_s", "86401", OutOfRange, "field `ttl_s` is 86401; it must be from 1 to 86400"),
-        (
-            Case,
-            "version",
-            "99999999999999999999",
-            OutOfRange,
-            "field `version` is 99999999999999999999; it must be from 0 to 9223372036854775807",
-        ),
-        (Case, "exception", "{}", MissingField, "field `kind` is missing"),
-        (
-            Purchase,
-            "order_id",
-            "\"\\ud800\"",
-            InvalidJson,
-            "a string escapes half a surrogate pair, which is no character",
-        ),
-    ] {
+    for &(kind, name, value, code, message) in BAD_FIELDS {
         let letter = decoded(kind, &with(kind, name, value)).unwrap_err();
         assert_eq!((letter.code, letter.message.as_str()), (code, message), "{name}: {value}");
     }
@@ -212,6 +237,11 @@ fn bytes_that_are_no_text_and_records_without_value() {
     assert_eq!(letter.code, Code::InvalidUtf8);
     let letter = refused(Kind::Customer, RawRecord { key: Some(&[b'k'; 257]), ..RawRecord::default() });
     assert_eq!(letter.code, Code::IdTooLong);
+    for millis in [-1, EventTime::MAX.0 + 1] {
+        let timestamp = Some(EventTime(millis));
+        let letter = refused(Kind::Customer, RawRecord { key: Some(b"ann"), timestamp, ..RawRecord::default() });
+        assert_eq!(letter.code, Code::BadTime);
+    }
 }
 
 #[test]

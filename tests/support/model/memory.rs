@@ -329,7 +329,7 @@ impl Object {
             self.place = event.at;
         }
         if keys::version(event) < self.version {
-            return Outcome { look: moved, ..NOTHING };
+            return Outcome { look: true, ..NOTHING };
         }
         if self.kind == Kind::Referral {
             self.place = event.at;

@@ -1,0 +1,88 @@
+//! The app on the client library's in-process broker, as the demo runs it: no Kafka needed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use vipstream::config::Config;
+use vipstream::rules::ruleset::Ruleset;
+
+const RULES: &str = "
+ruleset: shop
+currency: EUR
+features: { spend_30d: { sum: purchase.amount, over: 30d } }
+programmes: { big: { profile: value, grant: spend_30d >= 100 } }
+";
+
+fn config(bootstrap: &str) -> Config {
+    let text = format!(
+        "app: shop
+kafka: {{ bootstrap.servers: \"{bootstrap}\" }}
+tasks: 2
+rules: rules.yaml
+time: event
+inputs: {{ purchase: {{ topic: vip.purchases }} }}"
+    );
+    Config::parse("vipstream.yaml", &text, Path::new("."), []).unwrap()
+}
+
+#[test]
+fn decides_and_restarts_on_the_embedded_broker() {
+    let cluster = MockCluster::new(1).unwrap();
+    for topic in ["vip.purchases", "shop.journal", "vip.events", "vip.alerts", "vip.dlq"] {
+        cluster.create_topic(topic, 2, 1).unwrap();
+    }
+    let bootstrap = cluster.bootstrap_servers();
+    let rules = Arc::new(Ruleset::parse("rules.yaml", RULES).unwrap());
+    let config = config(&bootstrap);
+    let mut producer = ClientConfig::new();
+    producer.set("bootstrap.servers", &bootstrap).set("partitioner", "murmur2_random");
+    let producer: BaseProducer = producer.create().unwrap();
+
+    let running = vipstream::app::start(&config, Arc::clone(&rules)).unwrap();
+    buy(&producer, "ann", 1);
+    assert_eq!(granted(&bootstrap, 1), ["ann"]);
+    running.stop();
+    running.join().unwrap();
+
+    let running = vipstream::app::start(&config, rules).unwrap();
+    buy(&producer, "bob", 2);
+    assert_eq!(granted(&bootstrap, 2), ["ann", "bob"], "nothing again, nothing lost");
+    running.stop();
+    running.join().unwrap();
+}
+
+fn buy(producer: &BaseProducer, customer: &str, number: u32) {
+    let value = format!(
+        r#"{{"event_id":"e{number}","customer_id":"{customer}","occurred_at":"2025-03-0{number}T10:00:00Z","order_id":"o{number}","amount":"150","currency":"EUR","status":"completed"}}"#
+    );
+    producer.send(BaseRecord::to("vip.purchases").key(customer).payload(&value)).map_err(|(error, _)| error).unwrap();
+    producer.flush(Duration::from_secs(20)).unwrap();
+}
+
+/// Who was granted, once there are so many decisions; by name.
+fn granted(bootstrap: &str, count: usize) -> Vec<String> {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", "reader").create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for partition in 0..2 {
+        list.add_partition_offset("vip.events", partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    let started = Instant::now();
+    let mut found = Vec::new();
+    while found.len() < count {
+        assert!(started.elapsed() < Duration::from_secs(60), "{found:?}");
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let decision: serde_json::Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
+        assert_eq!(decision["type"], "vip.granted");
+        found.push(decision["customer_id"].as_str().unwrap().to_owned());
+    }
+    found.sort_unstable();
+    found
+}
