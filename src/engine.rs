@@ -211,7 +211,7 @@ impl Engine {
         let customer = &mut self.customers[slot as usize];
         let at = customer.deadline;
         customer.fired = at;
-        customer.advance(at, &self.rules);
+        self.stats.unmatched += customer.advance(at, &self.rules);
         self.stats.deadlines += 1;
         self.look(slot, None, false, outputs);
         self.customers[slot as usize].find_deadline(&self.rules);
@@ -250,7 +250,7 @@ impl Engine {
         self.catch_up(slot, event.at, outputs);
         let rules = Arc::clone(&self.rules);
         let customer = &mut self.customers[slot as usize];
-        customer.advance(event.at, &rules);
+        self.stats.unmatched += customer.advance(event.at, &rules);
         let arrival = Arrival { event: &event, position: record.position, rules: &rules, stats: &mut self.stats };
         let outcome = arrival.apply(customer);
         if event.customer.is_some() {

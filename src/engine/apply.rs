@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::Stats;
 use super::customer::{Customer, MAX_SEEN, NEVER, Pending};
-use super::entry::{Content, Entry, Flag};
+use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
 use crate::model::event::{
     Action, Activity, Body, Event, Kind, Mention, Profile, Purchase, PurchaseStatus, ReferralStatus,
@@ -138,17 +138,18 @@ impl Arrival<'_> {
             customer.rare.as_mut().and_then(|rare| rare.pending.remove(&key)).filter(|pending| as_of < pending.until);
         let pending = pending.unwrap_or_default();
         let left = self.less(purchase.amount, pending.refunded);
-        let mut entry = Entry::new(key, at, self.position, Content::Amount(left));
+        let mut order = Object::new(key, at, self.position);
+        order.set_amount(left);
         let unpriced = purchase.currency.0 != self.rules.currency;
         self.stats.unpriced += u64::from(unpriced);
-        entry.set(Flag::Unpriced, unpriced);
-        entry.set(Flag::Refunded, pending.refunds > 0);
-        entry.set(Flag::Gone, pending.cancelled || pending.refunds > 0 && left.is_zero());
+        order.entry.set(Flag::Unpriced, unpriced);
+        order.entry.set(Flag::Refunded, pending.refunds > 0);
+        order.entry.set(Flag::Gone, pending.cancelled || pending.refunds > 0 && left.is_zero());
         if let Some(end) = purchase.subscription.as_ref().and_then(|subscription| subscription.period_end) {
-            entry.extra.get_or_insert_default().period_end = Some(self.rules.calendar.period_end(end));
+            order.extra.period_end = Some(self.rules.calendar.period_end(end));
         }
-        features::keep(&mut entry, self.event, self.rules);
-        customer.insert(entry, self.rules);
+        features::keep(&mut order, self.event, self.rules);
+        customer.insert(order, self.rules);
         CHANGED
     }
 
@@ -175,12 +176,13 @@ impl Arrival<'_> {
         }
         let key = hash(&purchase.order_id);
         if let Some(at) = customer.find(Kind::Purchase, key, self.rules) {
-            let mut entry = customer.remove(at, self.rules);
-            let left = if cancelled { Decimal::ZERO } else { self.less(entry.amount(), purchase.amount) };
-            entry.set_amount(left);
+            let mut order = customer.remove(at, self.rules);
+            let left = if cancelled { Decimal::ZERO } else { self.less(order.amount(), purchase.amount) };
+            order.set_amount(left);
+            let entry = &mut order.entry;
             entry.set(Flag::Refunded, !cancelled || entry.has(Flag::Refunded));
             entry.set(Flag::Gone, cancelled || left.is_zero() || entry.has(Flag::Gone));
-            customer.insert(entry, self.rules);
+            customer.insert(order, self.rules);
             return Outcome { refund: true, ..CHANGED };
         }
         if self.from_lost_order(customer, purchase) {
@@ -254,41 +256,43 @@ impl Arrival<'_> {
             return NOTHING;
         }
         let Some(found) = found else {
-            let entry = Entry::new(key, at, self.position, Content::Version(version));
-            return self.write(customer, entry);
+            let mut object = Object::new(key, at, self.position);
+            object.entry.set_version(version);
+            return self.write(customer, object);
         };
         let current = customer.log[found].version();
         if version < current {
             let until = self.forgotten_at(customer, at);
             customer.see(seen, until);
             if place == Place::Earliest && at < customer.log[found].place() {
-                let mut entry = customer.remove(found, self.rules);
-                entry.set_place(at);
-                customer.insert(entry, self.rules);
+                let mut object = customer.remove(found, self.rules);
+                object.entry.set_place(at);
+                customer.insert(object, self.rules);
             }
             return Outcome { look: true, ..NOTHING };
         }
-        let mut entry = customer.remove(found, self.rules);
+        let mut object = customer.remove(found, self.rules);
+        let entry = &mut object.entry;
         customer.see(key_of(current), self.forgotten_at(customer, at.max(entry.place())));
         entry.set_version(version);
         entry.set_position(self.position);
         if place == Place::Present || at < entry.place() {
             entry.set_place(at);
         }
-        self.write(customer, entry)
+        self.write(customer, object)
     }
 
     /// Puts the event's content into an object and the object into the log.
-    fn write(&mut self, customer: &mut Customer, mut entry: Entry) -> Outcome {
-        features::keep(&mut entry, self.event, self.rules);
-        entry.set(Flag::Unpriced, self.is_unpriced());
+    fn write(&mut self, customer: &mut Customer, mut object: Object) -> Outcome {
+        features::keep(&mut object, self.event, self.rules);
+        object.entry.set(Flag::Unpriced, self.is_unpriced());
         let deleted = match &self.event.body {
             Body::Mention(mention) if mention.activity == Activity::Repost => self.is_retracted(customer, mention),
             Body::Mention(mention) => mention.activity == Activity::Delete,
             _ => false,
         };
-        entry.set(Flag::Gone, deleted);
-        customer.insert(entry, self.rules);
+        object.entry.set(Flag::Gone, deleted);
+        customer.insert(object, self.rules);
         CHANGED
     }
 
@@ -347,9 +351,9 @@ impl Arrival<'_> {
         if let Some(found) = customer.find(Kind::Mention, key, self.rules)
             && customer.log[found].version() >> 2 <= version >> 2
         {
-            let mut entry = customer.remove(found, self.rules);
-            entry.set(Flag::Gone, true);
-            customer.insert(entry, self.rules);
+            let mut repost = customer.remove(found, self.rules);
+            repost.entry.set(Flag::Gone, true);
+            customer.insert(repost, self.rules);
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use super::bucket::Bucket;
-use super::entry::Entry;
+use super::entry::{Entry, Extra, Flag};
 use super::presence::Visit;
 use super::programme::Held;
 use crate::model::event::{Activity, Body, Event, Kind, Profile};
@@ -17,8 +17,8 @@ use crate::rules::ruleset::{AlertRule, DEDUP, Ruleset};
 
 /// Rolling state of one customer, owned by the task of its partition.
 ///
-/// Size: about 250 bytes, 48 for each remembered order, survey, post, referral and case, and `rare` where something in it is
-/// used. Bounds: [`MAX_OBJECTS`] objects a kind, [`MAX_SEEN`] keys.
+/// Size: about 250 bytes, 32 for each remembered order, survey, post, referral and case, and `rare` where something
+/// in it is used. Bounds: [`MAX_OBJECTS`] objects a kind, [`MAX_SEEN`] keys.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Customer {
     pub id: CustomerId,
@@ -59,6 +59,8 @@ pub(super) struct Customer {
 #[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub(super) struct Rare {
     pub profile: Option<Box<Profile>>,
+    /// What few objects carry, by kind and key.
+    pub extras: BTreeMap<(u8, u64), Extra>,
     /// Refunds and cancellations of orders that have not come, by order key.
     pub pending: BTreeMap<u64, Pending>,
     /// Business keys seen that no entry of `log` shows, and until when they are remembered.
@@ -76,7 +78,11 @@ pub(super) struct Rare {
 
 impl Rare {
     /// Drops what nothing can read any more. Most customers then need no more of it.
-    pub fn forget(&mut self, as_of: EventTime, visit_gap: Duration) {
+    ///
+    /// Returns how many refunds are given up.
+    pub fn forget(&mut self, as_of: EventTime, visit_gap: Duration) -> u64 {
+        let pending = self.pending.len();
+        self.pending.retain(|_, pending| as_of < pending.until);
         self.seen.retain(|(_, until)| as_of < *until);
         self.texts.retain(|(_, first)| as_of < first.plus(DEDUP));
         self.buckets.retain(|bucket| as_of < bucket.exit);
@@ -88,6 +94,7 @@ impl Rare {
                 *list = Vec::new();
             }
         }
+        (pending - self.pending.len()) as u64
     }
 }
 
@@ -201,12 +208,11 @@ impl Customer {
 
     /// The end of the paid subscription: the greatest among orders not wholly taken back.
     pub fn subscribed_until(&self) -> Option<EventTime> {
-        let remembered = self.log[self.objects(Kind::Purchase)]
-            .iter()
-            .filter(|entry| !entry.has(super::entry::Flag::Gone))
-            .filter_map(|entry| entry.extra.as_ref()?.period_end)
-            .max();
-        remembered.max(self.rare.as_ref().and_then(|rare| rare.subscribed_floor))
+        let rare = self.rare.as_ref()?;
+        let ends = |entry: &Entry| rare.extras.get(&(entry.kind_bits(), entry.key))?.period_end;
+        let paid = |entry: &&Entry| entry.has(Flag::Extra) && !entry.has(Flag::Gone);
+        let remembered = self.log[self.objects(Kind::Purchase)].iter().filter(paid).filter_map(ends).max();
+        remembered.max(rare.subscribed_floor)
     }
 }
 

@@ -8,44 +8,62 @@ use crate::model::output::Scalar;
 use crate::model::record::Position;
 use crate::model::time::EventTime;
 
-/// One remembered object, 48 bytes.
-///
-/// Invariant: `extra` is present exactly where something in it differs from its default.
-#[derive(Clone, Debug, PartialEq, Hash)]
+/// One remembered object, 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub(super) struct Entry {
     /// Hash of the object's key.
     pub key: u64,
     /// 44 bits of place, 4 of flags, 16 of filters' answers.
     packed: u64,
-    /// 3 bits of kind, 13 of partition, 48 of offset: the record of the present content.
+    /// 3 bits of kind, 13 of partition, 43 of offset, 5 of the amount's scale: the record of the present content.
     position: u64,
-    /// An order's amount left; else the version in the first eight bytes and the alerted bits in the next two.
-    content: [u8; 16],
-    pub extra: Option<Box<Extra>>,
+    /// The mantissa of an order's amount left; else the version, a post's with the alerts raised in its upper 16 bits.
+    content: u64,
 }
 
-/// What few objects carry.
+/// What few objects carry, kept apart. Present where [`Flag::Extra`] says so.
 #[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub(super) struct Extra {
     /// The fields that features read, in the plan's order.
     pub stored: Box<[Option<Scalar>]>,
     /// End of the subscription period that an order pays for.
     pub period_end: Option<EventTime>,
+    /// An amount left that does not fit the entry.
+    pub amount: Option<Decimal>,
+}
+
+/// An object with all that is kept of it.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub entry: Entry,
+    pub extra: Extra,
+}
+
+impl Object {
+    /// An object that counts in no feature yet.
+    pub fn new(key: u64, place: EventTime, position: Position) -> Self {
+        let mut entry = Entry { key, packed: 0, position: 0, content: 0 };
+        entry.set_place(place);
+        entry.set_position(position);
+        Self { entry, extra: Extra::default() }
+    }
+
+    /// What is left of an order's amount.
+    pub fn amount(&self) -> Decimal {
+        self.entry.amount(Some(&self.extra))
+    }
+
+    /// Changes what is left of an order's amount.
+    pub fn set_amount(&mut self, amount: Decimal) {
+        let amount = amount.normalize();
+        let small = i64::try_from(amount.mantissa()).ok();
+        self.entry.content = small.unwrap_or_default().cast_unsigned();
+        self.entry.position = self.entry.position & !MAX_SCALE | u64::from(amount.scale());
+        self.extra.amount = if small.is_some() { None } else { Some(amount) };
+    }
 }
 
 impl Entry {
-    /// An object that counts in no feature yet.
-    pub fn new(key: u64, place: EventTime, position: Position, content: Content) -> Self {
-        let mut entry = Self { key, packed: 0, position: 0, content: [0; 16], extra: None };
-        entry.set_place(place);
-        entry.set_position(position);
-        match content {
-            Content::Amount(amount) => entry.set_amount(amount),
-            Content::Version(version) => entry.set_version(version),
-        }
-        entry
-    }
-
     /// Order in the log: kind, place, key.
     pub fn order(&self) -> (u8, u64, u64) {
         (self.kind_bits(), self.packed >> PLACE_SHIFT, self.key)
@@ -72,14 +90,15 @@ impl Entry {
         Position {
             kind: Kind::ALL[usize::from(self.kind_bits())],
             partition: ((self.position >> 48) & MAX_PARTITION) as u32,
-            offset: self.position & MAX_OFFSET,
+            offset: (self.position >> 5) & MAX_OFFSET,
         }
     }
 
     /// Notes the record of its content. Positions only serve as evidence: beyond 8,191 partitions they are cut.
     pub fn set_position(&mut self, position: Position) {
         let partition = u64::from(position.partition).min(MAX_PARTITION);
-        self.position = (position.kind as u64) << 61 | partition << 48 | position.offset.min(MAX_OFFSET);
+        let place = (position.kind as u64) << 61 | partition << 48 | position.offset.min(MAX_OFFSET) << 5;
+        self.position = place | self.position & MAX_SCALE;
     }
 
     /// Whether a flag is set.
@@ -103,47 +122,41 @@ impl Entry {
     }
 
     /// What is left of an order's amount.
-    pub fn amount(&self) -> Decimal {
-        Decimal::deserialize(self.content)
-    }
-
-    /// Lessens an order.
-    pub fn set_amount(&mut self, amount: Decimal) {
-        self.content = amount.serialize();
+    pub fn amount(&self, extra: Option<&Extra>) -> Decimal {
+        let scale = (self.position & MAX_SCALE) as u32;
+        let small = || Decimal::new(self.content.cast_signed(), scale);
+        extra.and_then(|extra| extra.amount).unwrap_or_else(small)
     }
 
     /// The version of the content.
-    pub fn version(&self) -> i64 {
-        i64::from_le_bytes(self.content[..8].try_into().expect("eight bytes"))
+    pub const fn version(&self) -> i64 {
+        if self.is_post() { (self.content & MAX_POST_VERSION).cast_signed() } else { self.content.cast_signed() }
     }
 
     /// Notes the version of the content.
-    pub fn set_version(&mut self, version: i64) {
-        self.content[..8].copy_from_slice(&version.to_le_bytes());
+    pub const fn set_version(&mut self, version: i64) {
+        let version = version.cast_unsigned();
+        self.content = if self.is_post() { self.content & !MAX_POST_VERSION | version } else { version };
     }
 
     /// Which alerts a post has raised, by place in the ruleset.
-    pub fn alerted(&self) -> u16 {
-        u16::from_le_bytes([self.content[8], self.content[9]])
+    pub const fn alerted(&self) -> u16 {
+        (self.content >> POST_VERSION_BITS) as u16
     }
 
     /// Notes that a post raised an alert.
-    pub fn set_alerted(&mut self, alert: u8) {
-        let bits = self.alerted() | 1 << alert;
-        self.content[8..10].copy_from_slice(&bits.to_le_bytes());
+    pub const fn set_alerted(&mut self, alert: u8) {
+        self.content |= 1 << (POST_VERSION_BITS + alert as u32);
+    }
+
+    const fn is_post(&self) -> bool {
+        self.kind_bits() == Kind::Mention as u8
     }
 
     /// Whether it counts in features at all.
     pub const fn counts(&self) -> bool {
         self.packed & (Flag::Unpriced.mask() | Flag::Gone.mask()) == 0
     }
-}
-
-/// What an entry's content holds.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Content {
-    Amount(Decimal),
-    Version(i64),
 }
 
 /// A yes or no about an object.
@@ -155,6 +168,8 @@ pub(super) enum Flag {
     Unpriced,
     /// At least one refund came.
     Refunded,
+    /// There is an [`Extra`].
+    Extra,
 }
 
 impl Flag {
@@ -165,4 +180,8 @@ impl Flag {
 
 const PLACE_SHIFT: u32 = 20;
 const MAX_PARTITION: u64 = 0x1fff;
-const MAX_OFFSET: u64 = (1 << 48) - 1;
+const MAX_OFFSET: u64 = (1 << 43) - 1;
+const MAX_SCALE: u64 = 0x1f;
+/// A post's version is its time and two bits of activity: 46 bits.
+const POST_VERSION_BITS: u32 = 48;
+const MAX_POST_VERSION: u64 = (1 << POST_VERSION_BITS) - 1;

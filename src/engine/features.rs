@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::customer::{Customer, MAX_OBJECTS, NEVER, Rare};
-use super::entry::{Entry, Extra, Flag};
+use super::entry::{Entry, Extra, Flag, Object};
 use crate::model::event::{Event, Kind};
 use crate::model::output::Scalar;
 use crate::model::record::Position;
@@ -42,6 +42,7 @@ impl<'a> Facts<'a> for EventFacts<'a> {
 /// What is kept of an object, for a feature's own expression.
 struct Kept<'a> {
     entry: &'a Entry,
+    extra: Option<&'a Extra>,
     kind: Kind,
     rules: &'a Ruleset,
 }
@@ -50,10 +51,10 @@ impl<'a> Facts<'a> for Kept<'a> {
     fn fact(&self, fact: Fact) -> Val<'a> {
         let Fact::Event(field) = fact else { return Val::Error(Fault::Type) };
         if field.is_amount() {
-            return Val::Decimal(self.entry.amount());
+            return Val::Decimal(self.entry.amount(self.extra));
         }
         let at = self.rules.plan.of(self.kind).stored.iter().position(|stored| *stored == field);
-        let stored = at.and_then(|at| self.entry.extra.as_ref()?.stored.get(at)?.as_ref());
+        let stored = at.and_then(|at| self.extra?.stored.get(at)?.as_ref());
         Val::or_missing(stored.map(Val::from))
     }
 
@@ -64,12 +65,12 @@ impl<'a> Facts<'a> for Kept<'a> {
 
 impl Feature {
     /// The value that a kept object contributes; `None` where it does not. A count's contribution is `true`.
-    fn contribution<'a>(&'a self, entry: &'a Entry, rules: &'a Ruleset) -> Option<Contribution> {
+    fn contribution(&self, entry: &Entry, extra: Option<&Extra>, rules: &Ruleset) -> Option<Contribution> {
         if !entry.counts() || self.filter.as_ref().is_some_and(|filter| entry.filters() >> filter.bit & 1 == 0) {
             return None;
         }
         let Some(program) = &self.value else { return Some(Contribution::One) };
-        Contribution::of(self, program.eval(&Kept { entry, kind: self.kind, rules }))
+        Contribution::of(self, program.eval(&Kept { entry, extra, kind: self.kind, rules }))
     }
 }
 
@@ -126,55 +127,74 @@ pub(super) fn filters(event: &Event, rules: &Ruleset) -> u16 {
 }
 
 /// Keeps of an event what features read.
-pub(super) fn keep(entry: &mut Entry, event: &Event, rules: &Ruleset) {
+pub(super) fn keep(object: &mut Object, event: &Event, rules: &Ruleset) {
     let fields = &rules.plan.of(event.kind()).stored;
     let stored: Box<[Option<Scalar>]> = fields.iter().map(|field| field.read(event).scalar()).collect();
-    if stored.iter().any(Option::is_some) {
-        entry.extra.get_or_insert_default().stored = stored;
-    } else if let Some(extra) = &mut entry.extra {
-        extra.stored = Box::default();
-    }
-    if entry.extra.as_deref() == Some(&Extra::default()) {
-        entry.extra = None;
-    }
-    entry.set_filters(filters(event, rules));
+    object.extra.stored = if stored.iter().any(Option::is_some) { stored } else { Box::default() };
+    object.entry.set_filters(filters(event, rules));
 }
 
 impl Customer {
+    /// What is kept of an object besides its entry.
+    fn extra(&self, entry: &Entry) -> Option<&Extra> {
+        if !entry.has(Flag::Extra) {
+            return None;
+        }
+        self.rare.as_ref()?.extras.get(&(entry.kind_bits(), entry.key))
+    }
+
     /// Puts an object into the log and its contributions into the features.
-    pub fn insert(&mut self, entry: Entry, rules: &Ruleset) {
+    pub fn insert(&mut self, object: Object, rules: &Ruleset) {
+        let Object { mut entry, extra } = object;
+        let has_extra = extra != Extra::default();
+        entry.set(Flag::Extra, has_extra);
+        if has_extra {
+            self.rare().extras.insert((entry.kind_bits(), entry.key), extra);
+        }
         self.weigh(&entry, rules, 1);
-        let kind = Kind::ALL[usize::from(entry.kind_bits())];
         let at = self.log.partition_point(|other| other.order() < entry.order());
-        if self.log.len() == self.log.capacity() && self.log.len() < 64 {
-            self.log.reserve_exact(1 + self.log.len() / 4);
+        if self.log.len() < 16 {
+            self.log.reserve_exact(1);
         }
         self.log.insert(at, entry);
-        if self.log.len() > MAX_OBJECTS && self.objects(kind).len() > MAX_OBJECTS {
-            self.lose_oldest(kind, rules);
+        if self.log.len() > MAX_OBJECTS {
+            let kind = Kind::ALL[usize::from(entry.kind_bits())];
+            if self.objects(kind).len() > MAX_OBJECTS {
+                self.lose_oldest(kind, rules);
+            }
         }
     }
 
     /// Forgets the oldest object of a kind; what it contributes stays until its windows end.
     fn lose_oldest(&mut self, kind: Kind, rules: &Ruleset) {
-        let entry = self.remove(self.objects(kind).start, rules);
+        let Object { entry, extra } = self.remove(self.objects(kind).start, rules);
         for index in &rules.plan.of(kind).features {
-            if let Some(contribution) = rules.features[usize::from(*index)].contribution(&entry, rules) {
+            let contribution = rules.features[usize::from(*index)].contribution(&entry, Some(&extra), rules);
+            if let Some(contribution) = contribution {
                 self.pour(*index, contribution, (entry.place(), entry.key), None, rules);
             }
         }
         let rare = self.rare();
-        rare.subscribed_floor = rare.subscribed_floor.max(subscription(&entry));
+        rare.subscribed_floor = rare.subscribed_floor.max(subscription(&entry, &extra));
         if kind == Kind::Purchase {
             rare.lost_order = rare.lost_order.max(Some(entry.place()));
         }
     }
 
     /// Takes an object out of the log and its contributions out of the features.
-    pub fn remove(&mut self, at: usize, rules: &Ruleset) -> Entry {
+    pub fn remove(&mut self, at: usize, rules: &Ruleset) -> Object {
         let entry = self.log.remove(at);
         self.weigh(&entry, rules, -1);
-        entry
+        Object { entry, extra: self.take_extra(&entry) }
+    }
+
+    fn take_extra(&mut self, entry: &Entry) -> Extra {
+        let extra = if entry.has(Flag::Extra) {
+            self.rare.as_mut().and_then(|rare| rare.extras.remove(&(entry.kind_bits(), entry.key)))
+        } else {
+            None
+        };
+        extra.unwrap_or_default()
     }
 
     /// Adds (`sign` 1) or takes off (-1) what an object contributes to the features in whose window it lies.
@@ -189,7 +209,7 @@ impl Customer {
             if exit <= self.as_of {
                 continue;
             }
-            if let Some(contribution) = feature.contribution(entry, rules) {
+            if let Some(contribution) = feature.contribution(entry, self.extra(entry), rules) {
                 self.add(*index, &contribution, rules, sign);
                 if rules.plan.watched.contains(index) {
                     // An exit taken off is found again by `find_exit`; one added can only be earlier.
@@ -208,14 +228,16 @@ impl Customer {
     }
 
     /// Moves time forward: what has left its window by then is taken off.
-    pub fn advance(&mut self, to: EventTime, rules: &Ruleset) {
+    ///
+    /// Returns how many refunds are given up because their order never came.
+    pub fn advance(&mut self, to: EventTime, rules: &Ruleset) -> u64 {
         if to <= self.as_of {
-            return;
+            return 0;
         }
         let from = self.as_of;
         self.as_of = to;
         if from == EventTime::MIN && self.log.is_empty() {
-            return;
+            return 0;
         }
         let new_date = rules.calendar.day(from) != rules.calendar.day(to);
         for kind in KINDS_WITH_OBJECTS {
@@ -228,7 +250,7 @@ impl Customer {
                 self.expel(kind, *window, from, rules);
             }
         }
-        self.forget(rules);
+        self.forget(rules)
     }
 
     /// Takes off what left a window between `from` and now.
@@ -247,7 +269,7 @@ impl Customer {
                 continue;
             }
             for at in start..end {
-                if let Some(contribution) = feature.contribution(&self.log[at], rules) {
+                if let Some(contribution) = feature.contribution(&self.log[at], self.extra(&self.log[at]), rules) {
                     self.add(*index, &contribution, rules, -1);
                     self.exit = STALE;
                 }
@@ -256,7 +278,7 @@ impl Customer {
     }
 
     /// Drops objects that nothing can read any more, and bounds the log.
-    fn forget(&mut self, rules: &Ruleset) {
+    fn forget(&mut self, rules: &Ruleset) -> u64 {
         for kind in KINDS_WITH_OBJECTS {
             if rules.plan.of(kind).lifetime {
                 continue;
@@ -268,21 +290,20 @@ impl Customer {
                     self.forgotten_at(kind, entry.place(), rules).is_some_and(|until| until <= self.as_of)
                 })
                 .count();
-            if gone > 0 {
-                let floor = self.log[objects.start..objects.start + gone].iter().filter_map(subscription).max();
-                self.log.drain(objects.start..objects.start + gone);
-                if let Some(floor) = floor {
+            for entry in self.log.drain(objects.start..objects.start + gone).collect::<Vec<_>>() {
+                let extra = self.take_extra(&entry);
+                if let Some(end) = subscription(&entry, &extra) {
                     let rare = self.rare();
-                    rare.subscribed_floor = rare.subscribed_floor.max(Some(floor));
+                    rare.subscribed_floor = rare.subscribed_floor.max(Some(end));
                 }
             }
         }
-        if let Some(rare) = &mut self.rare {
-            rare.forget(self.as_of, rules.visit_gap);
-            if **rare == Rare::default() {
-                self.rare = None;
-            }
+        let Some(rare) = &mut self.rare else { return 0 };
+        let unmatched = rare.forget(self.as_of, rules.visit_gap);
+        if **rare == Rare::default() {
+            self.rare = None;
         }
+        unmatched
     }
 
     /// The earliest exit from a watched feature, found anew where it is not known.
@@ -306,7 +327,7 @@ impl Customer {
         if feature.window == Window::Lifetime || self.counts[usize::from(index)] == 0 {
             return None;
         }
-        let entry = self.inside(feature, rules).iter().find(|entry| feature.contribution(entry, rules).is_some())?;
+        let entry = self.inside(feature, rules).iter().find(|entry| feature.contribution(entry, self.extra(entry), rules).is_some())?;
         rules.calendar.exit(feature.window, entry.place())
     }
 
@@ -346,7 +367,7 @@ impl Customer {
     fn distinct<'a>(&'a self, feature: &'a Feature, index: u8, rules: &'a Ruleset) -> Val<'a> {
         let mut values: BTreeSet<u64> = BTreeSet::new();
         for entry in self.inside(feature, rules) {
-            if let Some(Contribution::Value(value)) = feature.contribution(entry, rules) {
+            if let Some(Contribution::Value(value)) = feature.contribution(entry, self.extra(entry), rules) {
                 values.insert(hash_of(&value));
             }
         }
@@ -359,7 +380,7 @@ impl Customer {
     /// The value of the newest or oldest contribution.
     fn extreme<'a>(&'a self, feature: &'a Feature, index: u8, rules: &'a Ruleset, newest: bool) -> Val<'a> {
         let inside = self.inside(feature, rules);
-        let contributes = |entry: &&Entry| feature.contribution(entry, rules).is_some();
+        let contributes = |entry: &&Entry| feature.contribution(entry, self.extra(entry), rules).is_some();
         let entry = if newest { inside.iter().rev().find(contributes) } else { inside.iter().find(contributes) };
         let kept = entry.map(|entry| ((entry.place(), entry.key), entry));
         let buckets = self.rare.iter().flat_map(|rare| &rare.buckets).filter(|bucket| bucket.feature == index);
@@ -371,7 +392,7 @@ impl Customer {
             (Some((_, entry)), _) => feature
                 .value
                 .as_ref()
-                .map_or(Val::Error(Fault::Missing), |program| program.eval(&Kept { entry, kind: feature.kind, rules })),
+                .map_or(Val::Error(Fault::Missing), |program| program.eval(&Kept { entry, extra: self.extra(entry), kind: feature.kind, rules })),
             (None, Some((_, value))) => value.into(),
             (None, None) => Val::Error(Fault::Missing),
         }
@@ -381,7 +402,7 @@ impl Customer {
     pub fn sample(&self, index: u8, rules: &Ruleset) -> Vec<Position> {
         let feature = &rules.features[usize::from(index)];
         let kept =
-            self.inside(feature, rules).iter().rev().filter(|entry| feature.contribution(entry, rules).is_some());
+            self.inside(feature, rules).iter().rev().filter(|entry| feature.contribution(entry, self.extra(entry), rules).is_some());
         let mut newest: Vec<((EventTime, u64), Position)> =
             kept.take(SAMPLES).map(|entry| ((entry.place(), entry.key), entry.position())).collect();
         let buckets = self.rare.iter().flat_map(|rare| &rare.buckets).filter(|bucket| bucket.feature == index);
@@ -397,8 +418,8 @@ pub(super) const STALE: EventTime = EventTime(i64::MIN);
 /// Kinds whose events are about objects with identity; the others are kept in buckets.
 const KINDS_WITH_OBJECTS: [Kind; 5] = [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Case];
 
-fn subscription(entry: &Entry) -> Option<EventTime> {
-    if entry.has(Flag::Gone) { None } else { entry.extra.as_ref()?.period_end }
+fn subscription(entry: &Entry, extra: &Extra) -> Option<EventTime> {
+    if entry.has(Flag::Gone) { None } else { extra.period_end }
 }
 
 /// A value's hash, for distinct counts.
