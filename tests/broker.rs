@@ -244,6 +244,24 @@ fn an_unreachable_broker_is_named_once_patience_ends() {
 }
 
 #[test]
+fn a_refused_login_is_told_at_once() {
+    let bootstrap = kafka::bootstrap();
+    // A listener without logins refuses every attempt at one.
+    let properties = [
+        ("bootstrap.servers", bootstrap),
+        ("security.protocol", "SASL_PLAINTEXT"),
+        ("sasl.mechanism", "PLAIN"),
+        ("sasl.username", "ann"),
+        ("sasl.password", "geheim"),
+    ];
+    let properties = Properties(properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    let patience = Duration::from_secs(600);
+    let error = Cluster::connect(&properties, "app", patience).err().unwrap().to_string();
+    assert!(error.starts_with(&format!("the broker at {bootstrap} refused the login")), "{error}");
+    assert!(error.contains("kafka.sasl.*") && !error.contains("geheim"), "{error}");
+}
+
+#[test]
 fn metrics_and_health_answer_over_http() {
     let shop = Shop::open();
     shop.fill(&shop.traffic(200));

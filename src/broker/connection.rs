@@ -24,9 +24,9 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// The last error reported, which is forgotten.
-    pub(super) fn take_error(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.last.lock().ok()?.take()
+    /// The last error reported.
+    pub(super) fn last_error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.last.lock().ok()?.clone()
     }
 }
 
