@@ -1,10 +1,10 @@
 //! Chance from a seed.
 
 /// A generator of numbers (splitmix64): the same seed, the same numbers, on every machine.
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -17,22 +17,22 @@ impl Dice {
     }
 
     /// 0 up to, but not, `bound`.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).expect("below a usize")
     }
 
     /// `from` up to and including `to`.
-    pub(super) fn number(&mut self, from: i64, to: i64) -> i64 {
+    pub fn number(&mut self, from: i64, to: i64) -> i64 {
         let width = u64::try_from(to - from).expect("from is not above to") + 1;
         from + i64::try_from(self.next() % width).expect("within the range")
     }
 
     /// True in so many of a hundred cases.
-    pub(super) fn chance(&mut self, percent: usize) -> bool {
+    pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
     }
 }
