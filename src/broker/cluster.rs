@@ -103,8 +103,22 @@ impl Cluster {
         for one in wanted {
             if self.partitions(one.topic)?.is_none() {
                 self.create(one)?;
+                self.wait_for(one)?;
                 tracing::info!(topic = one.topic, partitions = one.partitions, "topic created");
             }
+        }
+        Ok(())
+    }
+
+    /// The controller knows a new topic before every broker does.
+    fn wait_for(&self, wanted: &Wanted<'_>) -> Result<(), ClusterError> {
+        let started = clock::now();
+        while self.partitions(wanted.topic)?.is_none() {
+            if started.elapsed() > ANSWER {
+                let (topic, reason) = (wanted.topic.to_owned(), "it was created but does not show".to_owned());
+                return Err(ClusterError::Ask { topic, reason });
+            }
+            std::thread::sleep(FIRST_PAUSE);
         }
         Ok(())
     }
@@ -151,5 +165,5 @@ const BROKER_DEFAULT: i32 = -1;
 const EVENTS: Duration = Duration::from_millis(50);
 
 const ATTEMPT: Duration = Duration::from_secs(3);
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
