@@ -151,7 +151,11 @@ impl<B: Broker> Task<B> {
     /// # Errors
     /// What an operator must look at; the last committed epoch stands.
     pub(crate) fn run(mut self) -> Result<(), TaskError> {
-        self.restore()?;
+        match self.restore() {
+            // Nothing was under way yet.
+            Err(TaskError::Interrupted) => return Ok(()),
+            restored => restored?,
+        }
         let mut outputs = Vec::new();
         while let Some(fixed) = self.collect()? {
             outputs.clear();

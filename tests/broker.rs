@@ -14,7 +14,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
 use service::{Files, get, until};
-use shop::{PARTITIONS, Shop};
+use shop::{PARTITIONS, Shop, UNTIL};
 use vipstream::broker::cluster::Cluster;
 use vipstream::config::Properties;
 use vipstream::model::event::Kind;
@@ -37,7 +37,7 @@ fn killed_at_any_time_it_loses_nothing_and_doubles_nothing() {
     shop.fill(&shop.traffic(3_000));
     // Small epochs, so that there is an epoch under way wherever the kill falls.
     let files = Files::of(&shop, "time: event\ntasks: 2\nepoch: { linger: 1ms, records: 10 }");
-    let until_time = shop.until().to_string();
+    let until_time = UNTIL.to_string();
     let arguments = ["--until", until_time.as_str()];
     for committed in [5, 40, 90] {
         let mut service = files.start(&arguments);
@@ -65,7 +65,7 @@ fn asked_to_end_it_commits_and_goes_on_where_it_stopped() {
     assert_eq!(service.terminate().code(), Some(0));
 
     shop.fill(late);
-    let until_time = shop.until().to_string();
+    let until_time = UNTIL.to_string();
     assert_eq!(files.run(&["--until", until_time.as_str()]), (Some(0), String::new()));
     shop.assert_decided(&shop.replayed());
 }
@@ -93,7 +93,7 @@ fn what_cannot_be_used_lies_in_the_dead_letters_untouched() {
     topics::send(&producer, &topic, partition(ann), Some(b"k"), Some(&large));
     topics::flush(&producer);
     let config = shop.config("time: event\ntasks: 4\ndead_letter: { brake: 100% of 1000 }");
-    vipstream::app::start_until(&config, shop.rules(), Some(shop.until())).unwrap().join().unwrap();
+    vipstream::app::start_until(&config, shop.rules(), Some(UNTIL)).unwrap().join().unwrap();
 
     let letters = topics::read_all(&shop.bootstrap, &shop.output("dlq"));
     let mut codes: Vec<&str> = letters.iter().filter_map(|letter| letter.header("vipstream.error.code")).collect();
@@ -122,7 +122,7 @@ fn live_it_decides_as_events_come_and_refuses_the_future() {
     let running = vipstream::app::start(&shop.config("tasks: 2\ntime: live"), shop.rules()).unwrap();
     until("the app serves", || running.health().unready().is_none().then_some(()));
     let producer = topics::producer(&shop.bootstrap);
-    let order = |customer: &str, at: jiff::Timestamp| {
+    let order = |customer: &str, at: &jiff::Timestamp| {
         let value = format!(
             r#"{{"event_id":"e","customer_id":"{customer}","occurred_at":"{at}","order_id":"o","amount":"6000","currency":"EUR","status":"completed"}}"#
         );
@@ -130,8 +130,8 @@ fn live_it_decides_as_events_come_and_refuses_the_future() {
         topics::flush(&producer);
     };
     let now = jiff::Timestamp::now();
-    order("ann", now);
-    order("bob", now + jiff::SignedDuration::from_hours(1));
+    order("ann", &now);
+    order("bob", &(now + jiff::SignedDuration::from_hours(1)));
     let granted = until("ann is granted", || {
         topics::read_all(&shop.bootstrap, &shop.output("events")).first().map(topics::Read::json)
     });
@@ -241,6 +241,24 @@ fn an_unreachable_broker_is_named_once_patience_ends() {
     let error = Cluster::connect(&properties, "app", Duration::from_secs(1)).err().unwrap().to_string();
     assert!(error.starts_with(&format!("no Kafka broker answers at {address}")), "{error}");
     assert!(error.contains("check kafka.bootstrap.servers"), "{error}");
+}
+
+#[test]
+fn a_refused_login_is_told_at_once() {
+    let bootstrap = kafka::bootstrap();
+    // A listener without logins refuses every attempt at one.
+    let properties = [
+        ("bootstrap.servers", bootstrap),
+        ("security.protocol", "SASL_PLAINTEXT"),
+        ("sasl.mechanism", "PLAIN"),
+        ("sasl.username", "ann"),
+        ("sasl.password", "geheim"),
+    ];
+    let properties = Properties(properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    let patience = Duration::from_mins(10);
+    let error = Cluster::connect(&properties, "app", patience).err().unwrap().to_string();
+    assert!(error.starts_with(&format!("the broker at {bootstrap} refused the login")), "{error}");
+    assert!(error.contains("kafka.sasl.*") && !error.contains("geheim"), "{error}");
 }
 
 #[test]

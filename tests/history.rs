@@ -1,10 +1,12 @@
 //! Real history through Kafka gives what it gives from files.
 
 #[path = "support/history.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
 mod history;
 #[path = "support/kafka.rs"]
 mod kafka;
 #[path = "support/topics.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
 mod topics;
 
 use std::path::Path;

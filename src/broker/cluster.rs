@@ -71,9 +71,9 @@ impl Cluster {
     fn ask(&self, wait: Duration) -> Result<(), ClusterError> {
         let bootstrap = self.properties.bootstrap().to_owned();
         let Err(error) = self.client.fetch_metadata(Some(PROBE), wait) else { return Ok(()) };
-        // The reason of a failure is told to who polls.
-        self.client.poll(Duration::ZERO);
-        match self.client.context().take_error() {
+        // The reason of a failure is told to who polls, after what the client logs.
+        while self.client.poll(EVENTS).is_some() {}
+        match self.client.context().last_error() {
             Some((code, reason)) if is_denial(code) => Err(ClusterError::Login { bootstrap, reason }),
             Some((_, reason)) => Err(ClusterError::Unreachable { bootstrap, reason }),
             None => Err(ClusterError::Unreachable { bootstrap, reason: error.to_string() }),
@@ -103,8 +103,22 @@ impl Cluster {
         for one in wanted {
             if self.partitions(one.topic)?.is_none() {
                 self.create(one)?;
+                self.wait_for(one)?;
                 tracing::info!(topic = one.topic, partitions = one.partitions, "topic created");
             }
+        }
+        Ok(())
+    }
+
+    /// The controller knows a new topic before every broker does.
+    fn wait_for(&self, wanted: &Wanted<'_>) -> Result<(), ClusterError> {
+        let started = clock::now();
+        while self.partitions(wanted.topic)?.is_none() {
+            if started.elapsed() > ANSWER {
+                let (topic, reason) = (wanted.topic.to_owned(), "it was created but does not show".to_owned());
+                return Err(ClusterError::Ask { topic, reason });
+            }
+            std::thread::sleep(FIRST_PAUSE);
         }
         Ok(())
     }
@@ -147,6 +161,9 @@ const PROBE: &str = "__consumer_offsets";
 /// The replication that the broker is set to.
 const BROKER_DEFAULT: i32 = -1;
 
+/// How long a client's events are waited for.
+const EVENTS: Duration = Duration::from_millis(50);
+
 const ATTEMPT: Duration = Duration::from_secs(3);
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);

@@ -8,6 +8,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::BrokerError;
@@ -21,12 +22,19 @@ pub(super) const ANSWER: Duration = Duration::from_secs(10);
 pub(super) struct Context {
     /// The last error the client reported beside its calls: it says more than a call's time-out.
     last: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    /// The first record of a transaction that did not arrive, and why.
+    undelivered: Mutex<Option<String>>,
 }
 
 impl Context {
-    /// The last error reported, which is forgotten.
-    pub(super) fn take_error(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.last.lock().ok()?.take()
+    /// Why the first record of the transaction that did not arrive did not, which is forgotten.
+    pub(super) fn take_undelivered(&self) -> Option<String> {
+        self.undelivered.lock().ok()?.take()
+    }
+
+    /// The last error reported.
+    pub(super) fn last_error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.last.lock().ok()?.clone()
     }
 }
 
@@ -57,8 +65,13 @@ impl ProducerContext for Context {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            tracing::debug!(target: "vipstream::kafka", %error, "a record was not delivered");
+        let Err((error, record)) = result else { return };
+        // What an abort throws away failed for another reason.
+        let thrown = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
+        if !error.rdkafka_error_code().is_some_and(|code| thrown.contains(&code))
+            && let Ok(mut first) = self.undelivered.lock()
+        {
+            first.get_or_insert_with(|| format!("a record for {} did not arrive: {error}", record.topic()));
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One consumer an input, since the library's end-of-partition event names the partition but not the topic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,6 +46,7 @@ pub(super) struct Reader {
     consumer: BaseConsumer<Context>,
     /// The next offset of each partition read.
     positions: BTreeMap<u32, u64>,
+    paused: BTreeSet<u32>,
     /// Contact was lost: the partitions are assigned anew, so that their ends are told again.
     lost: bool,
 }
@@ -60,7 +61,13 @@ impl Reader {
         let mut client: BaseConsumer<Context> = consumer(properties, group).create_with_context(Context::default())?;
         let bell = Arc::clone(bell);
         client.set_nonempty_callback(move || bell.ring());
-        Ok(Self { topic: topic.to_owned(), consumer: client, positions: BTreeMap::new(), lost: false })
+        Ok(Self {
+            topic: topic.to_owned(),
+            consumer: client,
+            positions: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            lost: false,
+        })
     }
 
     pub(super) fn topic(&self) -> &str {
@@ -81,6 +88,7 @@ impl Reader {
 
     pub(super) fn read_from(&mut self, positions: BTreeMap<u32, u64>) -> Result<(), BrokerError> {
         self.positions = positions;
+        self.paused.clear();
         self.assign()
     }
 
@@ -92,10 +100,21 @@ impl Reader {
             list.add_partition_offset(&self.topic, signed(*partition), offset)
                 .map_err(|error| failed(&format!("reading {}", self.topic), &error))?;
         }
-        self.consumer.assign(&list).map_err(|error| failed(&format!("reading {}", self.topic), &error))
+        self.consumer.assign(&list).map_err(|error| failed(&format!("reading {}", self.topic), &error))?;
+        // An assignment starts with every partition flowing.
+        self.paused.iter().try_for_each(|partition| self.set_paused(*partition, true))
     }
 
-    pub(super) fn pause(&self, partition: u32, paused: bool) -> Result<(), BrokerError> {
+    pub(super) fn pause(&mut self, partition: u32, paused: bool) -> Result<(), BrokerError> {
+        if paused {
+            self.paused.insert(partition);
+        } else {
+            self.paused.remove(&partition);
+        }
+        self.set_paused(partition, paused)
+    }
+
+    fn set_paused(&self, partition: u32, paused: bool) -> Result<(), BrokerError> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.topic, signed(partition));
         let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };

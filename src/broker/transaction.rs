@@ -85,17 +85,20 @@ impl Transactions {
         use RDKafkaErrorCode as Code;
         let fatal = self.producer.client().fatal_error();
         let code = fatal.as_ref().map(|(code, _)| *code).or_else(|| error.rdkafka_error_code());
-        let why = fatal.map_or_else(|| error.to_string(), |(_, reason)| reason);
+        let mut why = fatal.map_or_else(|| error.to_string(), |(_, reason)| reason);
+        if let Some(undelivered) = self.producer.context().take_undelivered() {
+            why = format!("{why}; {undelivered}");
+        }
+        let abortable = matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort());
         match code {
+            // Among these, what an abort mends: the coordinator gave up a transaction that took too long.
+            _ if abortable => Refusal::Abortable(why),
             Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => Refusal::Fenced(why),
             Some(code) if is_denial(code) => Refusal::Denied(why),
             Some(Code::MessageSizeTooLarge | Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
                 Refusal::Abortable(why)
             }
-            _ => match error {
-                KafkaError::Transaction(error) if error.txn_requires_abort() => Refusal::Abortable(why),
-                _ => Refusal::Unknown(why),
-            },
+            _ => Refusal::Unknown(why),
         }
     }
 }

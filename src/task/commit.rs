@@ -10,7 +10,7 @@ use prost::Message;
 
 use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
 use super::{Task, TaskError};
-use crate::broker::{Broker, Outgoing, Refusal};
+use crate::broker::{Broker, BrokerError, Outgoing, Refusal};
 use crate::merge::Lane;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
@@ -25,18 +25,18 @@ impl<B: Broker> Task<B> {
         outputs: &[Output],
     ) -> Result<(), TaskError> {
         let positions: BTreeMap<Lane, u64> = ranges.positions().collect();
-        let record = self.journal_record(ranges, clock, wall, outputs);
-        let metadata = format!("epoch {} outputs {}", record.epoch, hex(&record.outputs_digest));
+        let record = self.journal_record(ranges, clock, wall, outputs).encode_to_vec();
+        let metadata = format!("epoch {} outputs {}", self.number, hex(&outputs_digest(outputs)));
         let mut outgoing: Vec<Outgoing> = outputs.iter().map(|output| self.outgoing(output, wall)).collect();
         outgoing.push(Outgoing {
             topic: self.setup.journal.clone(),
             partition: Some(self.partition),
             key: None,
-            value: Some(record.encode_to_vec()),
+            value: Some(record.clone()),
             headers: Vec::new(),
         });
         let started = crate::clock::now();
-        self.carry_through(record.epoch, &outgoing, &positions, &metadata)?;
+        self.carry_through(&record, &outgoing, &positions, &metadata)?;
         self.metrics.commit(started.elapsed());
         Ok(())
     }
@@ -76,11 +76,12 @@ impl<B: Broker> Task<B> {
 
     fn carry_through(
         &mut self,
-        epoch: u64,
+        record: &[u8],
         outgoing: &[Outgoing],
         positions: &BTreeMap<Lane, u64>,
         metadata: &str,
     ) -> Result<(), TaskError> {
+        let epoch = self.number;
         let mut pause = FIRST_PAUSE;
         for tries in 1.. {
             let Err(refusal) = self.transaction(outgoing, positions, metadata) else { return Ok(()) };
@@ -100,7 +101,7 @@ impl<B: Broker> Task<B> {
                 }
                 Err(Refusal::Abortable(_) | Refusal::Unknown(_)) => {
                     self.init()?;
-                    if self.is_in_journal(epoch)? {
+                    if self.is_in_journal(record)? {
                         tracing::info!(task = self.partition, epoch, "the epoch had been committed");
                         return Ok(());
                     }
@@ -159,21 +160,60 @@ impl<B: Broker> Task<B> {
         unreachable!("the tries are bounded")
     }
 
-    /// Whether the journal's end holds the epoch.
-    fn is_in_journal(&mut self, epoch: u64) -> Result<bool, TaskError> {
-        let kept = self.broker.journal_range()?;
-        // The newest records are enough unless many transactions in a row were aborted.
+    /// Whether the journal's last record is this one; another's in its place means that another task took over.
+    fn is_in_journal(&mut self, record: &[u8]) -> Result<bool, TaskError> {
+        let Some(last) = self.journal_end()? else { return Ok(false) };
+        if last == record {
+            return Ok(true);
+        }
+        match JournalRecord::decode(last.as_slice()) {
+            Ok(last) if last.epoch + 1 == self.number => Ok(false),
+            _ => Err(TaskError::Fenced {
+                id: self.transactional_id(),
+                reason: format!("epoch {} is in the journal by another hand", self.number),
+            }),
+        }
+    }
+
+    /// The journal's last record.
+    fn journal_end(&mut self) -> Result<Option<Vec<u8>>, TaskError> {
+        let kept = self.ask(Broker::journal_range)?;
+        // The newest offsets are enough unless many transactions in a row were aborted.
         let newest = kept.end.saturating_sub(JOURNAL_END).max(kept.start);
         for start in [newest, kept.start] {
-            let mut last = None;
-            self.broker.journal(start..kept.end, &mut |_, value| {
-                last = JournalRecord::decode(value).ok().map(|record| record.epoch).or(last);
+            let last = self.ask(|broker| {
+                let mut last = None;
+                broker.journal(start..kept.end, &mut |_, value| last = Some(value.to_vec()))?;
+                Ok(last)
             })?;
-            if let Some(last) = last {
-                return Ok(last >= epoch);
+            if last.is_some() {
+                return Ok(last);
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// Puts a question to the broker, again while it does not answer.
+    pub(super) fn ask<T>(
+        &mut self,
+        mut question: impl FnMut(&mut B) -> Result<T, BrokerError>,
+    ) -> Result<T, TaskError> {
+        let mut pause = FIRST_PAUSE;
+        for tries in 1.. {
+            match question(&mut self.broker) {
+                Ok(answer) => return Ok(answer),
+                Err(error @ BrokerError::Failed { .. }) if tries < TRIES => {
+                    tracing::warn!(task = self.partition, tries, %error, "asking again");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if self.setup.is_stopping() {
+                return Err(TaskError::Interrupted);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        unreachable!("the tries are bounded")
     }
 }
 

@@ -37,19 +37,25 @@ impl<B: Broker> Task<B> {
     }
 
     fn read_journal(&mut self) -> Result<Vec<JournalRecord>, TaskError> {
-        let kept = self.broker.journal_range()?;
+        let kept = self.ask(Broker::journal_range)?;
         let (journal, partition) = (self.setup.journal.clone(), self.partition);
         if kept.start > 0 {
             return Err(TaskError::JournalGap { journal, partition, kept: kept.start });
         }
-        let mut records = Vec::new();
-        let mut unreadable = None;
-        self.broker.journal(kept, &mut |offset, value| match JournalRecord::decode(value) {
-            Ok(record) => records.push(record),
-            Err(error) => unreadable = unreadable.take().or(Some((offset, error.to_string()))),
+        let read = self.ask(|broker| {
+            let mut read = Vec::new();
+            broker.journal(kept.clone(), &mut |offset, value| read.push((offset, JournalRecord::decode(value))))?;
+            Ok(read)
         })?;
-        if let Some((offset, reason)) = unreadable {
-            return Err(TaskError::Journal { journal, partition, offset, reason });
+        let mut records = Vec::with_capacity(read.len());
+        for (offset, record) in read {
+            match record {
+                Ok(record) => records.push(record),
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Err(TaskError::Journal { journal, partition, offset, reason });
+                }
+            }
         }
         for (expected, record) in (0..).zip(&records) {
             if record.epoch != expected {
@@ -95,7 +101,7 @@ impl<B: Broker> Task<B> {
         let mut ranges = Ranges::default();
         let mut positions = BTreeMap::new();
         for lane in self.lanes.clone() {
-            let kept = self.broker.kept(lane)?;
+            let kept = self.ask(|broker| broker.kept(lane))?;
             let position = match self.setup.start {
                 Start::Earliest => kept.start,
                 Start::Latest => kept.end,
@@ -105,7 +111,7 @@ impl<B: Broker> Task<B> {
             ranges.start(lane, position);
             positions.insert(lane, position);
         }
-        self.broker.read_from(&positions)?;
+        self.ask(|broker| broker.read_from(&positions))?;
         // Without records, so that the positions stand even if the inputs' retention moves on before the first epoch.
         let wall = match self.setup.mode {
             TimeMode::Live => clock::wall(),
@@ -124,6 +130,9 @@ impl<B: Broker> Task<B> {
         let mut outputs: Vec<Output> = Vec::new();
         let mut records = 0;
         for record in journal {
+            if self.setup.is_stopping() {
+                return Err(TaskError::Interrupted);
+            }
             outputs.clear();
             records += self.redo(record, &mut outputs)?;
         }
@@ -150,7 +159,7 @@ impl<B: Broker> Task<B> {
         }
         let mut positions = BTreeMap::new();
         for lane in self.lanes.clone() {
-            let kept = self.broker.kept(lane)?;
+            let kept = self.ask(|broker| broker.kept(lane))?;
             let (from, to) = spans.get(&lane).copied().unwrap_or((kept.start, kept.start));
             // A range never applied is not needed again; the end it stands at is.
             let needed = if from == to { to } else { from };
@@ -171,7 +180,7 @@ impl<B: Broker> Task<B> {
             self.intake.open(lane, Opening { position: from, journaled: to, stop });
             positions.insert(lane, from);
         }
-        Ok(self.broker.read_from(&positions)?)
+        self.ask(|broker| broker.read_from(&positions))
     }
 
     fn known_lane(&self, range: &InputRange) -> Result<Lane, TaskError> {

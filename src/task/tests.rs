@@ -30,6 +30,8 @@ enum Verdict {
     UnknownYetDone,
     UnknownAndNotDone,
     Fenced,
+    /// Unknown, and meanwhile another task committed its own epoch of that number.
+    TakenOver,
 }
 
 /// What outlives a task: the topics.
@@ -130,6 +132,12 @@ impl Broker for Scripted {
                 }
             }
         }
+        if matches!(verdict, Some(Verdict::TakenOver)) {
+            let mut other = JournalRecord::decode(world.journal.last().unwrap().as_slice()).unwrap();
+            other.epoch += 1;
+            other.wall_ms += 1;
+            world.journal.push(other.encode_to_vec());
+        }
         if let Some((epochs, stop)) = &world.stop_after
             && world.journal.len() >= *epochs
         {
@@ -144,7 +152,9 @@ impl Broker for Scripted {
             }
             Some(Verdict::Aborted) => Err(Refusal::Abortable(why)),
             Some(Verdict::Fenced) => Err(Refusal::Fenced(why)),
-            Some(Verdict::UnknownYetDone | Verdict::UnknownAndNotDone) => Err(Refusal::Unknown(why)),
+            Some(Verdict::UnknownYetDone | Verdict::UnknownAndNotDone | Verdict::TakenOver) => {
+                Err(Refusal::Unknown(why))
+            }
         }
     }
 
@@ -278,6 +288,14 @@ fn even_the_first_record_of_the_journal_may_be_of_unknown_outcome() {
         run(&world).unwrap();
         assert_eq!(world.lock().unwrap().outputs, undisturbed());
     }
+}
+
+#[test]
+fn an_epoch_in_the_journal_by_another_hand_ends_the_task() {
+    let world = with_verdicts(&[None, None, Some(Verdict::TakenOver)]);
+    let error = run(&world).unwrap_err();
+    assert!(matches!(error, TaskError::Fenced { .. }), "{error}");
+    assert_eq!(world.lock().unwrap().attempts.len(), 3, "nothing was sent after it was noticed");
 }
 
 #[test]

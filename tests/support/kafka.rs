@@ -23,19 +23,19 @@ wait $broker; kill $watch 2>/dev/null; rm -rf "$folder"
 "#;
 
 const STARTS: u32 = 3;
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The address of the test binary's Kafka, which the first caller starts.
 ///
 /// # Panics
 /// Where there is none to be had: the test fails and says how to get one.
-pub fn bootstrap() -> &'static str {
+pub(crate) fn bootstrap() -> &'static str {
     static ADDRESS: OnceLock<(String, Option<Child>)> = OnceLock::new();
     &ADDRESS.get_or_init(find).0
 }
 
 /// A name that no other test, nor an earlier run on the same broker, uses.
-pub fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let run = std::time::UNIX_EPOCH.elapsed().expect("the clock is past 1970").as_millis();
     format!("{name}-{run:x}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))

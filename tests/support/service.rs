@@ -11,26 +11,26 @@ use serde_json::Value;
 use crate::shop::Shop;
 
 /// How long anything may take before the test has failed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder with configuration and rules.
-pub struct Files {
+pub(crate) struct Files {
     folder: tempfile::TempDir,
 }
 
 impl Files {
-    pub fn of(shop: &Shop, more: &str) -> Self {
+    pub(crate) fn of(shop: &Shop, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("vipstream.yaml"), shop.config_text(more)).expect("a writable folder");
         std::fs::write(folder.path().join("rules.yaml"), shop.rules_text()).expect("a writable folder");
         Self { folder }
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join(name), text).expect("a writable folder");
     }
 
-    pub fn replace(&self, name: &str, from: &str, to: &str) {
+    pub(crate) fn replace(&self, name: &str, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.folder.path().join(name)).expect("a readable file");
         assert!(text.contains(from), "{from} in {name}");
         self.write(name, &text.replace(from, to));
@@ -48,14 +48,14 @@ impl Files {
     }
 
     /// Starts it.
-    pub fn start(&self, arguments: &[&str]) -> Service {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Service {
         let mut child = self.command(arguments).spawn().expect("the binary starts");
         let log = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
         Service { child, log }
     }
 
     /// Runs it to its end: its exit code, and what it said last.
-    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let done = self.command(arguments).output().expect("the binary runs");
         let said = String::from_utf8_lossy(&done.stderr);
         // Log lines are JSON here; what remains is the sentence.
@@ -65,14 +65,14 @@ impl Files {
 }
 
 /// A running process.
-pub struct Service {
+pub(crate) struct Service {
     child: Child,
     log: BufReader<ChildStderr>,
 }
 
 impl Service {
     /// Reads the log up to the line of this message.
-    pub fn wait_for(&mut self, message: &str) -> Value {
+    pub(crate) fn wait_for(&mut self, message: &str) -> Value {
         loop {
             let mut line = String::new();
             let read = self.log.read_line(&mut line).expect("a readable log");
@@ -85,12 +85,12 @@ impl Service {
         }
     }
 
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("a running process");
         self.child.wait().expect("a killed process ends");
     }
 
-    pub fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
         let mut rest = String::new();
@@ -100,7 +100,7 @@ impl Service {
 }
 
 /// Asks for a page: status and body.
-pub fn get(address: &str, path: &str) -> (u16, String) {
+pub(crate) fn get(address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("the server listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("a request");
@@ -112,7 +112,7 @@ pub fn get(address: &str, path: &str) -> (u16, String) {
 }
 
 /// Tries until it holds.
-pub fn until<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = holds() {

@@ -15,12 +15,15 @@ use vipstream::rules::ruleset::Ruleset;
 
 use crate::{kafka, topics};
 
-pub const PARTITIONS: i32 = 4;
+pub(crate) const PARTITIONS: i32 = 4;
+
+/// Past the last event by so much that every deadline has come.
+pub(crate) const UNTIL: EventTime = EventTime(1_798_761_600_000);
 
 /// The shop of one test: topics of its own.
-pub struct Shop {
-    pub app: String,
-    pub bootstrap: String,
+pub(crate) struct Shop {
+    pub(crate) app: String,
+    pub(crate) bootstrap: String,
     kinds: Vec<Kind>,
     /// By kind, in the order sent.
     sent: Mutex<BTreeMap<Kind, Vec<Vec<u8>>>>,
@@ -28,14 +31,14 @@ pub struct Shop {
 
 /// What was decided, as compared: without what says how it was come by.
 #[derive(Debug, Default, PartialEq)]
-pub struct Decided {
-    pub decisions: Vec<String>,
-    pub alerts: Vec<String>,
+pub(crate) struct Decided {
+    pub(crate) decisions: Vec<String>,
+    pub(crate) alerts: Vec<String>,
 }
 
 impl Shop {
     /// Makes the input topics.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let shop = Self {
             app: kafka::unique("shop"),
             bootstrap: kafka::bootstrap().to_owned(),
@@ -48,49 +51,51 @@ impl Shop {
         shop
     }
 
-    pub fn input(&self, kind: Kind) -> String {
+    pub(crate) fn input(&self, kind: Kind) -> String {
         format!("{}.{}", self.app, kind.name())
     }
 
-    pub fn output(&self, name: &str) -> String {
+    pub(crate) fn output(&self, name: &str) -> String {
         format!("{}.out.{name}", self.app)
     }
 
     /// The rules, under the app's name: it enters the identity of outputs, as the app does.
-    pub fn rules_text(&self) -> String {
+    pub(crate) fn rules_text(&self) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/shop.yaml");
         let text = std::fs::read_to_string(path).expect("the example rules");
         text.replace("ruleset: shop", &format!("ruleset: {}", self.app))
     }
 
-    pub fn rules(&self) -> Arc<Ruleset> {
+    pub(crate) fn rules(&self) -> Arc<Ruleset> {
         Arc::new(Ruleset::parse("rules.yaml", &self.rules_text()).expect("the example rules are in order"))
     }
 
     /// The configuration with `more` lines at its end.
-    pub fn config_text(&self, more: &str) -> String {
-        let mut text = format!(
-            "app: {}\nkafka: {{ bootstrap.servers: \"{}\" }}\nrules: rules.yaml\ninputs:\n",
-            self.app, self.bootstrap
-        );
-        for kind in &self.kinds {
-            text += &format!("  {}: {{ topic: {} }}\n", kind.name(), self.input(*kind));
-        }
-        text += &format!(
-            "outputs: {{ events: {}, alerts: {}, dlq: {} }}\n{more}\n",
-            self.output("events"),
-            self.output("alerts"),
-            self.output("dlq")
-        );
-        text
+    pub(crate) fn config_text(&self, more: &str) -> String {
+        let inputs: Vec<String> =
+            self.kinds.iter().map(|kind| format!("  {}: {{ topic: {} }}", kind.name(), self.input(*kind))).collect();
+        let [events, alerts, dlq] = ["events", "alerts", "dlq"].map(|name| self.output(name));
+        format!(
+            "app: {}
+kafka: {{ bootstrap.servers: \"{}\" }}
+rules: rules.yaml
+inputs:
+{}
+outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
+{more}
+",
+            self.app,
+            self.bootstrap,
+            inputs.join("\n")
+        )
     }
 
-    pub fn config(&self, more: &str) -> Config {
+    pub(crate) fn config(&self, more: &str) -> Config {
         Config::parse("vipstream.yaml", &self.config_text(more), Path::new("."), []).expect("a configuration in order")
     }
 
     /// Believable traffic in order of time.
-    pub fn traffic(&self, events: u64) -> Vec<Generated> {
+    pub(crate) fn traffic(&self, events: u64) -> Vec<Generated> {
         let shape = Shape { seed: 7, events, customers: 120, span: Duration::from_hours(24 * 400), ..Shape::default() };
         let mut load = Load::new(shape.flawless());
         let mut records = Vec::new();
@@ -104,7 +109,7 @@ impl Shop {
     }
 
     /// Sends the traffic, keyed by customer.
-    pub fn fill(&self, traffic: &[Generated]) {
+    pub(crate) fn fill(&self, traffic: &[Generated]) {
         let producer = topics::producer(&self.bootstrap);
         let mut sent = self.sent.lock().expect("no test panics while it sends");
         for record in traffic {
@@ -115,26 +120,21 @@ impl Shop {
         topics::flush(&producer);
     }
 
-    /// A time past the last event by so much that every deadline has come.
-    pub fn until(&self) -> EventTime {
-        EventTime(1_798_761_600_000)
-    }
-
     /// Runs the app in this process until it has read everything.
-    pub fn run_to_the_end(&self) {
+    pub(crate) fn run_to_the_end(&self) {
         let config = self.config("time: event\ntasks: 2");
-        let running = vipstream::app::start_until(&config, self.rules(), Some(self.until())).expect("a start");
+        let running = vipstream::app::start_until(&config, self.rules(), Some(UNTIL)).expect("a start");
         running.join().expect("a run without fault");
     }
 
     /// What `replay` makes of everything sent, time ending with the last event.
-    pub fn replayed_without_end(&self) -> Decided {
+    pub(crate) fn replayed_without_end(&self) -> Decided {
         self.replay(None)
     }
 
     /// What `replay` makes of everything sent.
-    pub fn replayed(&self) -> Decided {
-        self.replay(Some(self.until()))
+    pub(crate) fn replayed(&self) -> Decided {
+        self.replay(Some(UNTIL))
     }
 
     fn replay(&self, until: Option<EventTime>) -> Decided {
@@ -149,13 +149,13 @@ impl Shop {
     }
 
     /// What committed readers see of the app's outputs.
-    pub fn decided(&self) -> Decided {
+    pub(crate) fn decided(&self) -> Decided {
         let lines = |name| sorted(topics::read_all(&self.bootstrap, &self.output(name)).iter().map(topics::Read::json));
         Decided { decisions: lines("events"), alerts: lines("alerts") }
     }
 
     /// Each customer's decisions carry the numbers 1, 2, 3, ...: one lost or doubled would show.
-    pub fn assert_sequences_without_gap(&self) {
+    pub(crate) fn assert_sequences_without_gap(&self) {
         let mut sequences: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         for decision in topics::read_all(&self.bootstrap, &self.output("events")) {
             let decision = decision.json();
@@ -170,7 +170,7 @@ impl Shop {
     }
 
     /// Compares line by line, so that a difference is found.
-    pub fn assert_decided(&self, expected: &Decided) {
+    pub(crate) fn assert_decided(&self, expected: &Decided) {
         let found = self.decided();
         for (found, expected) in [(&found.decisions, &expected.decisions), (&found.alerts, &expected.alerts)] {
             for (found, expected) in found.iter().zip(expected) {

@@ -15,18 +15,18 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// A record read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
-    pub key: Option<Vec<u8>>,
-    pub value: Option<Vec<u8>>,
-    pub headers: Vec<(String, String)>,
+pub(crate) struct Read {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Read {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(self.value.as_deref().expect("a value")).expect("JSON")
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
@@ -38,7 +38,7 @@ fn client(bootstrap: &str) -> ClientConfig {
 }
 
 /// Makes a topic.
-pub fn create(bootstrap: &str, topic: &str, partitions: i32) {
+pub(crate) fn create(bootstrap: &str, topic: &str, partitions: i32) {
     let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().expect("an admin client");
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1))
         .set("retention.ms", "-1")
@@ -46,11 +46,13 @@ pub fn create(bootstrap: &str, topic: &str, partitions: i32) {
     let options = AdminOptions::new().operation_timeout(Some(ANSWER));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let made = runtime.block_on(admin.create_topics(&[new], &options)).expect("an answer");
-    made.into_iter().for_each(|topic| drop(topic.expect("a new topic")));
+    for topic in made {
+        topic.expect("a new topic");
+    }
 }
 
 /// A producer that spreads keys as the Java client does.
-pub fn producer(bootstrap: &str) -> BaseProducer {
+pub(crate) fn producer(bootstrap: &str) -> BaseProducer {
     let mut config = client(bootstrap);
     config.set("partitioner", "murmur2_random").set("enable.idempotence", "true").set("linger.ms", "5");
     config.set("message.max.bytes", "16800000");
@@ -58,7 +60,13 @@ pub fn producer(bootstrap: &str) -> BaseProducer {
 }
 
 /// Sends a record; the partition is the key's, unless said.
-pub fn send(producer: &BaseProducer, topic: &str, partition: Option<i32>, key: Option<&[u8]>, value: Option<&[u8]>) {
+pub(crate) fn send(
+    producer: &BaseProducer,
+    topic: &str,
+    partition: Option<i32>,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) {
     let mut record = BaseRecord::<[u8], [u8]>::to(topic).headers(OwnedHeaders::new());
     record.partition = partition;
     record.key = key;
@@ -67,12 +75,12 @@ pub fn send(producer: &BaseProducer, topic: &str, partition: Option<i32>, key: O
 }
 
 /// Waits until everything sent has arrived.
-pub fn flush(producer: &BaseProducer) {
+pub(crate) fn flush(producer: &BaseProducer) {
     producer.flush(ANSWER).expect("everything sent arrives");
 }
 
 /// Everything committed in a topic by now, partition by partition.
-pub fn read_all(bootstrap: &str, topic: &str) -> Vec<Read> {
+pub(crate) fn read_all(bootstrap: &str, topic: &str) -> Vec<Read> {
     let consumer: BaseConsumer = client(bootstrap)
         .set("group.id", "reader")
         .set("enable.auto.commit", "false")
@@ -95,7 +103,10 @@ pub fn read_all(bootstrap: &str, topic: &str) -> Vec<Read> {
             Ok(message) => read.push(Read {
                 key: message.key().map(<[u8]>::to_vec),
                 value: message.payload().map(<[u8]>::to_vec),
-                headers: message.headers().map(|headers| headers.iter().map(header).collect()).unwrap_or_default(),
+                headers: message
+                    .headers()
+                    .map(|headers| headers.iter().map(|header| text(header.key, header.value)).collect())
+                    .unwrap_or_default(),
             }),
             Err(KafkaError::PartitionEOF(_)) => ends += 1,
             Err(error) => panic!("{topic}: {error}"),
@@ -105,19 +116,19 @@ pub fn read_all(bootstrap: &str, topic: &str) -> Vec<Read> {
 }
 
 /// How many offsets a topic has in all, markers included; 0 where there is none yet.
-pub fn end(bootstrap: &str, topic: &str) -> i64 {
+pub(crate) fn end(bootstrap: &str, topic: &str) -> i64 {
     let consumer: BaseConsumer = client(bootstrap).create().expect("a consumer");
     let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("metadata");
     let partitions = metadata.topics()[0].partitions();
     partitions.iter().map(|it| consumer.fetch_watermarks(topic, it.id(), ANSWER).expect("watermarks").1).sum()
 }
 
-fn header(header: rdkafka::message::Header<'_, &[u8]>) -> (String, String) {
-    (header.key.to_owned(), String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned())
+fn text(name: &str, value: Option<&[u8]>) -> (String, String) {
+    (name.to_owned(), String::from_utf8_lossy(value.unwrap_or_default()).into_owned())
 }
 
 /// An output without what depends on where it came from: positions, and the run.
-pub fn comparable(mut value: serde_json::Value) -> String {
+pub(crate) fn comparable(mut value: serde_json::Value) -> String {
     let fields = value.as_object_mut().expect("an object");
     for name in ["trigger", "decided_at", "run_id", "origin"] {
         fields.shift_remove(name);
