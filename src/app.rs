@@ -2,10 +2,11 @@
 //!
 //! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -196,9 +197,10 @@ impl Running {
             let Ok((task, result)) = self.ended.recv() else { break };
             if let Err(error) = result {
                 self.stop();
-                match &outcome {
-                    Ok(()) => outcome = Err(error),
-                    Err(_) => tracing::warn!(task, %error, "this task stopped too"),
+                if outcome.is_ok() {
+                    outcome = Err(error);
+                } else {
+                    tracing::warn!(task, %error, "this task stopped too");
                 }
             }
         }
@@ -247,24 +249,9 @@ impl Health {
 /// Asks now and then how far the inputs are ahead, until woken for good.
 fn watch_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) {
     loop {
-        let mut total = Some(0);
-        for kind in Kind::ALL {
-            let positions: Vec<_> = setup.progress.positions().filter(|(lane, _)| lane.0 == kind).collect();
-            if positions.is_empty() {
-                continue;
-            }
-            let topic = &setup.wire.topics[kind as usize];
-            let mut lag = Some(0);
-            for ((_, partition), position) in positions {
-                let ahead = cluster.offsets(topic, partition).ok().map(|kept| kept.end.saturating_sub(position));
-                lag = lag.zip(ahead).map(|(sum, ahead)| sum + ahead);
-            }
-            if let Some(lag) = lag {
-                metrics::lag(kind, lag);
-            }
-            total = total.zip(lag).map(|(sum, lag)| sum + lag);
-        }
-        if let Some(total) = total.filter(|_| setup.progress.all_restored()) {
+        if let Some(total) = ask_lag(setup, cluster, wake)
+            && setup.progress.all_restored()
+        {
             setup.progress.set_lag(total);
         }
         let pause = if setup.progress.lag().is_some() { LAG_EVERY } else { FIRST_LAG };
@@ -272,6 +259,23 @@ fn watch_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) {
             return;
         }
     }
+}
+
+/// Records not yet applied, published by input and summed up; `None` where the broker does not say.
+fn ask_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) -> Option<u64> {
+    let mut lags: BTreeMap<Kind, u64> = BTreeMap::new();
+    for ((kind, partition), position) in setup.progress.positions() {
+        // Each question may take its whole time-out; the app may have ended meanwhile.
+        if wake.try_recv() != Err(TryRecvError::Empty) {
+            return None;
+        }
+        let end = cluster.offsets(&setup.wire.topics[kind as usize], partition).ok()?.end;
+        *lags.entry(kind).or_default() += end.saturating_sub(position);
+    }
+    for (kind, lag) in &lags {
+        metrics::lag(*kind, *lag);
+    }
+    Some(lags.values().sum())
 }
 
 /// How long an unreachable broker is waited for.

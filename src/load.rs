@@ -1,4 +1,4 @@
-//! Believable traffic from a seed: the same shape gives the same bytes, on every run and machine.
+//! Believable traffic from a seed: the same shape gives the same bytes every time.
 //!
 //! A made-up shop: customers with their own level of spending join, buy, ask, praise, complain, refer
 //! others, come online and go silent. Everything follows from [`Shape`]; no clock is read. The stream is

@@ -70,7 +70,7 @@ pub(crate) fn describe() {
 /// A task's handles.
 pub(crate) struct TaskMetrics {
     records: Counter,
-    counted: Vec<(Counter, fn(&Stats) -> u64)>,
+    counted: Vec<(Counter, Read)>,
     dead_letters: Vec<Counter>,
     outputs: Vec<(&'static str, Counter)>,
     epochs: Counter,
@@ -161,8 +161,11 @@ impl TaskMetrics {
     }
 }
 
+/// Reads one of the engine's counters.
+type Read = fn(&Stats) -> u64;
+
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, fn(&Stats) -> u64); 9] = [
+const COUNTED: [(&str, Read); 9] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),

@@ -117,6 +117,33 @@ fn what_cannot_be_used_lies_in_the_dead_letters_untouched() {
 }
 
 #[test]
+fn live_it_decides_as_events_come_and_refuses_the_future() {
+    let shop = Shop::open();
+    let running = vipstream::app::start(&shop.config("tasks: 2\ntime: live"), shop.rules()).unwrap();
+    until("the app serves", || running.health().unready().is_none().then_some(()));
+    let producer = topics::producer(&shop.bootstrap);
+    let order = |customer: &str, at: jiff::Timestamp| {
+        let value = format!(
+            r#"{{"event_id":"e","customer_id":"{customer}","occurred_at":"{at}","order_id":"o","amount":"6000","currency":"EUR","status":"completed"}}"#
+        );
+        topics::send(&producer, &shop.input(Kind::Purchase), None, Some(customer.as_bytes()), Some(value.as_bytes()));
+        topics::flush(&producer);
+    };
+    let now = jiff::Timestamp::now();
+    order("ann", now);
+    order("bob", now + jiff::SignedDuration::from_hours(1));
+    let granted = until("ann is granted", || {
+        topics::read_all(&shop.bootstrap, &shop.output("events")).first().map(topics::Read::json)
+    });
+    assert_eq!((&granted["type"], &granted["customer_id"]), (&"vip.granted".into(), &"ann".into()));
+    assert_eq!(granted["origin"], "live");
+    let letter = until("bob is refused", || topics::read_all(&shop.bootstrap, &shop.output("dlq")).pop());
+    assert_eq!(letter.header("vipstream.error.code"), Some("early"));
+    running.stop();
+    running.join().unwrap();
+}
+
+#[test]
 fn a_topic_full_of_refused_records_stops_the_app() {
     let shop = Shop::open();
     let producer = topics::producer(&shop.bootstrap);

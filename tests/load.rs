@@ -11,6 +11,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+#[path = "support/kafka.rs"]
+mod kafka;
+
 fn load(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vipstream")).arg("load").args(args).output().expect("the binary runs")
 }
@@ -156,6 +159,26 @@ fn traffic_fills_the_default_topics() {
         assert!(count > 400);
         assert_eq!(records(&bootstrap, topic, 2, count).len(), count);
     }
+}
+
+#[test]
+fn topics_are_created_when_asked_and_events_of_any_year_are_taken() {
+    let bootstrap = kafka::bootstrap();
+    let topic = kafka::unique("load");
+    let said = format!("csat={topic}");
+    let fill = |start: &str| {
+        let to = ["--bootstrap", bootstrap, "--topic", &said, "--create-topics", "3", "--start", start];
+        done(&[&to[..], &["--events", "500", "--mix", "csat=1", "--profiles", "0"]].concat())
+    };
+    fill("1997-01-01");
+    let out = fill("2150-01-01");
+    assert!(out.starts_with("500 records (500 csat) to "), "{out}");
+    let found = records(bootstrap, &topic, 3, 1_000);
+    assert_eq!(found.len(), 1_000);
+    assert!(found.iter().any(|(_, _, value)| value.contains("\"1997-")));
+    assert!(found.iter().any(|(_, _, value)| value.contains("\"2150-")));
+    let used: std::collections::BTreeSet<i32> = found.iter().map(|(partition, _, _)| *partition).collect();
+    assert_eq!(used.len(), 3, "as many partitions as asked for");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod support {
     pub mod generate;
+    pub mod history;
     pub mod judge;
     pub mod model;
     pub mod script;
@@ -19,4 +20,5 @@ mod scripts {
 
 mod properties {
     mod equality;
+    mod history;
 }

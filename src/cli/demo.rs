@@ -25,7 +25,7 @@ use rdkafka::producer::DefaultProducerContext;
 
 use crate::app;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::load::Shape;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
@@ -145,10 +145,7 @@ fn rules(path: Option<&Path>) -> anyhow::Result<Ruleset> {
         }
         None => (SHOP_NAME.to_owned(), SHOP.to_owned()),
     };
-    Ruleset::parse(&file, &text).map_err(|problems| {
-        let list: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-        Usage(format!("{} problems{list}", problems.len())).into()
-    })
+    Ruleset::parse(&file, &text).map_err(|problems| Usage(ConfigError::Invalid(problems).to_string()).into())
 }
 
 /// A broker of Kafka's protocol inside this process, with the demo's topics.
@@ -163,16 +160,12 @@ fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
 
 /// The configuration that a file would hold.
 fn config(bootstrap: &str) -> anyhow::Result<Config> {
-    let inputs: String =
-        Kind::ALL.iter().map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(*kind))).collect();
+    let inputs = Kind::ALL.map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(kind))).concat();
     let text = format!(
         "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\" }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
-         time: event\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, dlq: {DEAD_LETTERS} }}\n"
+         time: event\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, dlq: {DEAD_LETTERS} }}\n"
     );
-    Config::parse("demo", &text, Path::new(""), []).map_err(|problems| {
-        let list: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-        anyhow!("the demo's configuration{list}")
-    })
+    Config::parse("demo", &text, Path::new(""), []).map_err(|problems| ConfigError::Invalid(problems).into())
 }
 
 /// A small shop with much going on: over a year of history, then far more days than anybody watches.

@@ -26,7 +26,7 @@ pub(crate) use kafka::default_topic;
 
 /// Generate believable traffic, or load existing files, into Kafka topics or files.
 ///
-/// The same seed and shape give the same records, on every run and machine.
+/// The same seed and shape give the same records every time.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("to").required(true).args(["output", "bootstrap"]))]
 pub(crate) struct Args {

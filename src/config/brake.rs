@@ -22,13 +22,12 @@ pub(super) fn read(top: &mut Section<'_>, problems: &mut Problems) -> Brake {
     let Some(mut section) = Section::open(node, "dead_letter", problems) else { return Brake::default() };
     let mut brake = Brake::default();
     if let Some(text) = section.text("brake", problems) {
-        match parse(text) {
-            Some(parsed) => brake = parsed,
-            None => {
-                let what = format!("\"{text}\" is no brake");
-                let help = "write a share and a number of records: \"50% of 1000\"; 100% never stops";
-                problems.add_with_help(section.line, "dead_letter.brake", what, help);
-            }
+        if let Some(parsed) = parse(text) {
+            brake = parsed;
+        } else {
+            let what = format!("\"{text}\" is no brake");
+            let help = "write a share and a number of records: \"50% of 1000\"; 100% never stops";
+            problems.add_with_help(section.line, "dead_letter.brake", what, help);
         }
     }
     section.close(problems);

@@ -147,7 +147,7 @@ mod tests {
             seen[zipf.rank(&mut random) as usize] += 1;
         }
         let total: f64 = (1..=n).map(|k| f64::from(k).powf(-0.8)).sum();
-        for k in [1, 2, 3, 10, 100] {
+        for k in [1_u32, 2, 3, 10, 100] {
             let expected = f64::from(draws) * f64::from(k).powf(-0.8) / total;
             let found = f64::from(seen[k as usize - 1]);
             assert!((found - expected).abs() < 5.0 * expected.sqrt(), "rank {k}: {found} of {expected}");

@@ -1,12 +1,12 @@
 //! Where a customer is at home: the hash by which Kafka's Java client spreads keys over partitions.
 //!
 //! # Source
-//! MurmurHash2, 32 bits, by Austin Appleby; with the seed of `org.apache.kafka.common.utils.Utils.murmur2`.
+//! `MurmurHash2`, 32 bits, by Austin Appleby; with the seed of `org.apache.kafka.common.utils.Utils.murmur2`.
 
 /// Hashes a key as the Java client does.
 pub fn murmur2(key: &[u8]) -> u32 {
-    let length = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
-    let mut hash = SEED ^ length;
+    // As in Java, where a length has 31 bits.
+    let mut hash = SEED ^ u32::try_from(key.len()).unwrap_or(u32::MAX);
     let mut words = key.chunks_exact(4);
     for word in &mut words {
         let mut k = u32::from_le_bytes([word[0], word[1], word[2], word[3]]).wrapping_mul(M);

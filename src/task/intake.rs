@@ -243,7 +243,7 @@ impl Intake {
 }
 
 /// What an event may be ahead of the wall clock.
-const EARLY: Duration = Duration::from_secs(300);
+const EARLY: Duration = Duration::from_mins(5);
 
 /// Records handed over by one fetch.
 const FETCH_RECORDS: usize = 10_000;

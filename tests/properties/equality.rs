@@ -46,6 +46,10 @@ fn the_engine_equals_the_model_on_generated_streams() {
     let mut failed = failed.into_inner().expect("no noting panics");
     failed.sort();
     println!("outputs over {seeds} streams: {totals:#?}");
+    for (seed, report) in &failed {
+        let first = report.lines().take(3).collect::<Vec<_>>().join(" / ");
+        println!("seed {seed}: {}", first.chars().take(300).collect::<String>());
+    }
     if let Some((seed, report)) = failed.first() {
         let all: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
         panic!("{} of {seeds} seeds differ: {all:?}\n{}", all.len(), shrunken(*seed, &generate::stream(*seed), report));

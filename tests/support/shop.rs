@@ -182,21 +182,7 @@ impl Shop {
 }
 
 fn sorted(values: impl Iterator<Item = Value>) -> Vec<String> {
-    let mut lines: Vec<String> = values.map(comparable).collect();
+    let mut lines: Vec<String> = values.map(topics::comparable).collect();
     lines.sort_unstable();
     lines
-}
-
-/// An output without what depends on where it came from: positions, and the run.
-pub fn comparable(mut value: Value) -> String {
-    let fields = value.as_object_mut().expect("an object");
-    for name in ["trigger", "decided_at", "run_id", "origin"] {
-        fields.shift_remove(name);
-    }
-    for rows in ["evidence", "missing"] {
-        for row in fields.get_mut(rows).and_then(Value::as_array_mut).into_iter().flatten() {
-            row.as_object_mut().expect("a row").shift_remove("sample");
-        }
-    }
-    value.to_string()
 }

@@ -301,7 +301,9 @@ mod tests {
         let mut tally = Tally::default();
         tally.sent = 12_345;
         let recent: VecDeque<News> = (0..50).map(|minute| news(What::Granted, minute)).collect();
-        recent.iter().for_each(|news| tally.count(news));
+        for news in &recent {
+            tally.count(news);
+        }
         let frame = frame(&watching(), &tally, &recent, 250, (20, 150));
         assert_eq!(frame.len(), 20);
         let text = console::strip_ansi_codes(&frame.join("\n")).into_owned();

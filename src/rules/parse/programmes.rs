@@ -35,15 +35,6 @@ fn programme(name: &str, node: &Node, scope: &Scope<'_>, problems: &mut Problems
     let mut section = Section::open(node, &path, problems)
         .or_else(|| Section::open(&empty, &path, problems))
         .expect("an empty section opens");
-    for key in ["budget", "applies_to"] {
-        if let Some(node) = section.take(key) {
-            problems.add(
-                node.line,
-                &section.at(key),
-                format!("`{key}` is not known to this version; leave it out until one does"),
-            );
-        }
-    }
     let profile = section.text("profile", problems).unwrap_or("value").into();
     let grant = match section.take("grant") {
         Some(node) => predicate(node, &section.at("grant"), scope, problems),
@@ -59,6 +50,15 @@ fn programme(name: &str, node: &Node, scope: &Scope<'_>, problems: &mut Problems
     let routing = section.take("routing").and_then(|node| routing(node, &section.at("routing"), problems));
     let greeting = greeting(&mut section, problems);
     let entitlements = section.take("entitlements").map(|node| words(node, &section.at("entitlements"), problems));
+    for key in ["budget", "applies_to"] {
+        if let Some(node) = section.take(key) {
+            problems.add(
+                node.line,
+                &section.at(key),
+                format!("`{key}` is not known to this version; leave it out until one does"),
+            );
+        }
+    }
     section.close(problems);
     Programme {
         name: name.into(),

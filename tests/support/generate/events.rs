@@ -87,7 +87,7 @@ fn purchase(dice: &mut Dice, customer: &str, at: i64, fields: &mut Fields) {
     maybe(dice, fields, 60, "category", &["trip", "music", "books", "žuželka"]);
     maybe(dice, fields, 40, "channel", &["web", "shop", "phone"]);
     if dice.chance(50) {
-        put(fields, "items", dice.number(-1, 9));
+        put(fields, "items", dice.number(0, 9));
     }
     if dice.chance(15) {
         let end = at + dice.number(-2, 120) * 43_200_000;

@@ -61,6 +61,7 @@ fn special(dice: &mut Dice, kind: Kind, event: &mut Map<String, Json>) {
             ("currency", json!("eur")),
             ("status", json!("paid")),
             ("items", json!("two")),
+            ("items", json!(-1)),
             ("test", json!("yes")),
             ("order_id", json!("o".repeat(300))),
             ("subscription", json!({ "period_end": "soon" })),

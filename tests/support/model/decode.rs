@@ -110,8 +110,8 @@ fn mention(fields: &Fields, event_id: &CompactString) -> Result<Mention, Code> {
     let text: Option<String> = fields.optional_text("text")?.map(Into::into);
     let sentiment = match fields.decimal("sentiment")? {
         Some(said) if said.abs() > Decimal::ONE => return Err(Code::OutOfRange),
-        Some(said) => Some(said.round_dp(4)),
-        None => text.as_deref().map(|text| {
+        Some(said) => Some(said),
+        None => text.as_deref().filter(|text| !text.is_empty()).map(|text| {
             let ten_thousandths = (SENTIMENT.polarity_scores(text).compound * 1e4).round();
             #[expect(clippy::cast_possible_truncation, reason = "a compound lies between -1 and 1")]
             Decimal::new(ten_thousandths as i64, 4)
@@ -264,10 +264,15 @@ impl Fields {
         }
     }
 
+    /// A whole number; all that the contract has count something.
     fn int(&self, name: &str) -> Result<Option<i64>, Code> {
         match self.find(name) {
             None => Ok(None),
-            Some(Json::Number(number)) => number.parse().map(Some).map_err(|_| Code::WrongType),
+            Some(Json::Number(number)) => match number.parse() {
+                Ok(count) if count >= 0 => Ok(Some(count)),
+                Ok(_) => Err(Code::OutOfRange),
+                Err(_) => Err(Code::WrongType),
+            },
             Some(_) => Err(Code::WrongType),
         }
     }

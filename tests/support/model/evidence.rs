@@ -61,7 +61,7 @@ pub(super) fn evidence(expressions: &[&Node], sight: &Sight<'_>) -> Vec<Row> {
     kept
 }
 
-/// Left to right, depth first. `decides`: the node's truth is the expression's, but for `!`, `&&` and `||`.
+/// Left to right, depth first. `decides`: only `!`, `&&` and `||` lie between the node and the whole.
 fn walk(node: &Node, decides: bool, sight: &Sight<'_>, rows: &mut Vec<Row>) {
     match node {
         Node::Compare(op, left, right) => match (left.as_ref(), right.as_ref()) {
@@ -70,7 +70,7 @@ fn walk(node: &Node, decides: bool, sight: &Sight<'_>, rows: &mut Vec<Row>) {
             _ => node.parts().into_iter().for_each(|part| walk(part, false, sight, rows)),
         },
         Node::Not(_) | Node::And(..) | Node::Or(..) => {
-            node.parts().into_iter().for_each(|part| walk(part, true, sight, rows));
+            node.parts().into_iter().for_each(|part| walk(part, decides, sight, rows));
         }
         fact if is_fact(fact) => {
             let mut row = bare(fact, sight);

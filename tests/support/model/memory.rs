@@ -155,15 +155,18 @@ impl Memory {
     }
 
     /// Notes the customer's presence and purchases: greatest and least times, whatever the order of arrival.
-    fn sight(&mut self, event: &Event) {
+    /// Says whether `last_seen` moved.
+    fn sight(&mut self, event: &Event) -> bool {
         if !keys::is_sight(event) {
-            return;
+            return false;
         }
-        self.last_seen = self.last_seen.max(Some(event.at));
+        let former = self.last_seen;
+        self.last_seen = former.max(Some(event.at));
         if event.kind() == Kind::Purchase {
             self.last_purchase = self.last_purchase.max(Some(event.at));
             self.first_purchase = Some(self.first_purchase.map_or(event.at, |first| first.min(event.at)));
         }
+        self.last_seen != former
     }
 
     fn order(&mut self, taking: &Taking<'_>, purchase: &Purchase) -> Outcome {
@@ -196,7 +199,9 @@ impl Memory {
         self.requests.insert(key, taking.event.at);
         match purchase.status {
             PurchaseStatus::Disputed => return Outcome { look: false, ..APPLIED },
-            PurchaseStatus::Refunded if purchase.currency.0 != taking.rules.currency => return APPLIED,
+            PurchaseStatus::Refunded if purchase.currency.0 != taking.rules.currency => {
+                return Outcome { look: false, ..APPLIED };
+            }
             PurchaseStatus::Refunded => self.refund(taking, purchase),
             _ => self.cancel(taking, purchase),
         }
@@ -236,17 +241,22 @@ impl Memory {
         if known {
             return NOTHING;
         }
-        self.sight(event);
+        let seen = self.sight(event);
         if taking.is_expired() {
             return NOTHING;
         }
-        match self.find(taking, &keys::object_key(event)) {
-            Some(object) => object.renew(taking),
-            None => {
-                self.objects.push(Object::new(event, taking.position));
-                APPLIED
-            }
-        }
+        self.renew(taking, seen)
+    }
+
+    /// Takes the event into its object, or makes the object. An older version is a reason to look only where it
+    /// moves the place or `last_seen`.
+    fn renew(&mut self, taking: &Taking<'_>, seen: bool) -> Outcome {
+        let Some(object) = self.find(taking, &keys::object_key(taking.event)) else {
+            self.objects.push(Object::new(taking.event, taking.position));
+            return APPLIED;
+        };
+        let outcome = object.renew(taking);
+        Outcome { look: outcome.look || seen, ..outcome }
     }
 
     fn mention(&mut self, taking: &Taking<'_>, mention: &Mention) -> Outcome {
@@ -263,20 +273,14 @@ impl Memory {
         }
         let writes = mention.activity != Activity::Delete;
         let text = mention.text.as_deref().filter(|text| writes && !text.is_empty());
-        if !is_known && text.is_some_and(|text| self.wrote_before(taking, text)) {
+        if !is_known && text.is_some_and(|text| self.wrote_before(event.at, text)) {
             return NOTHING;
         }
-        self.sight(event);
-        let outcome = match self.find(taking, &key) {
-            Some(object) => object.renew(taking),
-            None => {
-                self.objects.push(Object::new(event, taking.position));
-                APPLIED
-            }
-        };
+        let seen = self.sight(event);
+        let outcome = self.renew(taking, seen);
         if outcome.alerts
             && let Some(text) = text
-            && !self.wrote_before(taking, text)
+            && !self.wrote_before(event.at, text)
         {
             self.texts.push((text.to_owned(), event.at));
         }
@@ -291,11 +295,8 @@ impl Memory {
     }
 
     /// Whether the author wrote the very same within 24 hours.
-    fn wrote_before(&self, taking: &Taking<'_>, text: &str) -> bool {
-        let at = taking.event.at;
-        self.texts.iter().any(|(known, first)| {
-            known == text && taking.as_of < first.plus(DAY) && at < first.plus(DAY) && *first < at.plus(DAY)
-        })
+    fn wrote_before(&self, at: EventTime, text: &str) -> bool {
+        self.texts.iter().any(|(known, first)| known == text && at < first.plus(DAY) && *first < at.plus(DAY))
     }
 
     /// A deletion stands as a version without content, and takes the author's repost along.

@@ -1,0 +1,74 @@
+//! What a ruleset with mistakes is told.
+
+use vipstream::rules::ruleset::Ruleset;
+use vipstream::yaml;
+
+const TWENTY: &str = include_str!("golden/twenty_mistakes.yaml");
+
+#[test]
+fn a_ruleset_with_twenty_mistakes_gets_twenty_messages_in_one_run() {
+    let problems = Ruleset::parse("rules.yaml", TWENTY).expect_err("it is full of mistakes");
+    insta::assert_snapshot!("twenty_mistakes", yaml::list(&problems));
+    assert_eq!(problems.len(), 20, "each mistake once");
+}
+
+/// A ruleset that is right but for one expression, and what is said of that.
+fn told(grant: &str) -> String {
+    let text = format!(
+        "ruleset: acme\ncurrency: EUR\nfeatures:\n  spend: {{ sum: purchase.amount, over: 30d }}\n  orders: {{ count: purchase }}\nprogrammes:\n  p:\n    grant: {grant}\n"
+    );
+    match Ruleset::parse("r", &text) {
+        Ok(_) => "ok".to_owned(),
+        Err(problems) => problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>().join("; "),
+    }
+}
+
+#[test]
+fn a_mistake_in_an_expression_is_named() {
+    for (grant, expected) in [
+        ("spend >= 1", "ok"),
+        ("orders >= 1 && (spend > 1.5 || subscribed)", "ok"),
+        ("days_since(first_purchase) > 365", "ok"),
+        ("spend_90d >= 1", "unknown fact `spend_90d`"),
+        ("spend", "is decimal, bool is expected"),
+        ("spend >= 'a'", "`>=` compares decimal with text"),
+        ("spend && subscribed", "`&&` on decimal, bool is expected"),
+        ("vip", "`vip` is not known yet here"),
+        ("held.p", "`held.p` is evaluated after this expression"),
+        ("label.loyal", "unknown name `label.loyal`"),
+        ("event.amount > 1", "`event.amount`: there is no event here"),
+        ("percentile(spend, 0.8) > 1", "`percentile()` is not known to this version"),
+        ("days_since(last_seen) > orders", "`days_since(TIME)` may only be compared with a whole number: `days_since(x) > 60`"),
+        ("spend % 2 == 0", "`%` is for whole numbers"),
+        ("orders > 1u", "unsigned numbers (`1u`) are not in the subset"),
+        ("account.tier == 'a'", "`account.tier`: accounts are not read by this version"),
+        ("spend >= 0.1234567890123456", "a number has more than 15 digits"),
+    ] {
+        assert_eq!(told(grant), expected, "{grant}");
+    }
+}
+
+#[test]
+fn an_expression_of_more_nodes_than_allowed_is_refused() {
+    let long = vec!["orders"; 200].join(" + ");
+    assert!(told(&format!("{long} > 1")).contains("at most 256 are allowed"));
+}
+
+#[test]
+fn an_expression_that_yaml_cuts_apart_is_explained() {
+    let text = "ruleset: acme\ncurrency: EUR\nfeatures:\n  trips: { count: purchase, where: category in ['a', 'b'] }\n";
+    let problems = Ruleset::parse("r", text).expect_err("the flow map is cut at the comma");
+    let told = yaml::list(&problems);
+    assert!(told.contains("put quotes around an expression"), "{told}");
+    let text = "ruleset: acme\ncurrency: EUR\nlabels:\n  new: !subscribed\n";
+    let told = yaml::list(&Ruleset::parse("r", text).expect_err("a tag"));
+    assert!(told.contains("put quotes around an expression"), "{told}");
+}
+
+#[test]
+fn what_later_versions_bring_is_refused_with_a_sentence() {
+    let text = "ruleset: acme\ncurrency: EUR\npivots: { for: vip }\nprogrammes:\n  p: { grant: \"true\", budget: { max: 1 } }\n";
+    let told = yaml::list(&Ruleset::parse("r", text).expect_err("not yet"));
+    assert!(told.contains("pivots are something this version does not know"), "{told}");
+    assert!(told.contains("`budget` is not known to this version"), "{told}");
+}
