@@ -25,7 +25,7 @@ use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use apply::{Arrival, Outcome};
-use customer::{Customer, NEVER};
+use customer::{AUTHOR, Customer, NEVER};
 use deadlines::{Deadlines, Slot};
 use look::Occasion;
 
@@ -187,7 +187,8 @@ impl Engine {
                 return;
             }
         }
-        self.behind = self.deadlines.first().is_some_and(|at| at <= due) || self.looks.first().is_some_and(|at| at <= clock);
+        self.behind =
+            self.deadlines.first().is_some_and(|at| at <= due) || self.looks.first().is_some_and(|at| at <= clock);
     }
 
     /// A queued instant came up: fires the deadline if it still stands, else queues the one that does.
@@ -328,9 +329,6 @@ impl Engine {
         slot
     }
 }
-
-/// Starts the key of an author known by handle only.
-const AUTHOR: char = '\u{1}';
 
 fn hash_of(id: &CustomerId) -> u64 {
     xxhash_rust::xxh3::xxh3_64(id.as_str().as_bytes())

@@ -5,9 +5,9 @@ pub mod codec;
 pub mod engine;
 pub mod load;
 pub mod merge;
-pub mod replay;
 pub mod model;
 pub mod proto;
+pub mod replay;
 pub mod rules;
 pub mod yaml;
 

@@ -77,7 +77,8 @@ impl Plan {
 
     fn wire(&self) -> Wire {
         let until = self.until.map(|until| until.to_string()).unwrap_or_default();
-        let parts: Vec<&str> = [self.rules.hash(), &until].into_iter().chain(self.names.iter().map(String::as_str)).collect();
+        let parts: Vec<&str> =
+            [self.rules.hash(), &until].into_iter().chain(self.names.iter().map(String::as_str)).collect();
         Wire {
             ruleset: self.rules.name().to_owned(),
             hash: self.rules.hash().to_owned(),
@@ -146,8 +147,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn open(inputs: Vec<Input<'a>>, until: Option<EventTime>) -> io::Result<Self> {
-        let mut reader =
-            Self { files: BTreeMap::new(), merge: Merge::default(), until, line: Vec::new(), bytes: 0 };
+        let mut reader = Self { files: BTreeMap::new(), merge: Merge::default(), until, line: Vec::new(), bytes: 0 };
         for (kind, file) in inputs {
             let partition = reader.files.keys().filter(|(other, _)| *other == kind).count();
             let lane = (kind, u32::try_from(partition).map_err(io::Error::other)?);

@@ -33,14 +33,36 @@ fn loaded_into_topics_and_run_to_its_end_it_is_decided_as_by_replay() {
     for (kind, name) in [("purchase", "purchases"), ("mention", "mentions")] {
         let file = history::file(&format!("{name}.jsonl")).display().to_string();
         let topic = format!("{app}.{name}");
-        vipstream(&["load", "--bootstrap", bootstrap, "--create-topics", "4", "--from", &file, "--kind", kind, "--topic", &topic]);
+        vipstream(&[
+            "load",
+            "--bootstrap",
+            bootstrap,
+            "--create-topics",
+            "4",
+            "--from",
+            &file,
+            "--kind",
+            kind,
+            "--topic",
+            &topic,
+        ]);
     }
     vipstream(&["run", "--config", &path("vipstream.yaml"), "--until", history::UNTIL]);
 
-    let inputs = ["purchase", "mention"].map(|kind| format!("{kind}={}", history::file(&format!("{kind}s.jsonl")).display()));
+    let inputs =
+        ["purchase", "mention"].map(|kind| format!("{kind}={}", history::file(&format!("{kind}s.jsonl")).display()));
     vipstream(&[
-        "replay", "--rules", &path("rules.yaml"), "--until", history::UNTIL, "--output", &path("out"),
-        "--input", &inputs[0], "--input", &inputs[1],
+        "replay",
+        "--rules",
+        &path("rules.yaml"),
+        "--until",
+        history::UNTIL,
+        "--output",
+        &path("out"),
+        "--input",
+        &inputs[0],
+        "--input",
+        &inputs[1],
     ]);
     for name in ["events", "alerts"] {
         let decided = sorted(topics::read_all(bootstrap, &format!("{app}.{name}")).iter().map(topics::Read::json));

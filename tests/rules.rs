@@ -38,7 +38,10 @@ fn a_mistake_in_an_expression_is_named() {
         ("label.loyal", "unknown name `label.loyal`"),
         ("event.amount > 1", "`event.amount`: there is no event here"),
         ("percentile(spend, 0.8) > 1", "`percentile()` is not known to this version"),
-        ("days_since(last_seen) > orders", "`days_since(TIME)` may only be compared with a whole number: `days_since(x) > 60`"),
+        (
+            "days_since(last_seen) > orders",
+            "`days_since(TIME)` may only be compared with a whole number: `days_since(x) > 60`",
+        ),
         ("spend % 2 == 0", "`%` is for whole numbers"),
         ("orders > 1u", "unsigned numbers (`1u`) are not in the subset"),
         ("account.tier == 'a'", "`account.tier`: accounts are not read by this version"),

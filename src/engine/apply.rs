@@ -78,14 +78,14 @@ impl Arrival<'_> {
         }
     }
 
-    fn forgotten_at(&self, place: EventTime) -> EventTime {
-        self.rules.forgotten_at(self.event.kind(), place).unwrap_or(NEVER)
+    fn forgotten_at(&self, customer: &Customer, place: EventTime) -> EventTime {
+        customer.forgotten_at(self.event.kind(), place, self.rules).unwrap_or(NEVER)
     }
 
     /// Counts an event that is older than everything that could hold it. Facts such as `first_purchase` have taken
     /// it in all the same: the next look must not be passed over.
     fn is_expired(&mut self, customer: &mut Customer) -> bool {
-        let expired = self.forgotten_at(self.event.at) <= customer.as_of;
+        let expired = self.forgotten_at(customer, self.event.at) <= customer.as_of;
         customer.look_again |= expired;
         self.stats.expired += u64::from(expired);
         expired
@@ -117,7 +117,8 @@ impl Arrival<'_> {
         if self.is_expired(customer) {
             return NOTHING;
         }
-        customer.see(seen, self.forgotten_at(self.event.at));
+        let until = self.forgotten_at(customer, self.event.at);
+        customer.see(seen, until);
         Outcome { alert: true, ..NOTHING }
     }
 
@@ -133,7 +134,8 @@ impl Arrival<'_> {
             return NOTHING;
         }
         let as_of = customer.as_of;
-        let pending = customer.rare.as_mut().and_then(|rare| rare.pending.remove(&key)).filter(|pending| as_of < pending.until);
+        let pending =
+            customer.rare.as_mut().and_then(|rare| rare.pending.remove(&key)).filter(|pending| as_of < pending.until);
         let pending = pending.unwrap_or_default();
         let left = self.less(purchase.amount, pending.refunded);
         let mut entry = Entry::new(key, at, self.position, Content::Amount(left));
@@ -164,7 +166,7 @@ impl Arrival<'_> {
         if self.is_expired(customer) {
             return NOTHING;
         }
-        let until = self.forgotten_at(self.event.at);
+        let until = self.forgotten_at(customer, self.event.at);
         customer.see(seen, until);
         let cancelled = purchase.status == PurchaseStatus::Cancelled;
         if !cancelled && purchase.currency.0 != self.rules.currency {
@@ -221,10 +223,15 @@ impl Arrival<'_> {
         for index in &self.rules.plan.of(Kind::Purchase).features {
             let feature = &self.rules.features[usize::from(*index)];
             let Some(program) = &feature.value else { continue };
-            if feature.filter.as_ref().is_some_and(|filter| filter.program.decide(&EventFacts(self.event)) != Some(true)) {
+            if feature
+                .filter
+                .as_ref()
+                .is_some_and(|filter| filter.program.decide(&EventFacts(self.event)) != Some(true))
+            {
                 continue;
             }
-            if let Some(Contribution::Amount(amount)) = Contribution::of(feature, program.eval(&EventFacts(self.event))) {
+            if let Some(Contribution::Amount(amount)) = Contribution::of(feature, program.eval(&EventFacts(self.event)))
+            {
                 customer.drain(*index, amount, place, self.rules);
             }
         }
@@ -252,7 +259,8 @@ impl Arrival<'_> {
         };
         let current = customer.log[found].version();
         if version < current {
-            customer.see(seen, self.forgotten_at(at));
+            let until = self.forgotten_at(customer, at);
+            customer.see(seen, until);
             if place == Place::Earliest && at < customer.log[found].place() {
                 let mut entry = customer.remove(found, self.rules);
                 entry.set_place(at);
@@ -261,7 +269,7 @@ impl Arrival<'_> {
             return Outcome { look: true, ..NOTHING };
         }
         let mut entry = customer.remove(found, self.rules);
-        customer.see(key_of(current), self.forgotten_at(at.max(entry.place())));
+        customer.see(key_of(current), self.forgotten_at(customer, at.max(entry.place())));
         entry.set_version(version);
         entry.set_position(self.position);
         if place == Place::Present || at < entry.place() {
@@ -303,16 +311,19 @@ impl Arrival<'_> {
             }
         };
         let version = at.0 << 2 | mention.activity as i64;
-        let text = mention.text.as_deref().filter(|text| !text.is_empty() && mention.activity != Activity::Delete).map(hash);
+        let text =
+            mention.text.as_deref().filter(|text| !text.is_empty() && mention.activity != Activity::Delete).map(hash);
         let known = customer.find(Kind::Mention, hash(&self.event.object_key()), self.rules);
-        let is_expired = self.forgotten_at(at) <= customer.as_of;
+        let is_expired = self.forgotten_at(customer, at) <= customer.as_of;
         if let (None, Some(text), false) = (known, text, is_expired)
             && customer.has_posted(text, at)
         {
             return self.duplicate();
         }
         let outcome = self.object(customer, version, &key_of, Place::Earliest);
-        if outcome.alert && let Some(text) = text {
+        if outcome.alert
+            && let Some(text) = text
+        {
             customer.post(text, at);
         }
         if mention.activity == Activity::Delete && outcome.alert {
@@ -365,7 +376,8 @@ impl Arrival<'_> {
             return NOTHING;
         }
         if counted {
-            customer.see(seen, self.forgotten_at(at));
+            let until = self.forgotten_at(customer, at);
+            customer.see(seen, until);
             self.pour(customer, seen);
         }
         CHANGED

@@ -41,10 +41,19 @@ impl Customer {
             return;
         }
         let buckets = &mut self.rare().buckets;
-        let at = buckets.iter().position(|bucket| bucket.feature == feature && bucket.exit == exit).unwrap_or_else(|| {
-            buckets.push(Bucket { feature, exit, count: 0, sum: 0, values: Vec::new(), extreme: None, newest: None });
-            buckets.len() - 1
-        });
+        let at =
+            buckets.iter().position(|bucket| bucket.feature == feature && bucket.exit == exit).unwrap_or_else(|| {
+                buckets.push(Bucket {
+                    feature,
+                    exit,
+                    count: 0,
+                    sum: 0,
+                    values: Vec::new(),
+                    extreme: None,
+                    newest: None,
+                });
+                buckets.len() - 1
+            });
         let bucket = &mut buckets[at];
         bucket.count += 1;
         bucket.sum += contribution.amount();

@@ -12,7 +12,7 @@ use super::programme::Held;
 use crate::model::event::{Activity, Body, Event, Kind, Profile};
 use crate::model::id::CustomerId;
 use crate::model::time::EventTime;
-use crate::rules::ruleset::{AlertRule, Ruleset};
+use crate::rules::ruleset::{AlertRule, DEDUP, Ruleset};
 
 /// Rolling state of one customer, owned by the task of its partition.
 ///
@@ -89,6 +89,9 @@ pub(super) const MAX_SEEN: usize = 4096;
 /// What stands for an instant that never comes.
 pub(super) const NEVER: EventTime = EventTime(i64::MAX);
 
+/// Starts the key of an author known by handle only, so that no customer id equals it.
+pub(super) const AUTHOR: char = '\u{1}';
+
 impl Customer {
     /// A customer of whom nothing is known.
     pub fn new(id: CustomerId, rules: &Ruleset) -> Self {
@@ -135,8 +138,14 @@ impl Customer {
     pub fn find(&self, kind: Kind, key: u64, rules: &Ruleset) -> Option<usize> {
         let range = self.objects(kind);
         let at = range.start + self.log[range].iter().position(|entry| entry.key == key)?;
-        let until = rules.forgotten_at(kind, self.log[at].place());
+        let until = self.forgotten_at(kind, self.log[at].place(), rules);
         until.is_none_or(|until| self.as_of < until).then_some(at)
+    }
+
+    /// Until when an event or object of a kind at `place` is remembered; `None` for ever. Of an author known by
+    /// handle only, nothing counts in features, so a day is enough.
+    pub fn forgotten_at(&self, kind: Kind, place: EventTime, rules: &Ruleset) -> Option<EventTime> {
+        if self.id.as_str().starts_with(AUTHOR) { Some(place.plus(DEDUP)) } else { rules.forgotten_at(kind, place) }
     }
 
     /// Whether a business key was seen and is remembered.

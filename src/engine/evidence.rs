@@ -12,6 +12,19 @@ pub(super) fn of(program: &Program, view: &View<'_>, event: Option<Position>) ->
     program.rows().iter().map(|row| fill(row, view, event)).collect()
 }
 
+/// The rows of several expressions, those that say the same only once.
+pub(super) fn of_all<'a>(programs: impl Iterator<Item = &'a Program>, view: &View<'_>) -> Vec<Evidence> {
+    let mut rows: Vec<Evidence> = Vec::new();
+    for row in programs.flat_map(|program| of(program, view, None)) {
+        let same =
+            |other: &Evidence| other.feature == row.feature && other.op == row.op && other.threshold == row.threshold;
+        if !rows.iter().any(same) {
+            rows.push(row);
+        }
+    }
+    rows
+}
+
 fn fill(row: &Row, view: &View<'_>, event: Option<Position>) -> Evidence {
     let value = match view.fact(row.fact) {
         Val::Time(time) if row.days => Val::Int(view.days_since(time)),

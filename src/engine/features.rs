@@ -234,7 +234,8 @@ impl Customer {
     /// Takes off what left a window between `from` and now.
     fn expel(&mut self, kind: Kind, window: Window, from: EventTime, rules: &Ruleset) {
         let objects = self.objects(kind);
-        let place_before = |place: EventTime| objects.start + self.log[objects.clone()].partition_point(|entry| entry.place() < place);
+        let place_before =
+            |place: EventTime| objects.start + self.log[objects.clone()].partition_point(|entry| entry.place() < place);
         let start = place_before(rules.calendar.first_inside(window, from));
         let end = place_before(rules.calendar.first_inside(window, self.as_of));
         if start >= end {
@@ -263,7 +264,9 @@ impl Customer {
             let objects = self.objects(kind);
             let gone = self.log[objects.clone()]
                 .iter()
-                .take_while(|entry| rules.forgotten_at(kind, entry.place()).is_some_and(|until| until <= self.as_of))
+                .take_while(|entry| {
+                    self.forgotten_at(kind, entry.place(), rules).is_some_and(|until| until <= self.as_of)
+                })
                 .count();
             if gone > 0 {
                 let floor = self.log[objects.start..objects.start + gone].iter().filter_map(subscription).max();
@@ -291,7 +294,8 @@ impl Customer {
             }
         }
         let buckets = self.rare.iter().flat_map(|rare| &rare.buckets);
-        let bucket = buckets.filter(|bucket| rules.plan.watched.contains(&bucket.feature)).map(|bucket| bucket.exit).min();
+        let bucket =
+            buckets.filter(|bucket| rules.plan.watched.contains(&bucket.feature)).map(|bucket| bucket.exit).min();
         self.exit.min(bucket.unwrap_or(NEVER))
     }
 
@@ -358,12 +362,14 @@ impl Customer {
         let kept = entry.map(|entry| ((entry.place(), entry.key), entry));
         let buckets = self.rare.iter().flat_map(|rare| &rare.buckets).filter(|bucket| bucket.feature == index);
         let bucket = buckets.filter_map(|bucket| bucket.extreme.as_ref());
-        let bucket = if newest { bucket.max_by_key(|extreme| extreme.0) } else { bucket.min_by_key(|extreme| extreme.0) };
+        let bucket =
+            if newest { bucket.max_by_key(|extreme| extreme.0) } else { bucket.min_by_key(|extreme| extreme.0) };
         match (kept, bucket) {
             (Some((order, _)), Some((other, value))) if (order < *other) == newest => value.into(),
-            (Some((_, entry)), _) => feature.value.as_ref().map_or(Val::Error(Fault::Missing), |program| {
-                program.eval(&Kept { entry, kind: feature.kind, rules })
-            }),
+            (Some((_, entry)), _) => feature
+                .value
+                .as_ref()
+                .map_or(Val::Error(Fault::Missing), |program| program.eval(&Kept { entry, kind: feature.kind, rules })),
             (None, Some((_, value))) => value.into(),
             (None, None) => Val::Error(Fault::Missing),
         }
@@ -372,7 +378,8 @@ impl Customer {
     /// Positions of the newest contributions to a feature, newest first.
     pub fn sample(&self, index: u8, rules: &Ruleset) -> Vec<Position> {
         let feature = &rules.features[usize::from(index)];
-        let kept = self.inside(feature, rules).iter().rev().filter(|entry| feature.contribution(entry, rules).is_some());
+        let kept =
+            self.inside(feature, rules).iter().rev().filter(|entry| feature.contribution(entry, rules).is_some());
         let mut newest: Vec<((EventTime, u64), Position)> =
             kept.take(SAMPLES).map(|entry| ((entry.place(), entry.key), entry.position())).collect();
         let buckets = self.rare.iter().flat_map(|rare| &rare.buckets).filter(|bucket| bucket.feature == index);

@@ -39,14 +39,16 @@ impl<'a> Facts<'a> for View<'a> {
             Fact::LastPurchase => Val::or_missing(customer.last_purchase.map(Val::Time)),
             Fact::LastSeen => Val::or_missing(customer.last_seen.map(Val::Time)),
             Fact::Subscribed => Val::Bool(customer.subscribed_until().is_some_and(|end| customer.as_of < end)),
-            Fact::Profile(field) => customer.profile().map_or(Val::Error(Fault::Missing), |profile| field.read(profile)),
+            Fact::Profile(field) => {
+                customer.profile().map_or(Val::Error(Fault::Missing), |profile| field.read(profile))
+            }
             Fact::Label(index) => Val::Bool(customer.labels >> index & 1 == 1),
             Fact::Held(index) => Val::Bool(customer.held(index).is_some()),
             Fact::Tier(index) => {
                 let tier = customer.held(index).and_then(|held| held.tier);
-                Val::or_missing(tier.map(|tier| {
-                    Val::Text(&self.rules.programmes[usize::from(index)].tiers[usize::from(tier)].0)
-                }))
+                Val::or_missing(
+                    tier.map(|tier| Val::Text(&self.rules.programmes[usize::from(index)].tiers[usize::from(tier)].0)),
+                )
             }
             Fact::Vip => Val::Bool(!customer.held.is_empty()),
         }
@@ -88,9 +90,9 @@ impl Occasion<'_> {
     }
 
     fn id(&self, type_: &str, entity: &str, name: &str, reason: &str, at: EventTime) -> OutputId {
-        let (kind, key) = self.event.map_or(("timer", CompactString::default()), |(event, _)| {
-            (event.kind().name(), event.business_key())
-        });
+        let (kind, key) = self
+            .event
+            .map_or(("timer", CompactString::default()), |(event, _)| (event.kind().name(), event.business_key()));
         OutputId::of(&[self.app, type_, entity, name, reason, kind, &key], at)
     }
 }
@@ -156,11 +158,8 @@ fn labels(customer: &mut Customer, rules: &Ruleset, found: &mut Vec<Found>) {
         }
         let evidence = evidence::of(&label.when, &view, None);
         let (name, definition) = (label.name.clone(), label.when.text().into());
-        let change = if holds {
-            Change::Entered { label: name, definition }
-        } else {
-            Change::Left { label: name, definition }
-        };
+        let change =
+            if holds { Change::Entered { label: name, definition } } else { Change::Left { label: name, definition } };
         customer.labels ^= 1 << index;
         found.push(Found { change, evidence });
     }
@@ -199,7 +198,7 @@ fn programme(customer: &mut Customer, index: u8, occasion: &Occasion<'_>, found:
             let (target, upto) = target_tier(rule, &view);
             if let Some(from) = held.move_tier(rule, target, customer.as_of) {
                 let reason = if rank(target) < rank(from) { "tier_rise" } else { "tier_fall" };
-                let evidence = rule.tiers[..upto].iter().flat_map(|(_, tier)| evidence::of(tier, &view, None)).collect();
+                let evidence = evidence::of_all(rule.tiers[..upto].iter().map(|(_, tier)| tier), &view);
                 found.push(Found { change: changed(reason, from, target), evidence });
             }
         }

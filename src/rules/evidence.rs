@@ -88,8 +88,13 @@ fn spelled(operand: &IdedExpr, field: &str, fact: Fact) -> CompactString {
     }
 }
 
+/// Adds a row, unless one says the same of the fact already.
 fn push(row: Row, rows: &mut Vec<Row>) {
-    if !rows.contains(&row) {
+    let asked = |row: &Row| match &row.test {
+        Test::Compare(op, threshold) => Some((*op, threshold.clone())),
+        Test::True | Test::Read => None,
+    };
+    if !rows.iter().any(|other| other.name == row.name && asked(other) == asked(&row)) {
         rows.push(row);
     }
 }
