@@ -355,12 +355,9 @@ impl Arrival<'_> {
 
     /// An event without identity: its key is remembered for a day, its contributions by unit.
     fn passing(&mut self, customer: &mut Customer) -> Outcome {
-        let (kind, at) = (self.event.kind(), self.event.at);
-        let plan = self.rules.plan.of(kind);
-        let repeats = plan.alerts.iter().any(|alert| !self.rules.alerts[usize::from(*alert)].once_per_visit);
-        let counted = repeats || !plan.features.is_empty();
-        let seen = if counted { hash(&self.event.business_key()) } else { 0 };
-        if counted && customer.has_seen(seen) {
+        let at = self.event.at;
+        let seen = hash(&self.event.business_key());
+        if customer.has_seen(seen) {
             return self.duplicate();
         }
         let is_sign_of_life = match &self.event.body {
@@ -375,11 +372,9 @@ impl Arrival<'_> {
         if self.is_expired(customer) {
             return NOTHING;
         }
-        if counted {
-            let until = self.forgotten_at(customer, at);
-            customer.see(seen, until);
-            self.pour(customer, seen);
-        }
+        let until = self.forgotten_at(customer, at);
+        customer.see(seen, until);
+        self.pour(customer, seen);
         CHANGED
     }
 

@@ -163,6 +163,9 @@ impl Customer {
                 seen.remove(0);
             }
         }
+        if seen.len() < 16 {
+            seen.reserve_exact(1);
+        }
         seen.push((key, until));
     }
 
