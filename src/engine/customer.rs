@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use compact_str::CompactString;
 
@@ -55,7 +56,7 @@ pub(super) struct Customer {
 }
 
 /// What most customers do not have.
-#[derive(Clone, Debug, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub(super) struct Rare {
     pub profile: Option<Box<Profile>>,
     /// Refunds and cancellations of orders that have not come, by order key.
@@ -71,6 +72,23 @@ pub(super) struct Rare {
     pub subscribed_floor: Option<EventTime>,
     /// Place of the newest order lost to [`MAX_OBJECTS`].
     pub lost_order: Option<EventTime>,
+}
+
+impl Rare {
+    /// Drops what nothing can read any more. Most customers then need no more of it.
+    pub fn forget(&mut self, as_of: EventTime, visit_gap: Duration) {
+        self.seen.retain(|(_, until)| as_of < *until);
+        self.texts.retain(|(_, first)| as_of < first.plus(DEDUP));
+        self.buckets.retain(|bucket| as_of < bucket.exit);
+        if self.visit.as_ref().is_some_and(|visit| visit.is_over(as_of, visit_gap)) {
+            self.visit = None;
+        }
+        for list in [&mut self.seen, &mut self.texts] {
+            if list.is_empty() {
+                *list = Vec::new();
+            }
+        }
+    }
 }
 
 /// A refund or cancellation that came before its order.

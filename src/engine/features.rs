@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::customer::{Customer, MAX_OBJECTS, NEVER};
+use super::customer::{Customer, MAX_OBJECTS, NEVER, Rare};
 use super::entry::{Entry, Extra, Flag};
 use crate::model::event::{Event, Kind};
 use crate::model::output::Scalar;
@@ -277,9 +277,11 @@ impl Customer {
                 }
             }
         }
-        let as_of = self.as_of;
         if let Some(rare) = &mut self.rare {
-            rare.buckets.retain(|bucket| bucket.exit > as_of);
+            rare.forget(self.as_of, rules.visit_gap);
+            if **rare == Rare::default() {
+                self.rare = None;
+            }
         }
     }
 

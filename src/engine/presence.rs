@@ -3,10 +3,11 @@
 use super::customer::Customer;
 use crate::model::event::{Presence, PresenceState};
 use crate::model::time::EventTime;
+use crate::rules::ruleset::DEDUP;
 use std::time::Duration;
 
 /// The present or last visit of a customer.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Visit {
     /// Greatest presence event time.
     newest: EventTime,
@@ -42,6 +43,12 @@ impl Customer {
 }
 
 impl Visit {
+    /// Whether no presence event that is still taken in could belong to it, or come before it.
+    pub fn is_over(&self, as_of: EventTime, gap: Duration) -> bool {
+        let live_until = self.sessions.iter().map(|(.., until)| *until).max().unwrap_or(NEVER_LIVE);
+        as_of >= self.newest.max(live_until.plus(gap)).plus(DEDUP)
+    }
+
     fn update(&mut self, key: u64, presence: &Presence, at: EventTime) {
         let known = self.sessions.iter().position(|(other, ..)| *other == key);
         if known.is_some_and(|index| at < self.sessions[index].1) {

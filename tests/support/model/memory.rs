@@ -273,14 +273,14 @@ impl Memory {
         }
         let writes = mention.activity != Activity::Delete;
         let text = mention.text.as_deref().filter(|text| writes && !text.is_empty());
-        if !is_known && text.is_some_and(|text| self.wrote_before(event.at, text)) {
+        if !is_known && text.is_some_and(|text| self.wrote_before(taking, text)) {
             return NOTHING;
         }
         let seen = self.sight(event);
         let outcome = self.renew(taking, seen);
         if outcome.alerts
             && let Some(text) = text
-            && !self.wrote_before(event.at, text)
+            && !self.wrote_before(taking, text)
         {
             self.texts.push((text.to_owned(), event.at));
         }
@@ -295,8 +295,11 @@ impl Memory {
     }
 
     /// Whether the author wrote the very same within 24 hours.
-    fn wrote_before(&self, at: EventTime, text: &str) -> bool {
-        self.texts.iter().any(|(known, first)| known == text && at < first.plus(DAY) && *first < at.plus(DAY))
+    fn wrote_before(&self, taking: &Taking<'_>, text: &str) -> bool {
+        let at = taking.event.at;
+        self.texts.iter().any(|(known, first)| {
+            known == text && taking.as_of < first.plus(DAY) && at < first.plus(DAY) && *first < at.plus(DAY)
+        })
     }
 
     /// A deletion stands as a version without content, and takes the author's repost along.
