@@ -1,5 +1,7 @@
 //! The only reader of clocks.
 
+#![expect(clippy::disallowed_methods, reason = "this is the file that may read clocks")]
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::time::EventTime;

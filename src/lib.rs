@@ -1,5 +1,8 @@
 //! `vipstream`: decides from Kafka topics who is a VIP now, and why, by written rules.
 
+#![warn(clippy::disallowed_macros, clippy::disallowed_methods, unreachable_pub)]
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::unwrap_used))]
+
 // -- pure: no Kafka, clock, disk, randomness, logging or metrics --
 pub mod codec;
 pub mod engine;

@@ -2,6 +2,8 @@
 //!
 //! Handles are made once a task, so that the loop formats no label. Label values are small closed sets, never an id.
 
+#![expect(clippy::disallowed_macros, reason = "this is the file that may name metrics")]
+
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};

@@ -91,6 +91,9 @@ impl Plan {
 
 impl Replayed {
     /// The JSON lines of each output topic, in order.
+    ///
+    /// # Panics
+    /// Never: what we write is UTF-8.
     pub fn lines(&self) -> BTreeMap<&'static str, Vec<String>> {
         let mut topics: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         for output in &self.outputs {

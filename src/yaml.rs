@@ -38,7 +38,7 @@ impl std::fmt::Display for Problem {
 /// Every problem under a line that counts them.
 pub fn list(problems: &[Problem]) -> String {
     let noun = if problems.len() == 1 { "problem" } else { "problems" };
-    let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    let lines = problems.iter().map(|problem| format!("\n  {problem}")).collect::<Vec<_>>().concat();
     format!("{} {noun}{lines}", problems.len())
 }
 
@@ -118,6 +118,9 @@ impl Value {
 }
 
 /// Reads one document. A mistake in the YAML itself ends the reading; it is the only problem noted then.
+///
+/// # Panics
+/// Never on any text: the parser's events come in pairs.
 pub fn read(text: &str, problems: &mut Problems) -> Option<Node> {
     let mut stack: Vec<(Node, Option<Key>)> = Vec::new();
     let mut root = None;
@@ -345,7 +348,7 @@ pub fn parse_span(text: &str) -> Result<Duration, (String, String)> {
         .ok_or_else(|| (format!("\"{text}\" is too long"), "at most 36500d".to_owned()))
 }
 
-const MAX_SPAN: Duration = Duration::from_secs(36_500 * 86_400);
+const MAX_SPAN: Duration = Duration::from_hours(36_500 * 24);
 
 /// The nearest of the known names, if it is near enough to be a slip.
 pub fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,5 +1,6 @@
 //! `vipstream check`: rules and configuration, every problem at once.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use super::Usage;
@@ -46,18 +47,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             Err(found) => problems.extend(found),
         }
     }
+    let mut out = std::io::stdout().lock();
     if args.json {
-        println!(
-            "{}",
-            serde_json::json!({ "ok": problems.is_empty(), "problems": problems.iter().map(json).collect::<Vec<_>>() })
-        );
+        let list: Vec<_> = problems.iter().map(json).collect();
+        writeln!(out, "{}", serde_json::json!({ "ok": problems.is_empty(), "problems": list }))?;
         return if problems.is_empty() { Ok(()) } else { Err(Usage(format!("{} problems", problems.len())).into()) };
     }
     if !problems.is_empty() {
         return Err(Usage(yaml::list(&problems)).into());
     }
     for line in checked {
-        println!("ok  {line}");
+        writeln!(out, "ok  {line}")?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::model::event::{Action, Body, Engagement};
 const A: Lane = (Kind::Purchase, 0);
 const B: Lane = (Kind::Csat, 0);
 
+#[expect(clippy::unnecessary_wraps, reason = "what is pushed may be a refusal")]
 fn event(at: i64) -> Result<Event, Box<DeadLetter>> {
     let body = Engagement {
         engagement_id: "e".into(),

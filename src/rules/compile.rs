@@ -79,7 +79,7 @@ pub(super) fn kind_prefixes(tree: &IdedExpr, found: &mut Vec<String>) {
             _ => kind_prefixes(&select.operand, found),
         },
         Expr::Call(call) => {
-            call.target.as_deref().into_iter().chain(&call.args).for_each(|arg| kind_prefixes(arg, found))
+            call.target.as_deref().into_iter().chain(&call.args).for_each(|arg| kind_prefixes(arg, found));
         }
         Expr::List(list) => list.elements.iter().for_each(|item| kind_prefixes(item, found)),
         _ => {}
@@ -264,6 +264,7 @@ impl Compiler<'_> {
         self.fail(format!("{where_} on {}, {} is expected", found.name(), expected.name()))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "reads as the other operators do")]
     fn logical(&mut self, op: fn(u16) -> Op, symbol: &str, left: &IdedExpr, right: &IdedExpr) -> Option<Type> {
         let at = self.ops.len();
         self.ops.push(op(0));
@@ -366,6 +367,7 @@ impl Compiler<'_> {
         self.expect(type_, Type::Text, "`size`").map(|_| Type::Int)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "reads as the other functions do")]
     fn texts(&mut self, op: Op, function: &str, text: &IdedExpr, part: &IdedExpr) -> Option<Type> {
         self.ops.push(op);
         for side in [text, part] {

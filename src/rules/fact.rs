@@ -101,6 +101,9 @@ pub type NameError = (String, Option<String>);
 
 impl Scope<'_> {
     /// What a bare name stands for: a fact, else a field of the event.
+    ///
+    /// # Errors
+    /// The name is not known, or not here.
     pub fn bare(&self, name: &str) -> Result<(Fact, Type), NameError> {
         if let Some(found) = self.known(name) {
             return Ok(found);
@@ -112,8 +115,11 @@ impl Scope<'_> {
     }
 
     /// What `namespace.name` stands for.
+    ///
+    /// # Errors
+    /// The namespace or the name in it is not known, or not here.
     pub fn member(&self, namespace: &str, name: &str) -> Result<(Fact, Type), NameError> {
-        let place = |list: &[&str]| list.iter().position(|other| *other == name).map(|at| at as u8);
+        let place = |list: &[&str]| list.iter().position(|other| *other == name).map(index);
         match namespace {
             "f" if !self.event_only => self.known(name).ok_or_else(|| self.unknown(name)),
             "event" => self.field(name),
@@ -161,7 +167,7 @@ impl Scope<'_> {
             return None;
         }
         if let Some(at) = self.features.iter().position(|(other, _)| *other == name) {
-            return Some((Fact::Feature(at as u8), self.features[at].1));
+            return Some((Fact::Feature(index(at)), self.features[at].1));
         }
         match name {
             "first_purchase" => Some((Fact::FirstPurchase, Type::Time)),
@@ -219,6 +225,11 @@ pub fn is_reserved(name: &str) -> bool {
         || ["f", "event", "label", "held", "tier", "pivot", "account", "attributes"].contains(&name)
         || ProfileField::ALL.iter().any(|(other, _)| *other == name)
         || Kind::from_name(name).is_some()
+}
+
+/// A place in one of the ruleset's lists.
+pub(crate) fn index(place: usize) -> u8 {
+    u8::try_from(place).expect("no list of a ruleset has more than 64 entries")
 }
 
 const RESERVED: [&str; 5] = ["first_purchase", "last_purchase", "last_seen", "subscribed", "vip"];

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 
 use super::calendar::Calendar;
 use super::compile;
-use super::fact::{Fact, Scope};
+use super::fact::{Fact, Scope, index};
 use super::program::Program;
 use super::ruleset::{Aggregate, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
 use super::value::Type;
@@ -59,8 +59,8 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
     let mut plan = plan(&features, &labels, &programmes);
-    for (index, alert) in alerts.iter().enumerate() {
-        plan.of_mut(alert.on).alerts.push(index as u8);
+    for (at, alert) in alerts.iter().enumerate() {
+        plan.of_mut(alert.on).alerts.push(index(at));
     }
     let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
     Some(Ruleset {
@@ -81,8 +81,8 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     })
 }
 
-const LATENESS: Duration = Duration::from_secs(60);
-const VISIT_GAP: Duration = Duration::from_secs(30 * 60);
+const LATENESS: Duration = Duration::from_mins(1);
+const VISIT_GAP: Duration = Duration::from_mins(30);
 
 /// Keys of later versions, refused with a sentence that says so.
 const LATER: [(&str, &str); 4] = [
@@ -279,9 +279,9 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Pla
         .iter()
         .map(|feature| matches!(feature.aggregate, Aggregate::Sum | Aggregate::Avg).then(|| sums.next()).flatten())
         .collect();
-    for (index, feature) in features.iter().enumerate() {
+    for (at, feature) in features.iter().enumerate() {
         let kind = plan.of_mut(feature.kind);
-        kind.features.push(index as u8);
+        kind.features.push(index(at));
         match feature.window {
             super::calendar::Window::Lifetime => kind.lifetime = true,
             window if !kind.windows.contains(&window) => kind.windows.push(window),

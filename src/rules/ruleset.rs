@@ -237,4 +237,4 @@ impl Ruleset {
 }
 
 /// How long a business key is remembered at least.
-pub(crate) const DEDUP: Duration = Duration::from_secs(86_400);
+pub(crate) const DEDUP: Duration = Duration::from_hours(24);

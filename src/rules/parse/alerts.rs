@@ -109,7 +109,7 @@ fn once_per(section: &mut Section<'_>, on: Option<Kind>, problems: &mut Problems
         Some("visit") if on == Some(Kind::Presence) => return true,
         Some("visit") => problems.add(node.line, &path, "only alerts on presence know visits"),
         Some(other) => {
-            problems.add_with_help(node.line, &path, format!("`{other}` is not known"), "write `once_per: visit`")
+            problems.add_with_help(node.line, &path, format!("`{other}` is not known"), "write `once_per: visit`");
         }
         None => {}
     }

@@ -37,9 +37,8 @@ pub(super) fn read(top: &mut Section<'_>, problems: &mut Problems) -> Vec<Featur
         section.close(problems);
         let type_ = match (aggregate, &value) {
             (Aggregate::Count | Aggregate::Distinct, _) => Type::Int,
-            (Aggregate::Sum | Aggregate::Avg, _) => Type::Decimal,
-            (_, Some(value)) => value.result_type(),
-            (_, None) => Type::Decimal,
+            (Aggregate::Last | Aggregate::First, Some(value)) => value.result_type(),
+            _ => Type::Decimal,
         };
         features.push(Feature { name: name.into(), kind, aggregate, value, filter, window, window_text, type_ });
     }
@@ -219,11 +218,11 @@ fn degree(tree: &IdedExpr, scope: &Scope<'_>) -> Option<u8> {
             let args: Option<Vec<u8>> =
                 call.target.as_deref().into_iter().chain(&call.args).map(|arg| degree(arg, scope)).collect();
             match (call.func_name.as_str(), args?.as_slice()) {
-                (operators::ADD | operators::SUBSTRACT, [left, right]) => Some(*left.max(right)),
+                (operators::ADD | operators::SUBSTRACT, [left, right])
+                | (operators::CONDITIONAL, [0, left, right]) => Some(*left.max(right)),
                 (operators::NEGATE, [value]) => Some(*value),
                 (operators::MULTIPLY, [left, right]) if left + right < 2 => Some(left + right),
                 (operators::DIVIDE, [left, 0]) => Some(*left),
-                (operators::CONDITIONAL, [0, left, right]) => Some(*left.max(right)),
                 (_, degrees) if degrees.iter().all(|degree| *degree == 0) => Some(0),
                 _ => None,
             }

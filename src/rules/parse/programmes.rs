@@ -36,12 +36,11 @@ fn programme(name: &str, node: &Node, scope: &Scope<'_>, problems: &mut Problems
         .or_else(|| Section::open(&empty, &path, problems))
         .expect("an empty section opens");
     let profile = section.text("profile", problems).unwrap_or("value").into();
-    let grant = match section.take("grant") {
-        Some(node) => predicate(node, &section.at("grant"), scope, problems),
-        None => {
-            problems.add(section.line, &path, "`grant` is missing");
-            never()
-        }
+    let grant = if let Some(node) = section.take("grant") {
+        predicate(node, &section.at("grant"), scope, problems)
+    } else {
+        problems.add(section.line, &path, "`grant` is missing");
+        never()
     };
     let keep = section.take("keep").map(|node| predicate(node, &section.at("keep"), scope, problems));
     let tiers = tiers(&mut section, scope, problems);
