@@ -21,4 +21,5 @@ mod scripts {
 mod properties {
     mod equality;
     mod history;
+    mod laws;
 }

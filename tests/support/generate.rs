@@ -4,7 +4,7 @@
 //! sessions; times that cluster at midnights, window ends and visit gaps; lines in the wrong order; lines
 //! that are no events at all.
 
-mod dice;
+pub mod dice;
 mod events;
 mod refused;
 mod ruleset;

@@ -57,7 +57,8 @@ fn outputs(rules: &str, script: &str, until: Option<EventTime>) -> Outputs {
     super::judge::judged(&ruleset, &inputs, until)
 }
 
-fn with_head(rules: &str) -> String {
+/// The ruleset's parts as a whole rule file.
+pub fn with_head(rules: &str) -> String {
     let mut text = String::new();
     for (key, value) in [("ruleset", "acme"), ("currency", "EUR"), ("timezone", "UTC")] {
         if !rules.lines().any(|line| line.trim_start().starts_with(&format!("{key}:"))) {
@@ -73,7 +74,8 @@ fn with_head(rules: &str) -> String {
     text
 }
 
-fn inputs(script: &str) -> Vec<Input> {
+/// The script's lines, by partition.
+pub fn inputs(script: &str) -> Vec<Input> {
     let mut lanes: BTreeMap<(Kind, u64), Vec<Vec<u8>>> = BTreeMap::new();
     for (number, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         let words = words(line);
@@ -227,7 +229,8 @@ fn short_time(text: &str) -> String {
     }
 }
 
-fn row_in_short(row: &Json) -> String {
+/// An evidence row: feature, window, value, what it is compared with, and where its sample lies.
+pub fn row_in_short(row: &Json) -> String {
     let plain = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut text = plain(&row["feature"]);
     if let Some(window) = row.get("window") {

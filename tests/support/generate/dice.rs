@@ -32,7 +32,15 @@ impl Dice {
         self.below(100) < percent
     }
 
+    /// One of them.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
+    }
+
+    /// Puts them in another order.
+    pub fn shuffle<T>(&mut self, of: &mut [T]) {
+        for end in (1..of.len()).rev() {
+            of.swap(end, self.below(end + 1));
+        }
     }
 }

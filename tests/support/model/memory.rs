@@ -155,18 +155,15 @@ impl Memory {
     }
 
     /// Notes the customer's presence and purchases: greatest and least times, whatever the order of arrival.
-    /// Says whether `last_seen` moved.
-    fn sight(&mut self, event: &Event) -> bool {
+    fn sight(&mut self, event: &Event) {
         if !keys::is_sight(event) {
-            return false;
+            return;
         }
-        let former = self.last_seen;
-        self.last_seen = former.max(Some(event.at));
+        self.last_seen = self.last_seen.max(Some(event.at));
         if event.kind() == Kind::Purchase {
             self.last_purchase = self.last_purchase.max(Some(event.at));
             self.first_purchase = Some(self.first_purchase.map_or(event.at, |first| first.min(event.at)));
         }
-        self.last_seen != former
     }
 
     fn order(&mut self, taking: &Taking<'_>, purchase: &Purchase) -> Outcome {
@@ -241,22 +238,17 @@ impl Memory {
         if known {
             return NOTHING;
         }
-        let seen = self.sight(event);
-        if taking.is_expired() {
-            return NOTHING;
-        }
-        self.renew(taking, seen)
+        self.sight(event);
+        if taking.is_expired() { NOTHING } else { self.renew(taking) }
     }
 
-    /// Takes the event into its object, or makes the object. An older version is a reason to look only where it
-    /// moves the place or `last_seen`.
-    fn renew(&mut self, taking: &Taking<'_>, seen: bool) -> Outcome {
-        let Some(object) = self.find(taking, &keys::object_key(taking.event)) else {
-            self.objects.push(Object::new(taking.event, taking.position));
-            return APPLIED;
-        };
-        let outcome = object.renew(taking);
-        Outcome { look: outcome.look || seen, ..outcome }
+    /// Takes the event into its object, or makes the object.
+    fn renew(&mut self, taking: &Taking<'_>) -> Outcome {
+        if let Some(object) = self.find(taking, &keys::object_key(taking.event)) {
+            return object.renew(taking);
+        }
+        self.objects.push(Object::new(taking.event, taking.position));
+        APPLIED
     }
 
     fn mention(&mut self, taking: &Taking<'_>, mention: &Mention) -> Outcome {
@@ -276,8 +268,8 @@ impl Memory {
         if !is_known && text.is_some_and(|text| self.wrote_before(taking, text)) {
             return NOTHING;
         }
-        let seen = self.sight(event);
-        let outcome = self.renew(taking, seen);
+        self.sight(event);
+        let outcome = self.renew(taking);
         if outcome.alerts
             && let Some(text) = text
             && !self.wrote_before(taking, text)
@@ -328,10 +320,10 @@ impl Object {
     fn renew(&mut self, taking: &Taking<'_>) -> Outcome {
         let event = taking.event;
         self.seen.insert(keys::business_key(event));
-        let moved = event.at < self.place && self.kind != Kind::Referral;
-        if moved {
-            self.place = event.at;
+        if self.kind != Kind::Referral {
+            self.place = self.place.min(event.at);
         }
+        // An older version changes no content, but it was a sight of the customer and may move the place.
         if keys::version(event) < self.version {
             return Outcome { look: true, ..NOTHING };
         }
