@@ -18,11 +18,11 @@ use crate::rules::ruleset::Ruleset;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// Labels and programmes are to be looked at.
-    pub look: bool,
+    pub(super) look: bool,
     /// Alerts on this kind are to be judged.
-    pub alert: bool,
+    pub(super) alert: bool,
     /// A refund or cancellation took something back.
-    pub refund: bool,
+    pub(super) refund: bool,
 }
 
 const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false };
@@ -30,15 +30,15 @@ const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false };
 
 /// An event on its way into a customer's state.
 pub(super) struct Arrival<'a> {
-    pub event: &'a Event,
-    pub position: Position,
-    pub rules: &'a Ruleset,
-    pub stats: &'a mut Stats,
+    pub(super) event: &'a Event,
+    pub(super) position: Position,
+    pub(super) rules: &'a Ruleset,
+    pub(super) stats: &'a mut Stats,
 }
 
 impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
-    pub fn apply(mut self, customer: &mut Customer) -> Outcome {
+    pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
         match &event.body {
             Body::Purchase(purchase) => self.purchase(customer, purchase),
@@ -185,7 +185,7 @@ impl Arrival<'_> {
             customer.insert(order, self.rules);
             return Outcome { refund: true, ..CHANGED };
         }
-        if self.from_lost_order(customer, purchase) {
+        if self.took_from_lost(customer, purchase) {
             return Outcome { refund: true, ..CHANGED };
         }
         let as_of = customer.as_of;
@@ -216,7 +216,7 @@ impl Arrival<'_> {
     }
 
     /// Takes a refund off the unit of an order lost to the bound on orders; says whether it did.
-    fn from_lost_order(&self, customer: &mut Customer, purchase: &Purchase) -> bool {
+    fn took_from_lost(&self, customer: &mut Customer, purchase: &Purchase) -> bool {
         let lost = customer.rare.as_ref().and_then(|rare| rare.lost_order);
         let (Some(lost), Some(place)) = (lost, purchase.refunds_order_at) else { return false };
         if place > lost {
@@ -308,7 +308,7 @@ impl Arrival<'_> {
         let at = self.event.at;
         let (platform, post) = (&mention.platform, &mention.post_id);
         let key_of = |version: i64| {
-            let activity = Activity::ALL[(version & 3) as usize];
+            let activity = Activity::ALL[usize::from(version.to_le_bytes()[0] & 3)];
             match activity {
                 Activity::Update => hash(&format!("{platform}|{post}|update|{}", version >> 2)),
                 _ => hash(&format!("{platform}|{post}|{}", activity.name())),
@@ -427,13 +427,13 @@ enum Place {
 
 impl Customer {
     /// Whether the text was posted within a day of `at`.
-    pub fn has_posted(&self, text: u64, at: EventTime) -> bool {
+    pub(super) fn has_posted(&self, text: u64, at: EventTime) -> bool {
         let texts = self.rare.iter().flat_map(|rare| &rare.texts).filter(|(other, _)| *other == text);
         texts.map(|(_, first)| first.0).any(|first| (at.0 - first).abs() < DAY_MS && self.as_of.0 < first + DAY_MS)
     }
 
     /// Remembers a text, unless it is within a day of its first.
-    pub fn post(&mut self, text: u64, at: EventTime) {
+    pub(super) fn post(&mut self, text: u64, at: EventTime) {
         if self.has_posted(text, at) {
             return;
         }

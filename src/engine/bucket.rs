@@ -11,23 +11,23 @@ use crate::rules::ruleset::{Aggregate, Ruleset};
 /// What one unit of one feature's window holds. A lifetime is one unit.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Bucket {
-    pub feature: u8,
+    pub(super) feature: u8,
     /// When the unit leaves the window.
-    pub exit: EventTime,
-    pub count: u64,
+    pub(super) exit: EventTime,
+    pub(super) count: u64,
     /// In 10^-9.
-    pub sum: i128,
+    pub(super) sum: i128,
     /// Hashes of different values, at most [`MAX_SEEN`]; for `distinct`.
-    pub values: Vec<u64>,
+    pub(super) values: Vec<u64>,
     /// The first or last value with its place and key; for `first` and `last`.
-    pub extreme: Option<((EventTime, u64), Scalar)>,
+    pub(super) extreme: Option<((EventTime, u64), Scalar)>,
     /// Place, key and position of the newest event; none for forgotten orders.
-    pub newest: Option<((EventTime, u64), Position)>,
+    pub(super) newest: Option<((EventTime, u64), Position)>,
 }
 
 impl Customer {
     /// Adds a contribution at `place` to its feature's bucket. One that has left already is passed over.
-    pub fn pour(
+    pub(super) fn pour(
         &mut self,
         feature: u8,
         contribution: Contribution,
@@ -65,7 +65,7 @@ impl Customer {
     }
 
     /// Takes part of a forgotten order off its unit, never below nothing.
-    pub fn drain(&mut self, feature: u8, amount: i128, place: EventTime, rules: &Ruleset) {
+    pub(super) fn drain(&mut self, feature: u8, amount: i128, place: EventTime, rules: &Ruleset) {
         let rule = &rules.features[usize::from(feature)];
         let exit = rules.calendar.exit(rule.window, place).unwrap_or(NEVER);
         let Some(rare) = &mut self.rare else { return };

@@ -21,66 +21,66 @@ use crate::rules::ruleset::{AlertRule, DEDUP, Ruleset};
 /// in it is used. Bounds: [`MAX_OBJECTS`] objects a kind, [`MAX_SEEN`] keys.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Customer {
-    pub id: CustomerId,
+    pub(super) id: CustomerId,
     /// Greatest event time applied, or the newest deadline's instant. Invariant: never moves back.
-    pub as_of: EventTime,
+    pub(super) as_of: EventTime,
     /// The next instant at which time alone may change something.
-    pub deadline: EventTime,
+    pub(super) deadline: EventTime,
     /// The instant under which it stands in the queue; never after `deadline`.
-    pub queued: EventTime,
+    pub(super) queued: EventTime,
     /// The earliest exit of a contribution from a watched feature; part of `deadline`.
-    pub exit: EventTime,
+    pub(super) exit: EventTime,
     /// Instant of the newest deadline that fired.
-    pub fired: EventTime,
-    pub first_purchase: Option<EventTime>,
-    pub last_purchase: Option<EventTime>,
-    pub last_seen: Option<EventTime>,
+    pub(super) fired: EventTime,
+    pub(super) first_purchase: Option<EventTime>,
+    pub(super) last_purchase: Option<EventTime>,
+    pub(super) last_seen: Option<EventTime>,
     /// Outputs in `vip.events` so far.
-    pub seq: u32,
+    pub(super) seq: u32,
     /// A look waits for the clock to reach `as_of`.
-    pub look_pending: bool,
+    pub(super) look_pending: bool,
     /// The next event brings a look even if it touches no fact: nobody has looked yet, or the last look
     /// changed something and may have left more to do.
-    pub look_again: bool,
+    pub(super) look_again: bool,
     /// Labels that hold, by place in the ruleset.
-    pub labels: u64,
+    pub(super) labels: u64,
     /// Programmes held, by place in the ruleset.
-    pub held: Vec<Held>,
+    pub(super) held: Vec<Held>,
     /// Remembered objects by kind, place and key.
-    pub log: Vec<Entry>,
+    pub(super) log: Vec<Entry>,
     /// Contributions to each feature from `log` that are in its window.
-    pub counts: Box<[u32]>,
+    pub(super) counts: Box<[u32]>,
     /// The same, summed, in 10^-9; one for each feature that sums.
-    pub sums: Box<[i128]>,
-    pub rare: Option<Box<Rare>>,
+    pub(super) sums: Box<[i128]>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 /// What most customers do not have.
 #[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub(super) struct Rare {
-    pub profile: Option<Box<Profile>>,
+    pub(super) profile: Option<Box<Profile>>,
     /// What few objects carry, by kind and key.
-    pub extras: BTreeMap<(u8, u64), Extra>,
+    pub(super) extras: BTreeMap<(u8, u64), Extra>,
     /// Refunds and cancellations of orders that have not come, by order key.
-    pub pending: BTreeMap<u64, Pending>,
+    pub(super) pending: BTreeMap<u64, Pending>,
     /// Business keys seen that no entry of `log` shows, and until when they are remembered.
-    pub seen: Vec<(u64, EventTime)>,
+    pub(super) seen: Vec<(u64, EventTime)>,
     /// Hashes of texts posted, and when first.
-    pub texts: Vec<(u64, EventTime)>,
+    pub(super) texts: Vec<(u64, EventTime)>,
     /// Contributions that are kept by window unit: of events without identity, and of forgotten orders.
-    pub buckets: Vec<Bucket>,
-    pub visit: Option<Visit>,
+    pub(super) buckets: Vec<Bucket>,
+    pub(super) visit: Option<Visit>,
     /// Greatest end of a subscription period paid by a forgotten order.
-    pub subscribed_floor: Option<EventTime>,
+    pub(super) subscribed_floor: Option<EventTime>,
     /// Place of the newest order lost to [`MAX_OBJECTS`].
-    pub lost_order: Option<EventTime>,
+    pub(super) lost_order: Option<EventTime>,
 }
 
 impl Rare {
     /// Drops what nothing can read any more. Most customers then need no more of it.
     ///
     /// Returns how many refunds are given up.
-    pub fn forget(&mut self, as_of: EventTime, visit_gap: Duration) -> u64 {
+    pub(super) fn forget(&mut self, as_of: EventTime, visit_gap: Duration) -> u64 {
         let pending = self.pending.len();
         self.pending.retain(|_, pending| as_of < pending.until);
         self.seen.retain(|(_, until)| as_of < *until);
@@ -101,10 +101,10 @@ impl Rare {
 /// A refund or cancellation that came before its order.
 #[derive(Clone, Debug, Hash, Default, PartialEq)]
 pub(super) struct Pending {
-    pub refunded: rust_decimal::Decimal,
-    pub refunds: u32,
-    pub cancelled: bool,
-    pub until: EventTime,
+    pub(super) refunded: rust_decimal::Decimal,
+    pub(super) refunds: u32,
+    pub(super) cancelled: bool,
+    pub(super) until: EventTime,
 }
 
 /// Most objects of a kind that a customer's log remembers; beyond, the oldest are kept as sums only.
@@ -119,7 +119,7 @@ pub(super) const AUTHOR: char = '\u{1}';
 
 impl Customer {
     /// A customer of whom nothing is known.
-    pub fn new(id: CustomerId, rules: &Ruleset) -> Self {
+    pub(super) fn new(id: CustomerId, rules: &Ruleset) -> Self {
         Self {
             id,
             as_of: EventTime::MIN,
@@ -143,24 +143,24 @@ impl Customer {
     }
 
     /// The part that most customers lack, made on first use.
-    pub fn rare(&mut self) -> &mut Rare {
+    pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
 
     /// The customer's profile.
-    pub fn profile(&self) -> Option<&Profile> {
+    pub(super) fn profile(&self) -> Option<&Profile> {
         self.rare.as_ref()?.profile.as_deref()
     }
 
     /// The remembered objects of a kind, by place.
-    pub fn objects(&self, kind: Kind) -> std::ops::Range<usize> {
+    pub(super) fn objects(&self, kind: Kind) -> std::ops::Range<usize> {
         let start = self.log.partition_point(|entry| entry.kind_bits() < kind as u8);
         let end = start + self.log[start..].partition_point(|entry| entry.kind_bits() == kind as u8);
         start..end
     }
 
     /// Where a remembered object stands in the log. An object past its time is not remembered, though it may still stand there.
-    pub fn find(&self, kind: Kind, key: u64, rules: &Ruleset) -> Option<usize> {
+    pub(super) fn find(&self, kind: Kind, key: u64, rules: &Ruleset) -> Option<usize> {
         let range = self.objects(kind);
         let at = range.start + self.log[range].iter().position(|entry| entry.key == key)?;
         let until = self.forgotten_at(kind, self.log[at].place(), rules);
@@ -169,17 +169,17 @@ impl Customer {
 
     /// Until when an event or object of a kind at `place` is remembered; `None` for ever. Of an author known by
     /// handle only, nothing counts in features, so a day is enough.
-    pub fn forgotten_at(&self, kind: Kind, place: EventTime, rules: &Ruleset) -> Option<EventTime> {
+    pub(super) fn forgotten_at(&self, kind: Kind, place: EventTime, rules: &Ruleset) -> Option<EventTime> {
         if self.id.as_str().starts_with(AUTHOR) { Some(place.plus(DEDUP)) } else { rules.forgotten_at(kind, place) }
     }
 
     /// Whether a business key was seen and is remembered.
-    pub fn has_seen(&self, key: u64) -> bool {
+    pub(super) fn has_seen(&self, key: u64) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.seen.iter().any(|(seen, until)| *seen == key && self.as_of < *until))
     }
 
     /// Remembers a business key.
-    pub fn see(&mut self, key: u64, until: EventTime) {
+    pub(super) fn see(&mut self, key: u64, until: EventTime) {
         let as_of = self.as_of;
         let seen = &mut self.rare().seen;
         if seen.len() >= 16 && seen.len().is_power_of_two() || seen.len() >= MAX_SEEN {
@@ -195,19 +195,19 @@ impl Customer {
     }
 
     /// The programme, if held.
-    pub fn held(&self, programme: u8) -> Option<&Held> {
+    pub(super) fn held(&self, programme: u8) -> Option<&Held> {
         self.held.iter().find(|held| held.programme == programme)
     }
 
     /// Names of the programmes held, by precedence.
-    pub fn standing(&self, rules: &Ruleset) -> Vec<CompactString> {
+    pub(super) fn standing(&self, rules: &Ruleset) -> Vec<CompactString> {
         let mut held: Vec<u8> = self.held.iter().map(|held| held.programme).collect();
         held.sort_unstable();
         held.into_iter().map(|programme| rules.programmes[usize::from(programme)].name.clone()).collect()
     }
 
     /// The end of the paid subscription: the greatest among orders not wholly taken back.
-    pub fn subscribed_until(&self) -> Option<EventTime> {
+    pub(super) fn subscribed_until(&self) -> Option<EventTime> {
         let rare = self.rare.as_ref()?;
         let ends = |entry: &Entry| rare.extras.get(&(entry.kind_bits(), entry.key))?.period_end;
         let paid = |entry: &&Entry| entry.has(Flag::Extra) && !entry.has(Flag::Gone);
@@ -218,12 +218,12 @@ impl Customer {
 
 impl Customer {
     /// Works out the next instant at which time alone may change something.
-    pub fn find_deadline(&mut self, rules: &Ruleset) {
+    pub(super) fn find_deadline(&mut self, rules: &Ruleset) {
         self.deadline = self.find_exit(rules).min(super::look::next_instant(self, rules));
     }
 
     /// Whether an alert may not be raised again: once a visit, and once a post.
-    pub fn has_alerted(&self, alert: u8, rule: &AlertRule, event: &Event, rules: &Ruleset) -> bool {
+    pub(super) fn has_alerted(&self, alert: u8, rule: &AlertRule, event: &Event, rules: &Ruleset) -> bool {
         match &event.body {
             Body::Presence(_) => {
                 let visit = self.rare.as_ref().and_then(|rare| rare.visit.as_ref());
@@ -238,7 +238,7 @@ impl Customer {
     }
 
     /// Notes that an alert was raised.
-    pub fn note_alerted(&mut self, alert: u8, rule: &AlertRule, event: &Event, rules: &Ruleset) {
+    pub(super) fn note_alerted(&mut self, alert: u8, rule: &AlertRule, event: &Event, rules: &Ruleset) {
         match &event.body {
             Body::Presence(_) if rule.once_per_visit => {
                 if let Some(visit) = self.rare.as_mut().and_then(|rare| rare.visit.as_mut()) {
@@ -259,7 +259,7 @@ impl Customer {
     }
 
     /// Feeds what decides into a digest; not where the customer stands in the queue.
-    pub fn digest(&self, hash: &mut impl Hasher) {
+    pub(super) fn digest(&self, hash: &mut impl Hasher) {
         let mut plain = self.clone();
         plain.queued = NEVER;
         plain.hash(hash);

@@ -20,18 +20,18 @@ pub(super) struct Deadlines {
 
 impl Deadlines {
     /// Queues a customer.
-    pub fn push(&mut self, at: EventTime, slot: Slot) {
+    pub(super) fn push(&mut self, at: EventTime, slot: Slot) {
         self.queue.entry(at).or_default().push(slot);
     }
 
     /// The earliest queued instant, stale ones included.
-    pub fn first(&self) -> Option<EventTime> {
+    pub(super) fn first(&self) -> Option<EventTime> {
         let queued = self.queue.keys().next().copied();
         self.current.as_ref().map(|(at, _)| *at).into_iter().chain(queued).min()
     }
 
     /// Takes the next one up to `due`, by instant, then in the order that `sort` gives the slots of one instant.
-    pub fn pop(&mut self, due: EventTime, sort: impl FnOnce(&mut Vec<Slot>)) -> Option<(EventTime, Slot)> {
+    pub(super) fn pop(&mut self, due: EventTime, sort: impl FnOnce(&mut Vec<Slot>)) -> Option<(EventTime, Slot)> {
         if self.current.as_ref().is_some_and(|(_, slots)| slots.is_empty()) {
             self.current = None;
         }

@@ -12,7 +12,7 @@ use crate::model::time::EventTime;
 #[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub(super) struct Entry {
     /// Hash of the object's key.
-    pub key: u64,
+    pub(super) key: u64,
     /// 44 bits of place, 4 of flags, 16 of filters' answers.
     packed: u64,
     /// 3 bits of kind, 13 of partition, 43 of offset, 5 of the amount's scale: the record of the present content.
@@ -25,23 +25,23 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub(super) struct Extra {
     /// The fields that features read, in the plan's order.
-    pub stored: Box<[Option<Scalar>]>,
+    pub(super) stored: Box<[Option<Scalar>]>,
     /// End of the subscription period that an order pays for.
-    pub period_end: Option<EventTime>,
+    pub(super) period_end: Option<EventTime>,
     /// An amount left that does not fit the entry.
-    pub amount: Option<Decimal>,
+    pub(super) amount: Option<Decimal>,
 }
 
 /// An object with all that is kept of it.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
-    pub entry: Entry,
-    pub extra: Extra,
+    pub(super) entry: Entry,
+    pub(super) extra: Extra,
 }
 
 impl Object {
     /// An object that counts in no feature yet.
-    pub fn new(key: u64, place: EventTime, position: Position) -> Self {
+    pub(super) fn new(key: u64, place: EventTime, position: Position) -> Self {
         let mut entry = Entry { key, packed: 0, position: 0, content: 0 };
         entry.set_place(place);
         entry.set_position(position);
@@ -49,12 +49,12 @@ impl Object {
     }
 
     /// What is left of an order's amount.
-    pub fn amount(&self) -> Decimal {
+    pub(super) fn amount(&self) -> Decimal {
         self.entry.amount(Some(&self.extra))
     }
 
     /// Changes what is left of an order's amount.
-    pub fn set_amount(&mut self, amount: Decimal) {
+    pub(super) fn set_amount(&mut self, amount: Decimal) {
         let amount = amount.normalize();
         let small = i64::try_from(amount.mantissa()).ok();
         self.entry.content = small.unwrap_or_default().cast_unsigned();
@@ -65,28 +65,28 @@ impl Object {
 
 impl Entry {
     /// Order in the log: kind, place, key.
-    pub fn order(&self) -> (u8, u64, u64) {
+    pub(super) fn order(&self) -> (u8, u64, u64) {
         (self.kind_bits(), self.packed >> PLACE_SHIFT, self.key)
     }
 
     /// The kind of object.
-    pub const fn kind_bits(&self) -> u8 {
+    pub(super) const fn kind_bits(&self) -> u8 {
         (self.position >> 61) as u8
     }
 
     /// The event time at which it counts.
-    pub const fn place(&self) -> EventTime {
+    pub(super) const fn place(&self) -> EventTime {
         EventTime((self.packed >> PLACE_SHIFT).cast_signed())
     }
 
     /// Moves it. The log must be put in order again.
-    pub fn set_place(&mut self, place: EventTime) {
+    pub(super) fn set_place(&mut self, place: EventTime) {
         assert!(place.0 >= 0 && place <= EventTime::MAX, "places lie between 1970 and 2500");
         self.packed = self.packed & ((1 << PLACE_SHIFT) - 1) | place.0.cast_unsigned() << PLACE_SHIFT;
     }
 
     /// Where the record of its content lies.
-    pub fn position(&self) -> Position {
+    pub(super) fn position(&self) -> Position {
         Position {
             kind: Kind::ALL[usize::from(self.kind_bits())],
             partition: ((self.position >> 48) & MAX_PARTITION) as u32,
@@ -95,57 +95,57 @@ impl Entry {
     }
 
     /// Notes the record of its content. Positions only serve as evidence: beyond 8,191 partitions they are cut.
-    pub fn set_position(&mut self, position: Position) {
+    pub(super) fn set_position(&mut self, position: Position) {
         let partition = u64::from(position.partition).min(MAX_PARTITION);
         let place = (position.kind as u64) << 61 | partition << 48 | position.offset.min(MAX_OFFSET) << 5;
         self.position = place | self.position & MAX_SCALE;
     }
 
     /// Whether a flag is set.
-    pub const fn has(&self, flag: Flag) -> bool {
+    pub(super) const fn has(&self, flag: Flag) -> bool {
         self.packed & flag.mask() != 0
     }
 
     /// Sets or clears a flag.
-    pub const fn set(&mut self, flag: Flag, on: bool) {
+    pub(super) const fn set(&mut self, flag: Flag, on: bool) {
         if on { self.packed |= flag.mask() } else { self.packed &= !flag.mask() }
     }
 
     /// The answers of the kind's filters, by bit.
-    pub const fn filters(&self) -> u16 {
-        self.packed as u16
+    pub(super) const fn filters(&self) -> u16 {
+        (self.packed & 0xffff) as u16
     }
 
     /// Notes the answers of the kind's filters.
-    pub fn set_filters(&mut self, filters: u16) {
+    pub(super) fn set_filters(&mut self, filters: u16) {
         self.packed = self.packed & !0xffff | u64::from(filters);
     }
 
     /// What is left of an order's amount.
-    pub fn amount(&self, extra: Option<&Extra>) -> Decimal {
+    pub(super) fn amount(&self, extra: Option<&Extra>) -> Decimal {
         let scale = (self.position & MAX_SCALE) as u32;
         let small = || Decimal::new(self.content.cast_signed(), scale);
         extra.and_then(|extra| extra.amount).unwrap_or_else(small)
     }
 
     /// The version of the content.
-    pub const fn version(&self) -> i64 {
+    pub(super) const fn version(&self) -> i64 {
         if self.is_post() { (self.content & MAX_POST_VERSION).cast_signed() } else { self.content.cast_signed() }
     }
 
     /// Notes the version of the content.
-    pub const fn set_version(&mut self, version: i64) {
+    pub(super) const fn set_version(&mut self, version: i64) {
         let version = version.cast_unsigned();
         self.content = if self.is_post() { self.content & !MAX_POST_VERSION | version } else { version };
     }
 
     /// Which alerts a post has raised, by place in the ruleset.
-    pub const fn alerted(&self) -> u16 {
+    pub(super) const fn alerted(&self) -> u16 {
         (self.content >> POST_VERSION_BITS) as u16
     }
 
     /// Notes that a post raised an alert.
-    pub const fn set_alerted(&mut self, alert: u8) {
+    pub(super) const fn set_alerted(&mut self, alert: u8) {
         self.content |= 1 << (POST_VERSION_BITS + alert as u32);
     }
 
@@ -154,7 +154,7 @@ impl Entry {
     }
 
     /// Whether it counts in features at all.
-    pub const fn counts(&self) -> bool {
+    pub(super) const fn counts(&self) -> bool {
         self.packed & (Flag::Unpriced.mask() | Flag::Gone.mask()) == 0
     }
 }

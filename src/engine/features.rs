@@ -85,7 +85,7 @@ pub(super) enum Contribution {
 
 impl Contribution {
     /// The contribution of a value; `None` for an error, or an amount beyond 19 digits before the point.
-    pub fn of(feature: &Feature, value: Val<'_>) -> Option<Self> {
+    pub(super) fn of(feature: &Feature, value: Val<'_>) -> Option<Self> {
         match feature.aggregate {
             Aggregate::Count => Some(Self::One),
             Aggregate::Sum | Aggregate::Avg => scaled(value.decimal()?).map(Self::Amount),
@@ -94,7 +94,7 @@ impl Contribution {
     }
 
     /// The amount, where it is one.
-    pub const fn amount(&self) -> i128 {
+    pub(super) const fn amount(&self) -> i128 {
         match self {
             Self::Amount(amount) => *amount,
             _ => 0,
@@ -144,7 +144,7 @@ impl Customer {
     }
 
     /// Puts an object into the log and its contributions into the features.
-    pub fn insert(&mut self, object: Object, rules: &Ruleset) {
+    pub(super) fn insert(&mut self, object: Object, rules: &Ruleset) {
         let Object { mut entry, extra } = object;
         let has_extra = extra != Extra::default();
         entry.set(Flag::Extra, has_extra);
@@ -182,7 +182,7 @@ impl Customer {
     }
 
     /// Takes an object out of the log and its contributions out of the features.
-    pub fn remove(&mut self, at: usize, rules: &Ruleset) -> Object {
+    pub(super) fn remove(&mut self, at: usize, rules: &Ruleset) -> Object {
         let entry = self.log.remove(at);
         self.weigh(&entry, rules, -1);
         Object { entry, extra: self.take_extra(&entry) }
@@ -230,7 +230,7 @@ impl Customer {
     /// Moves time forward: what has left its window by then is taken off.
     ///
     /// Returns how many refunds are given up because their order never came.
-    pub fn advance(&mut self, to: EventTime, rules: &Ruleset) -> u64 {
+    pub(super) fn advance(&mut self, to: EventTime, rules: &Ruleset) -> u64 {
         if to <= self.as_of {
             return 0;
         }
@@ -307,7 +307,7 @@ impl Customer {
     }
 
     /// The earliest exit from a watched feature, found anew where it is not known.
-    pub fn find_exit(&mut self, rules: &Ruleset) -> EventTime {
+    pub(super) fn find_exit(&mut self, rules: &Ruleset) -> EventTime {
         if self.exit == STALE {
             self.exit = NEVER;
             for index in &rules.plan.watched {
@@ -327,7 +327,10 @@ impl Customer {
         if feature.window == Window::Lifetime || self.counts[usize::from(index)] == 0 {
             return None;
         }
-        let entry = self.inside(feature, rules).iter().find(|entry| feature.contribution(entry, self.extra(entry), rules).is_some())?;
+        let entry = self
+            .inside(feature, rules)
+            .iter()
+            .find(|entry| feature.contribution(entry, self.extra(entry), rules).is_some())?;
         rules.calendar.exit(feature.window, entry.place())
     }
 
@@ -340,7 +343,7 @@ impl Customer {
     }
 
     /// A feature's value.
-    pub fn feature<'a>(&'a self, index: u8, rules: &'a Ruleset) -> Val<'a> {
+    pub(super) fn feature<'a>(&'a self, index: u8, rules: &'a Ruleset) -> Val<'a> {
         let feature = &rules.features[usize::from(index)];
         let buckets = || self.rare.iter().flat_map(|rare| &rare.buckets).filter(move |bucket| bucket.feature == index);
         let count = || u64::from(self.counts[usize::from(index)]) + buckets().map(|bucket| bucket.count).sum::<u64>();
@@ -389,20 +392,22 @@ impl Customer {
             if newest { bucket.max_by_key(|extreme| extreme.0) } else { bucket.min_by_key(|extreme| extreme.0) };
         match (kept, bucket) {
             (Some((order, _)), Some((other, value))) if (order < *other) == newest => value.into(),
-            (Some((_, entry)), _) => feature
-                .value
-                .as_ref()
-                .map_or(Val::Error(Fault::Missing), |program| program.eval(&Kept { entry, extra: self.extra(entry), kind: feature.kind, rules })),
+            (Some((_, entry)), _) => feature.value.as_ref().map_or(Val::Error(Fault::Missing), |program| {
+                program.eval(&Kept { entry, extra: self.extra(entry), kind: feature.kind, rules })
+            }),
             (None, Some((_, value))) => value.into(),
             (None, None) => Val::Error(Fault::Missing),
         }
     }
 
     /// Positions of the newest contributions to a feature, newest first.
-    pub fn sample(&self, index: u8, rules: &Ruleset) -> Vec<Position> {
+    pub(super) fn sample(&self, index: u8, rules: &Ruleset) -> Vec<Position> {
         let feature = &rules.features[usize::from(index)];
-        let kept =
-            self.inside(feature, rules).iter().rev().filter(|entry| feature.contribution(entry, self.extra(entry), rules).is_some());
+        let kept = self
+            .inside(feature, rules)
+            .iter()
+            .rev()
+            .filter(|entry| feature.contribution(entry, self.extra(entry), rules).is_some());
         let mut newest: Vec<((EventTime, u64), Position)> =
             kept.take(SAMPLES).map(|entry| ((entry.place(), entry.key), entry.position())).collect();
         let buckets = self.rare.iter().flat_map(|rare| &rare.buckets).filter(|bucket| bucket.feature == index);

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use super::customer::{Customer, NEVER};
 use super::evidence;
-use super::programme::{Held, Step};
+use super::programme::{Held, Step, rank};
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
 use crate::model::output::{
@@ -15,15 +15,15 @@ use crate::model::time::EventTime;
 use crate::rules::fact::{Fact, Facts};
 use crate::rules::parse::weight_of;
 use crate::rules::program::Comparison;
-use crate::rules::ruleset::{AlertRule, Programme, Ruleset};
+use crate::rules::ruleset::{Aggregate, AlertRule, Programme, Ruleset};
 use crate::rules::value::{Fault, Val};
 
 /// A customer's facts, and the event's where there is one.
 pub(super) struct View<'a> {
-    pub rules: &'a Ruleset,
+    pub(super) rules: &'a Ruleset,
     /// `None` for an author of whom only the handle is known.
-    pub customer: Option<&'a Customer>,
-    pub event: Option<&'a Event>,
+    pub(super) customer: Option<&'a Customer>,
+    pub(super) event: Option<&'a Event>,
 }
 
 impl<'a> Facts<'a> for View<'a> {
@@ -61,8 +61,7 @@ impl<'a> Facts<'a> for View<'a> {
 }
 
 /// The facts of somebody of whom nothing is known.
-fn nobody<'a>(fact: Fact, rules: &'a Ruleset) -> Val<'a> {
-    use crate::rules::ruleset::Aggregate;
+fn nobody(fact: Fact, rules: &Ruleset) -> Val<'_> {
     match fact {
         Fact::Feature(index) => match rules.features[usize::from(index)].aggregate {
             Aggregate::Count | Aggregate::Distinct => Val::Int(0),
@@ -76,12 +75,12 @@ fn nobody<'a>(fact: Fact, rules: &'a Ruleset) -> Val<'a> {
 
 /// What brought about a look.
 pub(super) struct Occasion<'a> {
-    pub app: &'a str,
-    pub rules: &'a Ruleset,
+    pub(super) app: &'a str,
+    pub(super) rules: &'a Ruleset,
     /// The event and where it lies; `None` for time alone.
-    pub event: Option<(&'a Event, Position)>,
+    pub(super) event: Option<(&'a Event, Position)>,
     /// A refund or cancellation took something back.
-    pub refund: bool,
+    pub(super) refund: bool,
 }
 
 impl Occasion<'_> {
@@ -107,8 +106,8 @@ struct Found {
 pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let mut found = Vec::new();
     labels(customer, occasion.rules, &mut found);
-    for index in 0..occasion.rules.programmes.len() {
-        programme(customer, index as u8, occasion, &mut found);
+    for (index, rule) in (0..).zip(&occasion.rules.programmes) {
+        programme(customer, index, rule, occasion, &mut found);
     }
     customer.look_again = !found.is_empty();
     if found.is_empty() {
@@ -165,9 +164,8 @@ fn labels(customer: &mut Customer, rules: &Ruleset, found: &mut Vec<Found>) {
     }
 }
 
-fn programme(customer: &mut Customer, index: u8, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
+fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
     let rules = occasion.rules;
-    let rule = &rules.programmes[usize::from(index)];
     let view = View { rules, customer: Some(customer), event: None };
     let Some(at) = customer.held.iter().position(|held| held.programme == index) else {
         if rule.grant.decide(&view) == Some(true) && rule.keep.decide(&view) != Some(false) {
@@ -196,7 +194,8 @@ fn programme(customer: &mut Customer, index: u8, occasion: &Occasion<'_>, found:
     match step {
         Step::Nothing => {
             let (target, upto) = target_tier(rule, &view);
-            if let Some(from) = held.move_tier(rule, target, customer.as_of) {
+            let from = held.tier;
+            if held.move_tier(rule, target, customer.as_of) {
                 let reason = if rank(target) < rank(from) { "tier_rise" } else { "tier_fall" };
                 let evidence = evidence::of_all(rule.tiers[..upto].iter().map(|(_, tier)| tier), &view);
                 found.push(Found { change: changed(reason, from, target), evidence });
@@ -218,10 +217,6 @@ fn programme(customer: &mut Customer, index: u8, occasion: &Occasion<'_>, found:
         }
     }
     customer.held[at] = held;
-}
-
-fn rank(tier: Option<u8>) -> usize {
-    tier.map_or(usize::MAX, usize::from)
 }
 
 fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> (Held, Change) {
@@ -246,8 +241,9 @@ fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'
 
 /// The tier the rule gives, and how many tiers were looked at for it.
 fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
-    let at = rule.tiers.iter().position(|(_, tier)| tier.decide(view) == Some(true));
-    (at.map(|at| at as u8), at.map_or(rule.tiers.len(), |at| at + 1))
+    let found = (0u8..).zip(&rule.tiers).find(|(_, (_, tier))| tier.decide(view) == Some(true));
+    let at = found.map(|(at, _)| at);
+    (at, at.map_or(rule.tiers.len(), |at| usize::from(at) + 1))
 }
 
 fn routing(rule: &Programme, customer: &Customer) -> Option<Routing> {

@@ -14,7 +14,7 @@ pub(super) struct Visit {
     /// Sessions of this visit: key, newest event, live until.
     sessions: Vec<(u64, EventTime, EventTime)>,
     /// Alerts raised in this visit, by place in the ruleset.
-    pub alerted: u16,
+    pub(super) alerted: u16,
 }
 
 /// Most sessions of one visit; beyond, the one that ends first is forgotten.
@@ -24,7 +24,7 @@ const NEVER_LIVE: EventTime = EventTime(i64::MIN);
 
 impl Customer {
     /// Takes in a presence event; says whether it may alert: online or heartbeat, and not older than the newest.
-    pub fn attend(&mut self, presence: &Presence, at: EventTime, gap: Duration) -> bool {
+    pub(super) fn attend(&mut self, presence: &Presence, at: EventTime, gap: Duration) -> bool {
         let rare = self.rare();
         let fresh = Visit { newest: at, sessions: Vec::new(), alerted: 0 };
         let is_live = presence.state != PresenceState::Offline;
@@ -44,7 +44,7 @@ impl Customer {
 
 impl Visit {
     /// Whether no presence event that is still taken in could belong to it, or come before it.
-    pub fn is_over(&self, as_of: EventTime, gap: Duration) -> bool {
+    pub(super) fn is_over(&self, as_of: EventTime, gap: Duration) -> bool {
         let live_until = self.sessions.iter().map(|(.., until)| *until).max().unwrap_or(NEVER_LIVE);
         as_of >= self.newest.max(live_until.plus(gap)).plus(DEDUP)
     }
@@ -59,16 +59,15 @@ impl Visit {
             (PresenceState::Offline, None) => NEVER_LIVE,
             _ => at.plus(Duration::from_secs(u64::from(presence.ttl_s))),
         };
-        match known {
-            Some(index) => self.sessions[index] = (key, at, until),
-            None => {
-                if self.sessions.len() >= MAX_SESSIONS
-                    && let Some(first) = (0..self.sessions.len()).min_by_key(|index| self.sessions[*index].2)
-                {
-                    self.sessions.swap_remove(first);
-                }
-                self.sessions.push((key, at, until));
-            }
+        if let Some(index) = known {
+            self.sessions[index] = (key, at, until);
+            return;
         }
+        if self.sessions.len() >= MAX_SESSIONS
+            && let Some(first) = (0..self.sessions.len()).min_by_key(|index| self.sessions[*index].2)
+        {
+            self.sessions.swap_remove(first);
+        }
+        self.sessions.push((key, at, until));
     }
 }

@@ -10,15 +10,15 @@ use crate::rules::ruleset::Programme;
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Held {
     /// Place in the ruleset.
-    pub programme: u8,
-    pub tier: Option<u8>,
+    pub(super) programme: u8,
+    pub(super) tier: Option<u8>,
     /// `keep` turned false at a look that a refund or cancellation caused.
     by_refund: bool,
     /// `vip.expiring` has been said.
     announced: bool,
-    pub granted_at: EventTime,
+    pub(super) granted_at: EventTime,
     /// Identity of the grant.
-    pub grant: OutputId,
+    pub(super) grant: OutputId,
     /// The grant, or the last rise of the tier.
     rise_at: EventTime,
     /// Since when `keep` is false.
@@ -42,7 +42,7 @@ pub(super) enum Step {
 
 impl Held {
     /// A programme granted now.
-    pub const fn granted(programme: u8, tier: Option<u8>, at: EventTime, grant: OutputId) -> Self {
+    pub(super) const fn granted(programme: u8, tier: Option<u8>, at: EventTime, grant: OutputId) -> Self {
         Self {
             programme,
             tier,
@@ -57,7 +57,14 @@ impl Held {
     }
 
     /// Steps the machine with the answer of `keep` at a look.
-    pub fn step(&mut self, rule: &Programme, keep: bool, at: EventTime, refund: bool, refund_skips: bool) -> Step {
+    pub(super) fn step(
+        &mut self,
+        rule: &Programme,
+        keep: bool,
+        at: EventTime,
+        refund: bool,
+        refund_skips: bool,
+    ) -> Step {
         if keep {
             self.false_since = None;
             self.by_refund = false;
@@ -88,31 +95,36 @@ impl Held {
         Some((begin, begin.plus(rule.grace)))
     }
 
-    /// Takes the tier that the rule gives, when it is time; returns the tier before.
-    pub fn move_tier(&mut self, rule: &Programme, target: Option<u8>, at: EventTime) -> Option<Option<u8>> {
-        let rank = |tier: Option<u8>| tier.map_or(usize::MAX, usize::from);
-        if rank(target) >= rank(self.tier) && target != self.tier {
+    /// Takes the tier that the rule gives, when it is time; says whether it moved.
+    pub(super) fn move_tier(&mut self, rule: &Programme, target: Option<u8>, at: EventTime) -> bool {
+        if target == self.tier {
+            self.fall_since = None;
+            return false;
+        }
+        if rank(target) > rank(self.tier) {
             let since = *self.fall_since.get_or_insert(at);
             if at < matures(since, self.rise_at, rule.grace, rule.tenure) {
-                return None;
+                return false;
             }
         } else {
-            self.fall_since = None;
-            if target == self.tier {
-                return None;
-            }
             self.rise_at = at;
         }
         self.fall_since = None;
-        Some(std::mem::replace(&mut self.tier, target))
+        self.tier = target;
+        true
     }
 
     /// The instants at which time alone may change something.
-    pub fn instants(&self, rule: &Programme, refund_skips: bool) -> impl Iterator<Item = EventTime> {
+    pub(super) fn instants(&self, rule: &Programme, refund_skips: bool) -> impl Iterator<Item = EventTime> {
         let grace = self.grace(rule, refund_skips).map_or([None, None], |(begin, end)| [Some(begin), Some(end)]);
         let fall = self.fall_since.map(|since| matures(since, self.rise_at, rule.grace, rule.tenure));
         grace.into_iter().chain([fall]).flatten()
     }
+}
+
+/// Tiers from the highest, 0; no tier is the lowest.
+pub(super) fn rank(tier: Option<u8>) -> usize {
+    tier.map_or(usize::MAX, usize::from)
 }
 
 fn matures(since: EventTime, rise_at: EventTime, grace: Duration, tenure: Duration) -> EventTime {
