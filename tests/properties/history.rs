@@ -51,7 +51,10 @@ fn print_agreement(alerts: &[String]) {
     println!("{:>34} {:>7} {:>9} {:>7}", "", "alerts", "precision", "recall");
     for (name, bound) in [("rated below 0", 0.0), ("rated below -1 (clearly negative)", -1.0)] {
         let (hits, of) = (below(bound), bad(bound));
-        let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
+        let share = |part: usize, whole: usize| {
+            let count = |count: usize| f64::from(u32::try_from(count).expect("few posts"));
+            100.0 * count(part) / count(whole.max(1))
+        };
         let (precision, recall) = (share(hits, alerted.len()), share(hits, of));
         println!("{name:>34} {:>7} {precision:>8.1}% {recall:>6.1}%", alerted.len());
     }

@@ -64,12 +64,12 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
     }
     let until = dice.chance(50).then(|| EventTime(times.start + times.span * dice.number(20, 140) / 100));
     timed.sort_by_key(|(at, ..)| *at);
-    let inputs = lanes(&mut dice, timed, disorder);
+    let inputs = lanes(&mut dice, &timed, disorder);
     Generated { ruleset, inputs, until }
 }
 
 /// Deals the events to partitions, disturbs their order, and puts in what is no event.
-fn lanes(dice: &mut Dice, timed: Vec<(i64, Kind, String)>, disorder: Disorder) -> Vec<Input> {
+fn lanes(dice: &mut Dice, timed: &[(i64, Kind, String)], disorder: Disorder) -> Vec<Input> {
     let mut inputs = Vec::new();
     let swaps = if disorder == Disorder::None { 0 } else { *dice.pick(&[0, 0, 5, 30]) };
     let far = dice.chance(50);

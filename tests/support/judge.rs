@@ -76,7 +76,7 @@ fn fields_that_differ(our: &Json, their: &Json) -> String {
     let (Json::Object(ours), Json::Object(theirs)) = (our, their) else { unreachable!("an output is an object") };
     for key in ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))) {
         let (our, their) = (ours.get(key).unwrap_or(&Json::Null), theirs.get(key).unwrap_or(&Json::Null));
-        if our.to_string() != their.to_string() {
+        if *our != *their {
             text.push_str(&format!("\n    - {key}: {our}\n    + {key}: {their}"));
         }
     }

@@ -42,13 +42,13 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
     scope.others.extend(PROFILE.iter().map(|&predicate| predicate.to_owned()));
     if dice.chance(70) {
         text.push_str("labels:\n");
-        for number in 0..1 + dice.below(3) {
+        for number in 0..=dice.below(3) {
             let _ = writeln!(text, "  l{number}: \"{}\"", predicate(dice, &scope, 2));
             scope.bools.push(format!("label.l{number}"));
         }
     }
     text.push_str("programmes:\n");
-    for number in 0..1 + dice.below(3) {
+    for number in 0..=dice.below(3) {
         programme(dice, number, &mut scope, &mut text);
     }
     alerts(dice, &mut scope, &mut text);
@@ -121,7 +121,7 @@ fn alerts(dice: &mut Dice, scope: &mut Scope, text: &mut String) {
     scope.bools.push("vip".to_owned());
     let common = scope.others.len();
     let mut names = Vec::new();
-    for _ in 0..1 + dice.below(4) {
+    for _ in 0..=dice.below(4) {
         let (name, on, fields) = dice.pick(&ALERTS);
         if names.contains(name) {
             continue;

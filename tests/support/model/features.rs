@@ -108,7 +108,7 @@ pub(super) fn value(feature: &Feature, found: &[Contribution]) -> Option<Value> 
             let different: BTreeSet<String> = values().map(|value| value.json().to_string()).collect();
             Some(whole(different.len()))
         }
-        Function::Last => values().last(),
+        Function::Last => values().next_back(),
         Function::First => values().next(),
     }
 }

@@ -20,7 +20,7 @@ use super::value::{Value, evaluate, truth};
 pub(super) struct Run {
     pub(super) rules: Ruleset,
     pub(super) hash: String,
-    pub(super) run_id: String,
+    pub(super) id: String,
 }
 
 /// What brought a look about: an event, or time alone.
@@ -199,7 +199,7 @@ fn put_common(run: &Run, customer: &Customer, at: EventTime, trigger: Json, rows
     let origin = if trigger.is_null() { "timer" } else { "replay" };
     body.put("trigger", trigger);
     body.put("origin", origin);
-    body.put("run_id", run.run_id.clone());
+    body.put("run_id", run.id.clone());
     body.put("evidence", rows.iter().map(Row::json).collect::<Vec<_>>());
 }
 

@@ -13,7 +13,7 @@ use vipstream::model::time::EventTime;
 use super::keys;
 use super::rules::Ruleset;
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// An order, survey, post, referral, case, presence or engagement event: what features count.
 #[derive(Clone, Debug)]

@@ -98,7 +98,7 @@ impl Ruleset {
             name: text_of(top, "ruleset").expect("a ruleset has a name"),
             currency: text_of(top, "currency").expect("a ruleset has a currency"),
             calendar: Calendar::new(TimeZone::get(&zone).expect("a timezone of the tz database")),
-            visit_gap: duration_of(top, "visit_gap").unwrap_or(Duration::from_secs(1800)),
+            visit_gap: duration_of(top, "visit_gap").unwrap_or(Duration::from_mins(30)),
             skip_grace_on_refund: words(top, "skip_grace").iter().any(|word| word == "refund"),
             labels,
             programmes,
@@ -207,9 +207,9 @@ fn duration_of(map: &Map<String, Yaml>, name: &str) -> Option<Duration> {
     let unit = match &text[digits.len()..] {
         "ms" => Duration::from_millis(1),
         "s" => Duration::from_secs(1),
-        "m" => Duration::from_secs(60),
-        "h" => Duration::from_secs(3_600),
-        "d" => Duration::from_secs(86_400),
+        "m" => Duration::from_mins(1),
+        "h" => Duration::from_hours(1),
+        "d" => Duration::from_hours(24),
         other => panic!("`{other}` is no unit of time"),
     };
     Some(unit * digits.parse::<u32>().expect("a whole number before the unit"))

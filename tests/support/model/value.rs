@@ -84,7 +84,7 @@ pub(super) fn evaluate(node: &Node, readings: &dyn Readings) -> Result<Value, Fa
         Node::Or(a, b) => Value::Bool(absorb(truth(a, readings), truth(b, readings), true)?),
         Node::Choose(condition, yes, no) => value(if truth(condition, readings)? { yes } else { no })?,
         Node::Compare(op, a, b) => Value::Bool(compare(*op, &value(a)?, &value(b)?)?),
-        Node::Arithmetic(op, a, b) => calculate(*op, value(a)?, value(b)?)?,
+        Node::Arithmetic(op, a, b) => calculate(*op, &value(a)?, &value(b)?)?,
         Node::In(item, list) => {
             let item = value(item)?;
             let list = list.iter().map(value).collect::<Result<Vec<_>, _>>()?;
@@ -135,8 +135,8 @@ pub(super) fn compare(op: Comparison, a: &Value, b: &Value) -> Result<bool, Fail
     }
 }
 
-fn calculate(op: Operation, a: Value, b: Value) -> Result<Value, Failed> {
-    if let (Value::Int(a), Value::Int(b)) = (&a, &b) {
+fn calculate(op: Operation, a: &Value, b: &Value) -> Result<Value, Failed> {
+    if let (Value::Int(a), Value::Int(b)) = (a, b) {
         let result = match op {
             Operation::Add => a.checked_add(*b),
             Operation::Subtract => a.checked_sub(*b),
@@ -146,7 +146,7 @@ fn calculate(op: Operation, a: Value, b: Value) -> Result<Value, Failed> {
         };
         return result.map(Value::Int).ok_or(Failed);
     }
-    if let (Value::Text(a), Value::Text(b), Operation::Add) = (&a, &b, op) {
+    if let (Value::Text(a), Value::Text(b), Operation::Add) = (a, b, op) {
         return Ok(Value::Text(format!("{a}{b}")));
     }
     let (a, b) = (a.number().ok_or(Failed)?, b.number().ok_or(Failed)?);
