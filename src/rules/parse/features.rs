@@ -218,8 +218,9 @@ fn degree(tree: &IdedExpr, scope: &Scope<'_>) -> Option<u8> {
             let args: Option<Vec<u8>> =
                 call.target.as_deref().into_iter().chain(&call.args).map(|arg| degree(arg, scope)).collect();
             match (call.func_name.as_str(), args?.as_slice()) {
-                (operators::ADD | operators::SUBSTRACT, [left, right])
-                | (operators::CONDITIONAL, [0, left, right]) => Some(*left.max(right)),
+                (operators::ADD | operators::SUBSTRACT, [left, right]) | (operators::CONDITIONAL, [0, left, right]) => {
+                    Some(*left.max(right))
+                }
                 (operators::NEGATE, [value]) => Some(*value),
                 (operators::MULTIPLY, [left, right]) if left + right < 2 => Some(left + right),
                 (operators::DIVIDE, [left, 0]) => Some(*left),
