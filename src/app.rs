@@ -88,7 +88,13 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
     let mut tasks = Vec::new();
     for partition in 0..config.tasks {
         let own = lanes.iter().filter(|lane| lane.1 % config.tasks == partition).copied().collect();
-        let task = Task::new(&setup, partition, Kafka::open(config, partition)?, own, TaskMetrics::new(partition));
+        let task = Task::new(
+            &setup,
+            partition,
+            Kafka::open(config, partition)?,
+            own,
+            TaskMetrics::new(partition, &setup.rules),
+        );
         tasks.push(spawn(task, partition, report.clone()));
     }
     let (watched, wake) = mpsc::channel();

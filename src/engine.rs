@@ -14,6 +14,7 @@ mod look;
 mod presence;
 mod programme;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -54,6 +55,8 @@ pub struct Engine {
     looks: Deadlines,
     behind: bool,
     stats: Stats,
+    /// Rules in error: labels, programmes, alerts.
+    errors: Vec<Cell<u64>>,
 }
 
 /// Plain counters since the engine was made; the task publishes them.
@@ -85,6 +88,8 @@ pub struct Stats {
     pub deadlines: u64,
     /// Customers known.
     pub customers: u64,
+    /// How often each rule was in error: labels, programmes, alerts, each in file order.
+    pub rule_errors: Vec<u64>,
 }
 
 /// Deadlines fired for others in one epoch; more wait for the next, so that a wave at midnight delays no event.
@@ -93,7 +98,9 @@ const SLICE: usize = 10_000;
 impl Engine {
     /// An engine without customers.
     pub fn new(rules: Arc<Ruleset>, app: &str, mode: TimeMode) -> Self {
+        let errors = vec![Cell::new(0); rules.labels.len() + rules.programmes.len() + rules.alerts.len()];
         Self {
+            errors,
             rules,
             app: app.to_owned(),
             mode,
@@ -144,7 +151,8 @@ impl Engine {
 
     /// Counters so far.
     pub fn stats(&self) -> Stats {
-        Stats { customers: self.customers.len() as u64, ..self.stats.clone() }
+        let rule_errors = self.errors.iter().map(Cell::get).collect();
+        Stats { customers: self.customers.len() as u64, rule_errors, ..self.stats.clone() }
     }
 
     /// A digest of the whole state, independent of the order in which customers were met.
@@ -229,7 +237,7 @@ impl Engine {
     fn look(&mut self, slot: Slot, event: Option<(&Event, Position)>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot as usize];
         customer.look_pending = false;
-        let occasion = Occasion { app: &self.app, rules: &self.rules, event, refund };
+        let occasion = Occasion { app: &self.app, rules: &self.rules, event, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
     }
 
@@ -298,9 +306,17 @@ impl Engine {
             if customer.has_alerted(*index, rule, event, &rules) {
                 continue;
             }
-            let occasion = Occasion { app: &self.app, rules: &rules, event: Some((event, position)), refund: false };
+            let occasion = Occasion {
+                app: &self.app,
+                rules: &rules,
+                event: Some((event, position)),
+                refund: false,
+                errors: &self.errors,
+            };
             let known = event.customer.is_some().then_some(&*customer);
-            let Some(alert) = look::alert(rule, known, event, position, &occasion) else { continue };
+            let Some(alert) = look::alert(usize::from(*index), rule, known, event, position, &occasion) else {
+                continue;
+            };
             if self.mode == TimeMode::Live && alert.expires_at.is_some_and(|end| end < self.wall) {
                 self.stats.stale_alerts += 1;
                 continue;

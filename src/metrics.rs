@@ -13,6 +13,7 @@ use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
+use crate::rules::ruleset::Ruleset;
 
 const RECORDS: &str = "vipstream_task_records_total";
 const EVENTS: &str = "vipstream_task_events_total";
@@ -25,6 +26,10 @@ const DEADLINES: &str = "vipstream_task_deadlines_total";
 const STALE_ALERTS: &str = "vipstream_task_stale_alerts_total";
 const UNPRICED: &str = "vipstream_task_unpriced_events_total";
 const UNMATCHED: &str = "vipstream_task_unmatched_refunds_total";
+const CLAMPED: &str = "vipstream_task_clamped_refunds_total";
+const TESTS: &str = "vipstream_task_test_purchases_total";
+const UNKNOWN: &str = "vipstream_task_unknown_values_total";
+const RULE_ERRORS: &str = "vipstream_task_rule_errors_total";
 const REORDERED: &str = "vipstream_task_reordered_total";
 const EPOCHS: &str = "vipstream_task_epochs_total";
 const EPOCH_SECONDS: &str = "vipstream_task_epoch_seconds";
@@ -53,6 +58,10 @@ pub(crate) fn describe() {
     describe_counter!(STALE_ALERTS, Unit::Count, "Alerts not sent, since they had expired");
     describe_counter!(UNPRICED, Unit::Count, "Events in a currency without a rate");
     describe_counter!(UNMATCHED, Unit::Count, "Refunds whose order never came");
+    describe_counter!(CLAMPED, Unit::Count, "Refunds of more than was left of their order");
+    describe_counter!(TESTS, Unit::Count, "Test purchases, ignored");
+    describe_counter!(UNKNOWN, Unit::Count, "Unknown words in optional fields, read as absent");
+    describe_counter!(RULE_ERRORS, Unit::Count, "Times a rule was in error, such as reading a fact without value");
     describe_counter!(
         REORDERED,
         Unit::Count,
@@ -73,6 +82,8 @@ pub(crate) fn describe() {
 pub(crate) struct TaskMetrics {
     records: Counter,
     counted: Vec<(Counter, Read)>,
+    /// By rule, in the order of [`Stats::rule_errors`].
+    rule_errors: Vec<Counter>,
     dead_letters: Vec<Counter>,
     outputs: Vec<(&'static str, Counter)>,
     epochs: Counter,
@@ -88,7 +99,7 @@ pub(crate) struct TaskMetrics {
 }
 
 impl TaskMetrics {
-    pub(crate) fn new(task: u32) -> Self {
+    pub(crate) fn new(task: u32, rules: &Ruleset) -> Self {
         let task = task.to_string();
         let count = |name: &'static str| counter!(name, "task" => task.clone());
         let level = |name: &'static str| gauge!(name, "task" => task.clone());
@@ -98,6 +109,10 @@ impl TaskMetrics {
         Self {
             records: count(RECORDS),
             counted: COUNTED.iter().map(|(name, read)| (count(name), *read)).collect(),
+            rule_errors: rules
+                .judged()
+                .map(|rule| counter!(RULE_ERRORS, "task" => task.clone(), "rule" => rule))
+                .collect(),
             dead_letters: Code::ALL
                 .iter()
                 .map(|code| counter!(DEAD_LETTERS, "task" => task.clone(), "code" => code.name()))
@@ -139,6 +154,10 @@ impl TaskMetrics {
         for (counter, read) in &self.counted {
             counter.increment(read(done.stats).saturating_sub(read(&self.published)));
         }
+        for (rule, counter) in self.rule_errors.iter().enumerate() {
+            let before = self.published.rule_errors.get(rule).copied().unwrap_or_default();
+            counter.increment(done.stats.rule_errors[rule].saturating_sub(before));
+        }
         self.customers.set(level(done.stats.customers));
         self.published = done.stats.clone();
     }
@@ -167,7 +186,7 @@ impl TaskMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 9] = [
+const COUNTED: [(&str, Read); 12] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
@@ -176,6 +195,9 @@ const COUNTED: [(&str, Read); 9] = [
     (STALE_ALERTS, |stats| stats.stale_alerts),
     (UNPRICED, |stats| stats.unpriced),
     (UNMATCHED, |stats| stats.unmatched),
+    (CLAMPED, |stats| stats.clamped),
+    (TESTS, |stats| stats.tests),
+    (UNKNOWN, |stats| stats.unknown_values),
     (REORDERED, |stats| stats.reordered),
 ];
 

@@ -1,5 +1,7 @@
 //! A look: labels, then programmes, judged on a customer's facts at one instant; and alerts on an event.
 
+use std::cell::Cell;
+
 use compact_str::CompactString;
 
 use super::customer::{Customer, NEVER};
@@ -14,7 +16,7 @@ use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::rules::fact::{Fact, Facts};
 use crate::rules::parse::weight_of;
-use crate::rules::program::Comparison;
+use crate::rules::program::{Comparison, Program};
 use crate::rules::ruleset::{Aggregate, AlertRule, Programme, Ruleset};
 use crate::rules::value::{Fault, Val};
 
@@ -81,9 +83,20 @@ pub(super) struct Occasion<'a> {
     pub(super) event: Option<(&'a Event, Position)>,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
+    /// How often each rule was in error: labels, programmes, alerts, in file order.
+    pub(super) errors: &'a [Cell<u64>],
 }
 
 impl Occasion<'_> {
+    /// A predicate's answer; `None`, and counted, where it is in error. `rule` is its place among all rules.
+    fn ask(&self, program: &Program, view: &View<'_>, rule: usize) -> Option<bool> {
+        let answer = program.decide(view);
+        if answer.is_none() {
+            self.errors[rule].set(self.errors[rule].get() + 1);
+        }
+        answer
+    }
+
     fn trigger(&self) -> Option<Trigger> {
         self.event.map(|(event, position)| Trigger { position, event_id: event.event_id.clone() })
     }
@@ -105,7 +118,7 @@ struct Found {
 /// Judges labels and programmes; appends what changed.
 pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let mut found = Vec::new();
-    labels(customer, occasion.rules, &mut found);
+    labels(customer, occasion, &mut found);
     for (index, rule) in (0..).zip(&occasion.rules.programmes) {
         programme(customer, index, rule, occasion, &mut found);
     }
@@ -148,10 +161,11 @@ fn complete(change: &mut Change, after: &[CompactString], now: &Weight) {
     }
 }
 
-fn labels(customer: &mut Customer, rules: &Ruleset, found: &mut Vec<Found>) {
+fn labels(customer: &mut Customer, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
+    let rules = occasion.rules;
     for (index, label) in rules.labels.iter().enumerate() {
         let view = View { rules, customer: Some(customer), event: None };
-        let holds = label.when.decide(&view) == Some(true);
+        let holds = occasion.ask(&label.when, &view, index) == Some(true);
         if holds == (customer.labels >> index & 1 == 1) {
             continue;
         }
@@ -167,8 +181,9 @@ fn labels(customer: &mut Customer, rules: &Ruleset, found: &mut Vec<Found>) {
 fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
     let rules = occasion.rules;
     let view = View { rules, customer: Some(customer), event: None };
+    let ask = |program| occasion.ask(program, &view, rules.labels.len() + usize::from(index));
     let Some(at) = customer.held.iter().position(|held| held.programme == index) else {
-        if rule.grant.decide(&view) == Some(true) && rule.keep.decide(&view) != Some(false) {
+        if ask(&rule.grant) == Some(true) && ask(&rule.keep) != Some(false) {
             let evidence = evidence::of(&rule.grant, &view, None);
             let (held, change) = grant(customer, index, rule, occasion);
             customer.held.push(held);
@@ -177,7 +192,7 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
         }
         return;
     };
-    let keep = rule.keep.decide(&view) != Some(false);
+    let keep = ask(&rule.keep) != Some(false);
     let mut held = customer.held[at].clone();
     let step = held.step(rule, keep, customer.as_of, occasion.refund, rules.refund_skips_grace);
     let name = || rule.name.clone();
@@ -315,6 +330,7 @@ const MAX_DAY: i64 = 400_000;
 
 /// Judges one alert on an event; `None` where it does not alert.
 pub(super) fn alert(
+    index: usize,
     rule: &AlertRule,
     customer: Option<&Customer>,
     event: &Event,
@@ -322,7 +338,8 @@ pub(super) fn alert(
     occasion: &Occasion<'_>,
 ) -> Option<Alert> {
     let view = View { rules: occasion.rules, customer, event: Some(event) };
-    if rule.when.decide(&view) != Some(true) {
+    let place = occasion.rules.labels.len() + occasion.rules.programmes.len() + index;
+    if occasion.ask(&rule.when, &view, place) != Some(true) {
         return None;
     }
     let severity = match rule.severity.as_ref().map(|severity| severity.eval(&view)) {

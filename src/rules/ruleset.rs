@@ -212,6 +212,14 @@ impl Ruleset {
         ]
     }
 
+    /// What is judged, in the order of the engine's error counts: `labels.NAME`, `programmes.NAME`, `alerts.NAME`.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = String> {
+        let labels = self.labels.iter().map(|label| format!("labels.{}", label.name));
+        let programmes = self.programmes.iter().map(|programme| format!("programmes.{}", programme.name));
+        let alerts = self.alerts.iter().map(|alert| format!("alerts.{}", alert.name));
+        labels.chain(programmes).chain(alerts)
+    }
+
     /// How many features sum.
     pub(crate) fn sums(&self) -> usize {
         self.plan.sums.iter().flatten().count()

@@ -228,7 +228,8 @@ fn run(world: &Arc<Mutex<World>>) -> Result<(), TaskError> {
 
 fn run_as(world: &Arc<Mutex<World>>, setup: Setup) -> Result<(), TaskError> {
     let broker = Scripted { world: Arc::clone(world), position: 0, told_end: false, open: Vec::new() };
-    Task::new(&Arc::new(setup), 0, broker, vec![LANE], TaskMetrics::new(0)).run()
+    let metrics = TaskMetrics::new(0, &setup.rules);
+    Task::new(&Arc::new(setup), 0, broker, vec![LANE], metrics).run()
 }
 
 /// What a run without trouble commits.

@@ -61,8 +61,7 @@ struct Record {
 impl Replay<'_> {
     /// Works out every output.
     pub fn outputs(&self) -> Outputs {
-        let run =
-            Run { rules: Ruleset::read(self.ruleset), hash: self.hash.to_owned(), id: self.run_id.to_owned() };
+        let run = Run { rules: Ruleset::read(self.ruleset), hash: self.hash.to_owned(), id: self.run_id.to_owned() };
         let mut walk =
             Walk { run, customers: BTreeMap::new(), deadlines: BTreeSet::new(), events: vec![], alerts: vec![] };
         let mut refused = Vec::new();
