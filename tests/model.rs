@@ -19,6 +19,7 @@ mod scripts {
 }
 
 mod properties {
+    mod damage;
     mod equality;
     mod history;
     mod laws;

@@ -79,7 +79,7 @@ fn purchase(dice: &mut Dice, customer: &str, at: i64, fields: &mut Fields) {
     let owner = if dice.chance(5) { "c0" } else { customer };
     put(fields, "order_id", format!("{owner}-o{}", dice.below(9)));
     put(fields, "status", status);
-    put(fields, "amount", amount(dice));
+    put(fields, "amount", if status == "refunded" && dice.chance(50) { json!(3_000) } else { amount(dice) });
     put(fields, "currency", if dice.chance(92) { "EUR" } else { "USD" });
     if status != "completed" && dice.chance(50) {
         put(fields, "refund_id", *dice.pick(&["r1", "r2", ""]));

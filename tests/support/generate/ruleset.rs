@@ -62,7 +62,8 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
 }
 
 fn feature(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String) {
-    let (name, function, filter, of, with) = *dice.pick(&TEMPLATES);
+    // The first is about money or orders, so that refunds have something to reverse.
+    let (name, function, filter, of, with) = *dice.pick(if number == 0 { &TEMPLATES[..7] } else { &TEMPLATES });
     let name = format!("{name}_{number}");
     let _ = write!(text, "  {name}: {{ {function}");
     if !filter.is_empty() && dice.chance(80) {
@@ -78,7 +79,11 @@ fn feature(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String)
 fn programme(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String) {
     let name = format!("p{number}");
     let _ = writeln!(text, "  {name}:\n    profile: {}", dice.pick(&["value", "grievance"]));
-    let grant = if dice.chance(75) { threshold(dice, scope) } else { predicate(dice, scope, 2) };
+    let grant = match dice.below(8) {
+        0..=2 => format!("{} >= {}", scope.features[0].0, dice.pick(&["1", "2", "3", "50"])),
+        3..=5 => threshold(dice, scope),
+        _ => predicate(dice, scope, 2),
+    };
     let _ = writeln!(text, "    grant: \"{grant}\"");
     match dice.below(6) {
         0 => text.push_str("    keep: \"true\"\n"),

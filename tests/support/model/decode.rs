@@ -208,7 +208,7 @@ fn profile(fields: &Fields) -> Result<Profile, Code> {
     for (name, value) in fields.object("attributes")?.map(|inner| inner.0).unwrap_or_default() {
         let attribute = match value {
             Json::Text(text) => Attribute::Text(text.into()),
-            Json::Number(number) => Attribute::Number(exact(&number).ok_or(Code::WrongType)?),
+            Json::Number(number) => Attribute::Number(exact(&number).map_err(|_| Code::OutOfRange)?),
             _ => return Err(Code::WrongType),
         };
         attributes.push((name.into(), attribute));
@@ -268,10 +268,10 @@ impl Fields {
     fn int(&self, name: &str) -> Result<Option<i64>, Code> {
         match self.find(name) {
             None => Ok(None),
-            Some(Json::Number(number)) => match number.parse() {
-                Ok(count) if count >= 0 => Ok(Some(count)),
-                Ok(_) => Err(Code::OutOfRange),
-                Err(_) => Err(Code::WrongType),
+            Some(Json::Number(number)) => match exact(number) {
+                Ok(count) if !count.is_integer() => Err(Code::WrongType),
+                Ok(count) => i64::try_from(count).ok().filter(|count| *count >= 0).map(Some).ok_or(Code::OutOfRange),
+                Err(_) => Err(Code::OutOfRange),
             },
             Some(_) => Err(Code::WrongType),
         }
@@ -280,7 +280,11 @@ impl Fields {
     fn decimal(&self, name: &str) -> Result<Option<Decimal>, Code> {
         match self.find(name) {
             None => Ok(None),
-            Some(Json::Number(text) | Json::Text(text)) => exact(text).map(Some).ok_or(Code::WrongType),
+            Some(Json::Number(text) | Json::Text(text)) => match exact(text) {
+                Ok(number) if number.abs() < Decimal::from(MAX_AMOUNT) => Ok(Some(number)),
+                Ok(_) | Err(NoDecimal::TooLong) => Err(Code::OutOfRange),
+                Err(NoDecimal::NoNumber) => Err(Code::WrongType),
+            },
             Some(_) => Err(Code::WrongType),
         }
     }
@@ -291,8 +295,8 @@ impl Fields {
             Some(Json::Number(text) | Json::Text(text)) => text,
             Some(_) => return Err(Code::WrongType),
         };
-        let amount = exact(text).ok_or(Code::BadAmount)?;
-        if amount.is_sign_negative() && !amount.is_zero() || amount >= Decimal::from(MAX_AMOUNT) {
+        let amount = exact(text).map_err(|_| Code::BadAmount)?;
+        if amount < Decimal::ZERO || amount >= Decimal::from(MAX_AMOUNT) {
             return Err(Code::BadAmount);
         }
         Ok(Some(amount))
@@ -322,7 +326,8 @@ impl Fields {
             && text.len() == 10
             && let Ok(date) = text.parse::<Date>()
         {
-            return Ok(Some(PeriodEnd::Date(date)));
+            let known = Date::constant(1970, 1, 1)..=Date::constant(2500, 1, 1);
+            return if known.contains(&date) { Ok(Some(PeriodEnd::Date(date))) } else { Err(Code::BadTime) };
         }
         Ok(self.time(name)?.map(PeriodEnd::Instant))
     }
@@ -359,17 +364,70 @@ impl Fields {
     }
 }
 
-/// A decimal exactly as written, with or without an exponent; `None` beyond 28 digits.
-fn exact(text: &str) -> Option<Decimal> {
-    if text.contains(['e', 'E']) { Decimal::from_scientific(text).ok() } else { Decimal::from_str_exact(text).ok() }
+/// Why text is no decimal.
+enum NoDecimal {
+    /// Not written as JSON writes numbers.
+    NoNumber,
+    /// More digits than a decimal holds.
+    TooLong,
 }
 
-/// RFC 3339 with offset, to the millisecond; finer digits are cut off.
+/// A decimal exactly as written, with or without an exponent.
+fn exact(text: &str) -> Result<Decimal, NoDecimal> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || !digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)) {
+        return Err(NoDecimal::NoNumber);
+    }
+    let all = format!("{whole}{fraction}");
+    let all = all.trim_start_matches('0');
+    let significant = all.trim_end_matches('0');
+    if significant.is_empty() {
+        return Ok(Decimal::ZERO);
+    }
+    // The number is `significant` times ten to this power.
+    let exponent: i64 = exponent.parse().map_err(|_| NoDecimal::TooLong)?;
+    let power = exponent.saturating_add_unsigned((all.len() - significant.len()) as u64) - fraction.len() as i64;
+    if !(-28..=28).contains(&power) {
+        return Err(NoDecimal::TooLong);
+    }
+    let plain = if power >= 0 {
+        format!("{significant}{}", "0".repeat(power.unsigned_abs() as usize))
+    } else {
+        let padded = format!("{}{significant}", "0".repeat(power.unsigned_abs() as usize));
+        let point = padded.len() - power.unsigned_abs() as usize;
+        format!("{}.{}", &padded[..point], &padded[point..])
+    };
+    let size = Decimal::from_str_exact(&plain).map_err(|_| NoDecimal::TooLong)?;
+    Ok(if text.starts_with('-') { -size } else { size })
+}
+
+/// RFC 3339 with offset, to the millisecond; finer digits are cut off. A leap second is the second after it.
 fn instant(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    let shaped = bytes.len() >= 20 && matches!(bytes[10], b'T' | b't') && !text.contains('[');
-    let time: jiff::Timestamp = text.parse().ok().filter(|_| shaped)?;
-    i64::try_from(time.as_nanosecond().div_euclid(1_000_000)).ok()
+    let (date_time, rest) = text.split_at_checked(19)?;
+    let shape: String = date_time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if !["0000-00-00T00:00:00", "0000-00-00t00:00:00", "0000-00-00 00:00:00"].contains(&shape.as_str()) {
+        return None;
+    }
+    let (fraction, offset) = match rest.strip_prefix('.') {
+        Some(rest) => rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?),
+        None => ("0", rest),
+    };
+    let offset_shape: String = offset.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if fraction.is_empty() || !["Z", "z", "+00:00", "-00:00"].contains(&offset_shape.as_str()) {
+        return None;
+    }
+    if offset.len() == 6 && (&offset[1..3] > "23" || &offset[4..] > "59") {
+        return None;
+    }
+    let is_leap = date_time.ends_with(":60");
+    let second = if is_leap { "59" } else { &date_time[17..] };
+    let plain = format!("{}T{}{second}{offset}", &date_time[..10], &date_time[11..17]);
+    let time: jiff::Timestamp = plain.to_uppercase().parse().ok()?;
+    let millis: i64 = format!("{fraction:0<3}")[..3].parse().expect("three digits");
+    Some(time.as_millisecond() + i64::from(is_leap) * 1_000 + millis)
 }
 
 const PURCHASE_STATUS: [(&str, PurchaseStatus); 4] = [
