@@ -12,7 +12,7 @@ use crate::model::event::{
 use crate::model::names::Named as _;
 use crate::model::record::Position;
 use crate::model::time::EventTime;
-use crate::rules::ruleset::Ruleset;
+use crate::rules::ruleset::{DEDUP, Ruleset};
 
 /// What an event did, and what follows from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -189,6 +189,7 @@ impl Arrival<'_> {
             return Outcome { refund: true, ..CHANGED };
         }
         let as_of = customer.as_of;
+        customer.lapses = customer.lapses.min(until);
         let pending = &mut customer.rare().pending;
         if pending.len() >= MAX_SEEN {
             let before = pending.len();
@@ -438,6 +439,7 @@ impl Customer {
             return;
         }
         let as_of = self.as_of;
+        self.lapses = self.lapses.min(at.plus(DEDUP));
         let texts = &mut self.rare().texts;
         texts.retain(|(_, first)| as_of.0 < first.0 + DAY_MS);
         if texts.len() >= MAX_SEEN {

@@ -40,6 +40,7 @@ impl Customer {
         if exit <= self.as_of {
             return;
         }
+        self.lapses = self.lapses.min(exit);
         let buckets = &mut self.rare().buckets;
         let at =
             buckets.iter().position(|bucket| bucket.feature == feature && bucket.exit == exit).unwrap_or_else(|| {

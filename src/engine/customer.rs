@@ -30,6 +30,8 @@ pub(super) struct Customer {
     pub(super) queued: EventTime,
     /// The earliest exit of a contribution from a watched feature; part of `deadline`.
     pub(super) exit: EventTime,
+    /// Nothing leaves a window or is forgotten before this instant; at most once in a while it is too early.
+    pub(super) lapses: EventTime,
     /// Instant of the newest deadline that fired.
     pub(super) fired: EventTime,
     pub(super) first_purchase: Option<EventTime>,
@@ -77,6 +79,16 @@ pub(super) struct Rare {
 }
 
 impl Rare {
+    /// The next instant at which something in it is forgotten.
+    pub(super) fn next_lapse(&self, visit_gap: Duration) -> EventTime {
+        let seen = self.seen.iter().map(|(_, until)| *until);
+        let texts = self.texts.iter().map(|(_, first)| first.plus(DEDUP));
+        let buckets = self.buckets.iter().map(|bucket| bucket.exit);
+        let pending = self.pending.values().map(|pending| pending.until);
+        let visit = self.visit.iter().map(|visit| visit.over_at(visit_gap));
+        seen.chain(texts).chain(buckets).chain(pending).chain(visit).min().unwrap_or(NEVER)
+    }
+
     /// Drops what nothing can read any more. Most customers then need no more of it.
     ///
     /// Returns how many refunds are given up.
@@ -86,7 +98,7 @@ impl Rare {
         self.seen.retain(|(_, until)| as_of < *until);
         self.texts.retain(|(_, first)| as_of < first.plus(DEDUP));
         self.buckets.retain(|bucket| as_of < bucket.exit);
-        if self.visit.as_ref().is_some_and(|visit| visit.is_over(as_of, visit_gap)) {
+        if self.visit.as_ref().is_some_and(|visit| visit.over_at(visit_gap) <= as_of) {
             self.visit = None;
         }
         for list in [&mut self.seen, &mut self.texts] {
@@ -126,6 +138,7 @@ impl Customer {
             deadline: NEVER,
             queued: NEVER,
             exit: NEVER,
+            lapses: NEVER,
             fired: EventTime(i64::MIN),
             first_purchase: None,
             last_purchase: None,
@@ -181,6 +194,7 @@ impl Customer {
     /// Remembers a business key.
     pub(super) fn see(&mut self, key: u64, until: EventTime) {
         let as_of = self.as_of;
+        self.lapses = self.lapses.min(until);
         let seen = &mut self.rare().seen;
         if seen.len() >= 16 && seen.len().is_power_of_two() || seen.len() >= MAX_SEEN {
             seen.retain(|(_, until)| as_of < *until);

@@ -152,9 +152,10 @@ impl Customer {
             self.rare().extras.insert((entry.kind_bits(), entry.key), extra);
         }
         self.weigh(&entry, rules, 1);
+        self.note_lapse(&entry, rules);
         let at = self.log.partition_point(|other| other.order() < entry.order());
-        if self.log.len() < 16 {
-            self.log.reserve_exact(1);
+        if self.log.len() == self.log.capacity() && self.log.len() < 16 {
+            self.log.reserve_exact(2);
         }
         self.log.insert(at, entry);
         if self.log.len() > MAX_OBJECTS {
@@ -163,6 +164,14 @@ impl Customer {
                 self.lose_oldest(kind, rules);
             }
         }
+    }
+
+    /// Notes the first instant at which an object leaves a window or is forgotten.
+    fn note_lapse(&mut self, entry: &Entry, rules: &Ruleset) {
+        let kind = Kind::ALL[usize::from(entry.kind_bits())];
+        let exits = rules.plan.of(kind).windows.iter().filter_map(|window| rules.calendar.exit(*window, entry.place()));
+        let forgotten = self.forgotten_at(kind, entry.place(), rules);
+        self.lapses = exits.chain(forgotten).min().unwrap_or(NEVER).min(self.lapses);
     }
 
     /// Forgets the oldest object of a kind; what it contributes stays until its windows end.
@@ -203,15 +212,20 @@ impl Customer {
             return;
         }
         let kind = Kind::ALL[usize::from(entry.kind_bits())];
+        let mut known = (Window::Lifetime, NEVER);
         for index in &rules.plan.of(kind).features {
             let feature = &rules.features[usize::from(*index)];
-            let exit = rules.calendar.exit(feature.window, entry.place()).unwrap_or(NEVER);
+            // Neighbouring features mostly share a window.
+            if feature.window != known.0 {
+                known = (feature.window, rules.calendar.exit(feature.window, entry.place()).unwrap_or(NEVER));
+            }
+            let exit = known.1;
             if exit <= self.as_of {
                 continue;
             }
             if let Some(contribution) = feature.contribution(entry, self.extra(entry), rules) {
                 self.add(*index, &contribution, rules, sign);
-                if rules.plan.watched.contains(index) {
+                if rules.plan.watches(*index) {
                     // An exit taken off is found again by `find_exit`; one added can only be earlier.
                     self.exit = if sign > 0 { self.exit.min(exit) } else { STALE };
                 }
@@ -236,7 +250,7 @@ impl Customer {
         }
         let from = self.as_of;
         self.as_of = to;
-        if from == EventTime::MIN && self.log.is_empty() {
+        if to < self.lapses {
             return 0;
         }
         let new_date = rules.calendar.day(from) != rules.calendar.day(to);
@@ -250,7 +264,26 @@ impl Customer {
                 self.expel(kind, *window, from, rules);
             }
         }
-        self.forget(rules)
+        let unmatched = self.forget(rules);
+        self.lapses = self.next_lapse(rules);
+        unmatched
+    }
+
+    /// The next instant at which something leaves a window or is forgotten.
+    fn next_lapse(&self, rules: &Ruleset) -> EventTime {
+        let mut next = self.rare.as_ref().map_or(NEVER, |rare| rare.next_lapse(rules.visit_gap));
+        for kind in KINDS_WITH_OBJECTS {
+            let objects = &self.log[self.objects(kind)];
+            let Some(oldest) = objects.first() else { continue };
+            next = next.min(self.forgotten_at(kind, oldest.place(), rules).unwrap_or(NEVER));
+            for window in &rules.plan.of(kind).windows {
+                let first = rules.calendar.first_inside(*window, self.as_of);
+                let inside = objects.get(objects.partition_point(|entry| entry.place() < first));
+                let exit = inside.and_then(|entry| rules.calendar.exit(*window, entry.place()));
+                next = next.min(exit.unwrap_or(NEVER));
+            }
+        }
+        next
     }
 
     /// Takes off what left a window between `from` and now.
@@ -310,15 +343,14 @@ impl Customer {
     pub(super) fn find_exit(&mut self, rules: &Ruleset) -> EventTime {
         if self.exit == STALE {
             self.exit = NEVER;
-            for index in &rules.plan.watched {
-                if let Some(exit) = self.exit_of(*index, rules) {
+            for index in rules.plan.watched() {
+                if let Some(exit) = self.exit_of(index, rules) {
                     self.exit = self.exit.min(exit);
                 }
             }
         }
         let buckets = self.rare.iter().flat_map(|rare| &rare.buckets);
-        let bucket =
-            buckets.filter(|bucket| rules.plan.watched.contains(&bucket.feature)).map(|bucket| bucket.exit).min();
+        let bucket = buckets.filter(|bucket| rules.plan.watches(bucket.feature)).map(|bucket| bucket.exit).min();
         self.exit.min(bucket.unwrap_or(NEVER))
     }
 

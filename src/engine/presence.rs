@@ -25,6 +25,7 @@ const NEVER_LIVE: EventTime = EventTime(i64::MIN);
 impl Customer {
     /// Takes in a presence event; says whether it may alert: online or heartbeat, and not older than the newest.
     pub(super) fn attend(&mut self, presence: &Presence, at: EventTime, gap: Duration) -> bool {
+        self.lapses = self.lapses.min(at.plus(DEDUP));
         let rare = self.rare();
         let fresh = Visit { newest: at, sessions: Vec::new(), alerted: 0 };
         let is_live = presence.state != PresenceState::Offline;
@@ -43,10 +44,10 @@ impl Customer {
 }
 
 impl Visit {
-    /// Whether no presence event that is still taken in could belong to it, or come before it.
-    pub(super) fn is_over(&self, as_of: EventTime, gap: Duration) -> bool {
+    /// From when on no presence event that is still taken in could belong to it, or come before it.
+    pub(super) fn over_at(&self, gap: Duration) -> EventTime {
         let live_until = self.sessions.iter().map(|(.., until)| *until).max().unwrap_or(NEVER_LIVE);
-        as_of >= self.newest.max(live_until.plus(gap)).plus(DEDUP)
+        self.newest.max(live_until.plus(gap)).plus(DEDUP)
     }
 
     fn update(&mut self, key: u64, presence: &Presence, at: EventTime) {

@@ -37,7 +37,13 @@ pub struct Calendar {
     zone: TimeZone,
     /// From when on which offset from UTC holds, both in milliseconds, ascending.
     offsets: Vec<(i64, i64)>,
+    /// For each stretch of 2^[`STRETCH`] milliseconds since 1970, the offset in force at its start: a date is asked for
+    /// several times with each event, and this finds its offset in a step or two.
+    stretches: Vec<u16>,
 }
+
+/// About 50 days.
+const STRETCH: u32 = 32;
 
 impl Calendar {
     /// The calendar of an IANA timezone; `None` where there is no such zone.
@@ -52,12 +58,15 @@ impl Calendar {
             }
             offsets.push((at, i64::from(transition.offset().seconds()) * 1000));
         }
-        Some(Self { zone, offsets })
+        let of = |time: i64| offsets.partition_point(|(from, _)| *from <= time) - 1;
+        let stretches = (0..=EventTime::MAX.0 >> STRETCH).map(|stretch| u16::try_from(of(stretch << STRETCH)).ok());
+        let stretches = stretches.collect::<Option<_>>()?;
+        Some(Self { zone, offsets, stretches })
     }
 
     /// The local date of an instant: the greatest that has begun.
     pub fn day(&self, time: EventTime) -> Day {
-        let at = self.offsets.partition_point(|(from, _)| *from <= time.0) - 1;
+        let at = self.offset_at(time.0);
         let wall = (time.0 + self.offsets[at].1).div_euclid(DAY_MS);
         // Clocks set back over midnight show the date before once more; it had ended.
         if at > 0 {
@@ -67,11 +76,25 @@ impl Calendar {
         wall
     }
 
+    /// The place of the offset in force.
+    fn offset_at(&self, time: i64) -> usize {
+        let last = self.stretches.len() - 1;
+        let stretch = usize::try_from(time >> STRETCH).unwrap_or(0).min(last);
+        let mut at = usize::from(self.stretches[stretch]);
+        while time < self.offsets[at].0 {
+            at -= 1;
+        }
+        while self.offsets.get(at + 1).is_some_and(|(from, _)| *from <= time) {
+            at += 1;
+        }
+        at
+    }
+
     /// The first instant of a local date.
     pub fn start(&self, day: Day) -> EventTime {
         // No offset is more than a day from UTC, so the date's start lies in reach of the offsets around it.
         let local = day * DAY_MS;
-        let first = self.offsets.partition_point(|(from, _)| *from <= local - 2 * DAY_MS).saturating_sub(1);
+        let first = self.offset_at(local - 2 * DAY_MS);
         for (at, (from, offset)) in self.offsets.iter().enumerate().skip(first) {
             let begins = (local - offset).max(*from);
             let until = self.offsets.get(at + 1).map_or(i64::MAX, |(next, _)| *next);

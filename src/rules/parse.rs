@@ -302,7 +302,7 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Pla
     for program in programs {
         for fact in program.facts() {
             match fact {
-                Fact::Feature(index) if !plan.watched.contains(&index) => plan.watched.push(index),
+                Fact::Feature(index) => plan.watched |= 1 << index,
                 Fact::Subscribed => plan.subscribed = true,
                 Fact::LastSeen => plan.reads.last_seen = true,
                 Fact::FirstPurchase | Fact::LastPurchase => plan.reads.purchases = true,

@@ -128,8 +128,8 @@ pub struct AlertRule {
 #[derive(Debug, Default)]
 pub struct Plan {
     kinds: [KindPlan; Kind::ALL.len()],
-    /// Places of the features that labels and programmes read: their exits are looked at.
-    pub watched: Vec<u8>,
+    /// The features that labels and programmes read, as bits by place: their exits are looked at.
+    pub(super) watched: u64,
     /// `days_since` comparisons of labels and programmes.
     pub days: Vec<(Fact, super::program::Comparison, i64)>,
     /// Whether labels or programmes read `subscribed`.
@@ -168,12 +168,22 @@ impl Plan {
         &self.kinds[kind as usize]
     }
 
+    /// Whether a label or programme reads the feature.
+    pub const fn watches(&self, feature: u8) -> bool {
+        self.watched >> feature & 1 == 1
+    }
+
+    /// Places of the features that labels and programmes read.
+    pub fn watched(&self) -> impl Iterator<Item = u8> {
+        (0..64).filter(|feature| self.watches(*feature))
+    }
+
     /// Whether an event of the kind may change what a label or programme reads.
     pub fn touches(&self, kind: Kind) -> bool {
         let seen = self.reads.last_seen && !matches!(kind, Kind::Customer | Kind::Case);
         let bought = kind == Kind::Purchase && (self.reads.purchases || self.subscribed);
         let described = kind == Kind::Customer && self.reads.profile;
-        seen || bought || described || self.of(kind).features.iter().any(|feature| self.watched.contains(feature))
+        seen || bought || described || self.of(kind).features.iter().any(|feature| self.watches(*feature))
     }
 
     pub(super) const fn of_mut(&mut self, kind: Kind) -> &mut KindPlan {
