@@ -15,6 +15,7 @@ mod scripts {
     mod presence;
     mod programmes;
     mod purchases;
+    mod regressions;
     mod windows;
 }
 

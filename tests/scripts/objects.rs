@@ -254,7 +254,7 @@ fn sentiment_is_scored_from_the_words_where_it_is_not_said() {
 }
 
 #[test]
-fn distinct_first_and_last_go_by_place_and_then_by_key() {
+fn distinct_first_and_last_go_by_place_and_at_one_place_by_the_hash_of_the_key() {
     let rules = "
         features:
           kinds: { distinct: purchase.category, over: 30d }

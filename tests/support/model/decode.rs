@@ -387,18 +387,17 @@ fn exact(text: &str) -> Result<Decimal, NoDecimal> {
     if significant.is_empty() {
         return Ok(Decimal::ZERO);
     }
-    // The number is `significant` times ten to this power.
+    // The number is `significant` times ten to the exponent, less the decimals, plus the zeros cut off.
     let exponent: i64 = exponent.parse().map_err(|_| NoDecimal::TooLong)?;
-    let power = exponent.saturating_add_unsigned((all.len() - significant.len()) as u64) - fraction.len() as i64;
-    if !(-28..=28).contains(&power) {
-        return Err(NoDecimal::TooLong);
-    }
+    let (zeros, decimals) = (all.len() - significant.len(), fraction.len());
+    let power = exponent.saturating_add_unsigned(zeros as u64).saturating_sub_unsigned(decimals as u64);
+    let places = usize::try_from(power.unsigned_abs()).ok().filter(|places| *places <= 28).ok_or(NoDecimal::TooLong)?;
     let plain = if power >= 0 {
-        format!("{significant}{}", "0".repeat(power.unsigned_abs() as usize))
+        format!("{significant}{}", "0".repeat(places))
     } else {
-        let padded = format!("{}{significant}", "0".repeat(power.unsigned_abs() as usize));
-        let point = padded.len() - power.unsigned_abs() as usize;
-        format!("{}.{}", &padded[..point], &padded[point..])
+        let padded = format!("{}{significant}", "0".repeat(places));
+        let (whole, fraction) = padded.split_at(padded.len() - places);
+        format!("{whole}.{fraction}")
     };
     let size = Decimal::from_str_exact(&plain).map_err(|_| NoDecimal::TooLong)?;
     Ok(if text.starts_with('-') { -size } else { size })
