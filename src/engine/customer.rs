@@ -1,13 +1,13 @@
 //! What is remembered of one customer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use compact_str::CompactString;
 
 use super::bucket::Bucket;
-use super::entry::{Entry, Extra, Flag};
+use super::entry::{Entry, Extra};
 use super::presence::Visit;
 use super::programme::Held;
 use crate::model::event::{Activity, Body, Event, Kind, Profile};
@@ -74,11 +74,21 @@ pub(super) struct Rare {
     pub(super) visit: Option<Visit>,
     /// Greatest end of a subscription period paid by a forgotten order.
     pub(super) subscribed_floor: Option<EventTime>,
+    /// Greatest end of a paid subscription period, among orders not wholly taken back.
+    pub(super) paid_until: Option<EventTime>,
+    /// Kinds and keys of all that `log` holds, of customers with more than [`BUSY`] objects.
+    pub(super) keys: Option<BTreeSet<(u8, u64)>>,
     /// Place of the newest order lost to [`MAX_OBJECTS`].
     pub(super) lost_order: Option<EventTime>,
 }
 
 impl Rare {
+    /// Keeps what a forgotten order paid for.
+    pub(super) fn pay_until(&mut self, end: Option<EventTime>) {
+        self.subscribed_floor = self.subscribed_floor.max(end);
+        self.paid_until = self.paid_until.max(end);
+    }
+
     /// The next instant at which something in it is forgotten.
     pub(super) fn next_lapse(&self, visit_gap: Duration) -> EventTime {
         let seen = self.seen.iter().map(|(_, until)| *until);
@@ -121,6 +131,8 @@ pub(super) struct Pending {
 
 /// Most objects of a kind that a customer's log remembers; beyond, the oldest are kept as sums only.
 pub(super) const MAX_OBJECTS: usize = 4096;
+/// Objects from which on a customer's keys are kept for looking up.
+pub(super) const BUSY: usize = 64;
 /// Most keys, texts and pending refunds remembered of a customer; beyond, the oldest are forgotten.
 pub(super) const MAX_SEEN: usize = 4096;
 /// What stands for an instant that never comes.
@@ -174,6 +186,10 @@ impl Customer {
 
     /// Where a remembered object stands in the log. An object past its time is not remembered, though it may still stand there.
     pub(super) fn find(&self, kind: Kind, key: u64, rules: &Ruleset) -> Option<usize> {
+        let keys = self.rare.as_ref().and_then(|rare| rare.keys.as_ref());
+        if keys.is_some_and(|keys| !keys.contains(&(kind as u8, key))) {
+            return None;
+        }
         let range = self.objects(kind);
         let at = range.start + self.log[range].iter().position(|entry| entry.key == key)?;
         let until = self.forgotten_at(kind, self.log[at].place(), rules);
@@ -222,11 +238,7 @@ impl Customer {
 
     /// The end of the paid subscription: the greatest among orders not wholly taken back.
     pub(super) fn subscribed_until(&self) -> Option<EventTime> {
-        let rare = self.rare.as_ref()?;
-        let ends = |entry: &Entry| rare.extras.get(&(entry.kind_bits(), entry.key))?.period_end;
-        let paid = |entry: &&Entry| entry.has(Flag::Extra) && !entry.has(Flag::Gone);
-        let remembered = self.log[self.objects(Kind::Purchase)].iter().filter(paid).filter_map(ends).max();
-        remembered.max(rare.subscribed_floor)
+        self.rare.as_ref()?.paid_until
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::customer::{Customer, MAX_OBJECTS, NEVER, Rare};
+use super::customer::{BUSY, Customer, MAX_OBJECTS, NEVER, Rare};
 use super::entry::{Entry, Extra, Flag, Object};
 use crate::model::event::{Event, Kind};
 use crate::model::output::Scalar;
@@ -145,11 +145,16 @@ impl Customer {
 
     /// Puts an object into the log and its contributions into the features.
     pub(super) fn insert(&mut self, object: Object, rules: &Ruleset) {
-        let Object { mut entry, extra } = object;
+        let Object { mut entry, mut extra } = object;
+        if entry.has(Flag::Gone) {
+            extra.period_end = None;
+        }
         let has_extra = extra != Extra::default();
         entry.set(Flag::Extra, has_extra);
         if has_extra {
-            self.rare().extras.insert((entry.kind_bits(), entry.key), extra);
+            let rare = self.rare();
+            rare.paid_until = rare.paid_until.max(extra.period_end);
+            rare.extras.insert((entry.kind_bits(), entry.key), extra);
         }
         self.weigh(&entry, rules, 1);
         self.note_lapse(&entry, rules);
@@ -158,11 +163,25 @@ impl Customer {
             self.log.reserve_exact(2);
         }
         self.log.insert(at, entry);
+        self.note_key(&entry);
         if self.log.len() > MAX_OBJECTS {
             let kind = Kind::ALL[usize::from(entry.kind_bits())];
             if self.objects(kind).len() > MAX_OBJECTS {
                 self.lose_oldest(kind, rules);
             }
+        }
+    }
+
+    /// Keeps a busy customer's keys for looking up, since most orders are new.
+    fn note_key(&mut self, entry: &Entry) {
+        if self.log.len() <= BUSY {
+            return;
+        }
+        let keys = self.rare.get_or_insert_default().keys.get_or_insert_default();
+        if keys.is_empty() {
+            keys.extend(self.log.iter().map(|entry| (entry.kind_bits(), entry.key)));
+        } else {
+            keys.insert((entry.kind_bits(), entry.key));
         }
     }
 
@@ -184,7 +203,7 @@ impl Customer {
             }
         }
         let rare = self.rare();
-        rare.subscribed_floor = rare.subscribed_floor.max(subscription(&entry, &extra));
+        rare.pay_until(extra.period_end);
         if kind == Kind::Purchase {
             rare.lost_order = rare.lost_order.max(Some(entry.place()));
         }
@@ -197,13 +216,20 @@ impl Customer {
         Object { entry, extra: self.take_extra(&entry) }
     }
 
+    /// Takes out what is kept of an object besides its entry.
     fn take_extra(&mut self, entry: &Entry) -> Extra {
-        let extra = if entry.has(Flag::Extra) {
-            self.rare.as_mut().and_then(|rare| rare.extras.remove(&(entry.kind_bits(), entry.key)))
-        } else {
-            None
-        };
-        extra.unwrap_or_default()
+        let key = (entry.kind_bits(), entry.key);
+        let Some(rare) = &mut self.rare else { return Extra::default() };
+        if let Some(keys) = &mut rare.keys {
+            keys.remove(&key);
+        }
+        let extra = if entry.has(Flag::Extra) { rare.extras.remove(&key) } else { None };
+        let extra = extra.unwrap_or_default();
+        if extra.period_end.is_some() && extra.period_end == rare.paid_until {
+            let left = rare.extras.values().filter_map(|extra| extra.period_end).max();
+            rare.paid_until = left.max(rare.subscribed_floor);
+        }
+        extra
     }
 
     /// Adds (`sign` 1) or takes off (-1) what an object contributes to the features in whose window it lies.
@@ -325,13 +351,15 @@ impl Customer {
                 .count();
             for entry in self.log.drain(objects.start..objects.start + gone).collect::<Vec<_>>() {
                 let extra = self.take_extra(&entry);
-                if let Some(end) = subscription(&entry, &extra) {
-                    let rare = self.rare();
-                    rare.subscribed_floor = rare.subscribed_floor.max(Some(end));
+                if extra.period_end.is_some() {
+                    self.rare().pay_until(extra.period_end);
                 }
             }
         }
         let Some(rare) = &mut self.rare else { return 0 };
+        if self.log.len() <= BUSY {
+            rare.keys = None;
+        }
         let unmatched = rare.forget(self.as_of, rules.visit_gap);
         if **rare == Rare::default() {
             self.rare = None;
@@ -454,10 +482,6 @@ pub(super) const STALE: EventTime = EventTime(i64::MIN);
 
 /// Kinds whose events are about objects with identity; the others are kept in buckets.
 const KINDS_WITH_OBJECTS: [Kind; 5] = [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Case];
-
-fn subscription(entry: &Entry, extra: &Extra) -> Option<EventTime> {
-    if entry.has(Flag::Gone) { None } else { extra.period_end }
-}
 
 /// A value's hash, for distinct counts.
 pub(super) fn hash_of(value: &Scalar) -> u64 {
