@@ -28,7 +28,7 @@ use crate::rules::ruleset::Ruleset;
 use apply::{Arrival, Outcome};
 use customer::{AUTHOR, Customer, NEVER};
 use deadlines::{Deadlines, Slot};
-use look::Occasion;
+use look::{Brought, Occasion};
 
 /// How time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,14 +183,16 @@ impl Engine {
         while *slice > 0 {
             let customers = &self.customers;
             let by_id = |slots: &mut Vec<Slot>| slots.sort_by(|l, r| id_of(customers, *l).cmp(id_of(customers, *r)));
-            if let Some((at, slot)) = self.deadlines.pop(due, by_id) {
-                *slice -= usize::from(self.reach(slot, at, outputs));
-            } else if let Some((at, slot)) = self.looks.pop(clock, by_id) {
+            // Looks first: a customer's deadline lies after the time for which its look waits.
+            if let Some((at, slot)) = self.looks.pop(clock, by_id) {
                 let customer = &self.customers[slot as usize];
                 if customer.look_pending && customer.as_of <= at {
-                    self.look(slot, None, false, outputs);
+                    *slice -= 1;
+                    self.look_now(slot, outputs);
                     self.requeue(slot);
                 }
+            } else if let Some((at, slot)) = self.deadlines.pop(due, by_id) {
+                *slice -= usize::from(self.reach(slot, at, outputs));
             } else {
                 return;
             }
@@ -221,7 +223,17 @@ impl Engine {
         customer.fired = at;
         self.stats.unmatched += customer.advance(at, &self.rules);
         self.stats.deadlines += 1;
-        self.look(slot, None, false, outputs);
+        self.look(slot, Brought::Time, false, outputs);
+        self.customers[slot as usize].find_deadline(&self.rules);
+    }
+
+    /// The look that waited for the clock.
+    fn look_now(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+        let waiting = self.customers[slot as usize].rare.as_mut().and_then(|rare| rare.waiting.take());
+        match &waiting {
+            Some(waiting) => self.look(slot, Brought::Waited(waiting), waiting.refund, outputs),
+            None => self.look(slot, Brought::Time, false, outputs),
+        }
         self.customers[slot as usize].find_deadline(&self.rules);
     }
 
@@ -234,10 +246,10 @@ impl Engine {
         }
     }
 
-    fn look(&mut self, slot: Slot, event: Option<(&Event, Position)>, refund: bool, outputs: &mut Vec<Output>) {
+    fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot as usize];
         customer.look_pending = false;
-        let occasion = Occasion { app: &self.app, rules: &self.rules, event, refund, errors: &self.errors };
+        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
     }
 
@@ -272,13 +284,15 @@ impl Engine {
     /// Looks after an event, at once or when the clock reaches it, and queues what time will bring.
     fn judge(&mut self, slot: Slot, event: &Event, position: Position, outcome: Outcome, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot as usize];
-        if outcome.look && (customer.look_again || self.rules.plan.touches(event.kind())) {
-            if customer.as_of > self.clock {
-                customer.look_pending = true;
+        let looks = outcome.look && (customer.look_again || self.rules.plan.touches(event.kind()));
+        if customer.as_of > self.clock {
+            // Time has moved past the clock: what it brought, a deadline passed over included, waits for the clock.
+            if looks || customer.deadline <= customer.as_of {
+                customer.wait(looks.then_some(event), position, outcome.refund);
                 self.looks.push(customer.as_of, slot);
-            } else {
-                self.look(slot, Some((event, position)), outcome.refund, outputs);
             }
+        } else if looks {
+            self.look(slot, Brought::Event(event, position), outcome.refund, outputs);
         }
         self.customers[slot as usize].find_deadline(&self.rules);
         self.requeue(slot);
@@ -287,10 +301,9 @@ impl Engine {
     /// Fires the customer's own deadlines before an event of its: up to the event's time, never beyond the clock.
     fn catch_up(&mut self, slot: Slot, at: EventTime, outputs: &mut Vec<Output>) {
         let customer = &self.customers[slot as usize];
-        self.stats.reordered += u64::from(at < customer.fired && !customer.held.is_empty());
+        self.stats.reordered += u64::from(at < customer.fired);
         if customer.look_pending && customer.as_of <= self.clock {
-            self.look(slot, None, false, outputs);
-            self.customers[slot as usize].find_deadline(&self.rules);
+            self.look_now(slot, outputs);
         }
         let limit = self.due().max(at.min(self.clock));
         while !self.customers[slot as usize].look_pending && self.customers[slot as usize].deadline <= limit {
@@ -309,7 +322,7 @@ impl Engine {
             let occasion = Occasion {
                 app: &self.app,
                 rules: &rules,
-                event: Some((event, position)),
+                cause: Brought::Event(event, position),
                 refund: false,
                 errors: &self.errors,
             };
@@ -353,3 +366,6 @@ fn hash_of(id: &CustomerId) -> u64 {
 fn id_of(customers: &[Customer], slot: Slot) -> &CustomerId {
     &customers[slot as usize].id
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ pub struct Replayed {
     pub outputs: Vec<Output>,
     pub wire: Wire,
     pub stats: Stats,
+    /// Rules that were in error, and how often.
+    pub rule_errors: BTreeMap<String, u64>,
     /// Digest of the state at the end.
     pub digest: u128,
 }
@@ -72,7 +74,10 @@ impl Plan {
         }
         progress(reader.bytes);
         outputs.sort_by(|left, right| order(left).cmp(&order(right)));
-        Ok(Replayed { outputs, wire: self.wire(), stats: engine.stats(), digest: engine.digest() })
+        let stats = engine.stats();
+        let errors = self.rules.judged().zip(stats.rule_errors.iter().copied());
+        let rule_errors = errors.filter(|(_, count)| *count > 0).collect();
+        Ok(Replayed { outputs, wire: self.wire(), stats, rule_errors, digest: engine.digest() })
     }
 
     fn wire(&self) -> Wire {

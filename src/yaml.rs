@@ -241,6 +241,11 @@ impl<'a> Section<'a> {
         join(&self.path, key)
     }
 
+    /// The line of a key, or of the section where it is missing.
+    pub fn line_of(&self, key: &str) -> usize {
+        self.entries.iter().find(|(other, _)| other.name == key).map_or(self.line, |(key, _)| key.line)
+    }
+
     /// Takes the value under a known key.
     pub fn take(&mut self, key: &'static str) -> Option<&'a Node> {
         self.known.push(key);

@@ -12,6 +12,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::Usage;
 use super::values::{Input, input, instant};
+use crate::engine::Stats;
 use crate::model::event::Kind;
 use crate::model::output::{Change, Output};
 use crate::model::time::EventTime;
@@ -163,17 +164,32 @@ fn summary(mut out: impl Write, args: &Args, replayed: &Replayed) -> anyhow::Res
     for (name, count) in counts(replayed) {
         writeln!(out, "  {:>9}  {name}", HumanCount(count).to_string())?;
     }
-    let quiet = [
-        ("duplicates", stats.duplicates),
-        ("expired", stats.expired),
-        ("unpriced", stats.unpriced),
-        ("test purchases", stats.tests),
-    ];
-    for (name, count) in quiet.into_iter().filter(|(_, count)| *count > 0) {
+    for (name, count) in counted(stats).into_iter().filter(|(_, count)| *count > 0) {
         writeln!(out, "  {:>9}  {name} (counted only)", HumanCount(count).to_string())?;
+    }
+    for (rule, count) in &replayed.rule_errors {
+        writeln!(
+            out,
+            "  {:>9}  times {rule} was in error, such as a fact without value",
+            HumanCount(*count).to_string()
+        )?;
     }
     writeln!(out, "written to {}", args.output.display())?;
     Ok(())
+}
+
+/// What changed nothing, or less than it might have, and was counted instead.
+const fn counted(stats: &Stats) -> [(&'static str, u64); 8] {
+    [
+        ("duplicates", stats.duplicates),
+        ("expired", stats.expired),
+        ("test purchases", stats.tests),
+        ("unpriced", stats.unpriced),
+        ("refunds beyond their order", stats.clamped),
+        ("refunds whose order never came", stats.unmatched),
+        ("after a deadline they should precede", stats.reordered),
+        ("unknown words in optional fields", stats.unknown_values),
+    ]
 }
 
 fn summary_json(mut out: impl Write, args: &Args, replayed: &Replayed) -> anyhow::Result<()> {
@@ -184,10 +200,8 @@ fn summary_json(mut out: impl Write, args: &Args, replayed: &Replayed) -> anyhow
         "records": stats.events + stats.dead_letters,
         "customers": stats.customers,
         "outputs": outputs,
-        "duplicates": stats.duplicates,
-        "expired": stats.expired,
-        "unpriced": stats.unpriced,
-        "tests": stats.tests,
+        "counted": counted(stats).into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect::<serde_json::Map<_, _>>(),
+        "rule_errors": replayed.rule_errors,
         "state_digest": format!("{:032x}", replayed.digest),
         "output": args.output,
     });

@@ -12,7 +12,9 @@ use crate::model::event::{
 use crate::model::names::Named as _;
 use crate::model::record::Position;
 use crate::model::time::EventTime;
+use crate::rules::fact::{Fact, Facts};
 use crate::rules::ruleset::{DEDUP, Ruleset};
+use crate::rules::value::Val;
 
 /// What an event did, and what follows from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,21 +42,27 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
+        let kind = event.kind();
         match &event.body {
             Body::Purchase(purchase) => self.purchase(customer, purchase),
             Body::Csat(survey) => {
                 let id = &survey.interaction_id;
-                self.object(customer, survey.revision, &|version| hash(&format!("{id}|{version}")), Place::Earliest)
+                self.object(
+                    customer,
+                    survey.revision,
+                    &|version| seen(kind, &format!("{id}|{version}")),
+                    Place::Earliest,
+                )
             }
             Body::Case(case) => {
                 let id = &case.case_id;
-                self.object(customer, case.version, &|version| hash(&format!("{id}|{version}")), Place::Earliest)
+                self.object(customer, case.version, &|version| seen(kind, &format!("{id}|{version}")), Place::Earliest)
             }
             Body::Referral(referral) => {
                 let id = event.object_key();
                 let key = |version: i64| {
                     let status = ReferralStatus::ALL.iter().find(|status| **status as i64 == version);
-                    hash(&format!("{id}|{}", status.map_or("", |status| status.name())))
+                    seen(kind, &format!("{id}|{}", status.map_or("", |status| status.name())))
                 };
                 self.object(customer, referral.status as i64, &key, Place::Present)
             }
@@ -110,7 +118,7 @@ impl Arrival<'_> {
 
     /// A dispute changes nothing (a lost one is sent as refunded), but may alert.
     fn disputed(&mut self, customer: &mut Customer) -> Outcome {
-        let seen = hash(&self.event.business_key());
+        let seen = seen(self.event.kind(), &self.event.business_key());
         if customer.has_seen(seen) {
             return self.duplicate();
         }
@@ -160,7 +168,7 @@ impl Arrival<'_> {
     }
 
     fn taken_back(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
-        let seen = hash(&self.event.business_key());
+        let seen = seen(self.event.kind(), &self.event.business_key());
         if customer.has_seen(seen) {
             return self.duplicate();
         }
@@ -185,13 +193,13 @@ impl Arrival<'_> {
             customer.insert(order, self.rules);
             return Outcome { refund: true, ..CHANGED };
         }
-        if self.took_from_lost(customer, purchase) {
+        if !cancelled && self.took_from_lost(customer, purchase) {
             return Outcome { refund: true, ..CHANGED };
         }
         let as_of = customer.as_of;
         customer.lapses = customer.lapses.min(until);
         let pending = &mut customer.rare().pending;
-        if pending.len() >= MAX_SEEN {
+        if pending.len() >= MAX_SEEN && !pending.contains_key(&key) {
             let before = pending.len();
             pending.retain(|_, pending| as_of < pending.until);
             self.stats.unmatched += (before - pending.len()) as u64;
@@ -233,9 +241,10 @@ impl Arrival<'_> {
             {
                 continue;
             }
-            if let Some(Contribution::Amount(amount)) = Contribution::of(feature, program.eval(&EventFacts(self.event)))
-            {
-                customer.drain(*index, amount, place, self.rules);
+            let whole = Contribution::of(feature, program.eval(&EventFacts(self.event)));
+            let rest = Contribution::of(feature, program.eval(&WithoutAmount(self.event)));
+            if let (Some(Contribution::Amount(whole)), Some(Contribution::Amount(rest))) = (whole, rest) {
+                customer.drain(*index, whole - rest, place, self.rules);
             }
         }
         true
@@ -244,7 +253,7 @@ impl Arrival<'_> {
     /// An object with versions: counts once, with the content of its newest.
     fn object(&mut self, customer: &mut Customer, version: i64, key_of: &dyn Fn(i64) -> u64, place: Place) -> Outcome {
         let (kind, at) = (self.event.kind(), self.event.at);
-        let (key, seen) = (hash(&self.event.object_key()), hash(&self.event.business_key()));
+        let (key, seen) = (hash(&self.event.object_key()), seen(kind, &self.event.business_key()));
         let found = customer.find(kind, key, self.rules);
         let is_current = found.is_some_and(|found| key_of(customer.log[found].version()) == seen);
         if is_current || found.is_some() && customer.has_seen(seen) {
@@ -311,8 +320,8 @@ impl Arrival<'_> {
         let key_of = |version: i64| {
             let activity = Activity::ALL[usize::from(version.to_le_bytes()[0] & 3)];
             match activity {
-                Activity::Update => hash(&format!("{platform}|{post}|update|{}", version >> 2)),
-                _ => hash(&format!("{platform}|{post}|{}", activity.name())),
+                Activity::Update => seen(Kind::Mention, &format!("{platform}|{post}|update|{}", version >> 2)),
+                _ => seen(Kind::Mention, &format!("{platform}|{post}|{}", activity.name())),
             }
         };
         let version = at.0 << 2 | mention.activity as i64;
@@ -361,7 +370,7 @@ impl Arrival<'_> {
     /// An event without identity: its key is remembered for a day, its contributions by unit.
     fn passing(&mut self, customer: &mut Customer) -> Outcome {
         let at = self.event.at;
-        let seen = hash(&self.event.business_key());
+        let seen = seen(self.event.kind(), &self.event.business_key());
         if customer.has_seen(seen) {
             return self.duplicate();
         }
@@ -379,7 +388,7 @@ impl Arrival<'_> {
         }
         let until = self.forgotten_at(customer, at);
         customer.see(seen, until);
-        self.pour(customer, seen);
+        self.pour(customer, hash(&self.event.business_key()));
         CHANGED
     }
 
@@ -418,6 +427,22 @@ impl Arrival<'_> {
     }
 }
 
+/// The event's fields with an amount of zero: what an expression gives apart from the amount.
+struct WithoutAmount<'a>(&'a Event);
+
+impl<'a> Facts<'a> for WithoutAmount<'a> {
+    fn fact(&self, fact: Fact) -> Val<'a> {
+        match fact {
+            Fact::Event(field) if field.is_amount() => Val::Decimal(Decimal::ZERO),
+            fact => EventFacts(self.0).fact(fact),
+        }
+    }
+
+    fn days_since(&self, _: EventTime) -> i64 {
+        0
+    }
+}
+
 /// At which of its events' times an object counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -430,7 +455,9 @@ impl Customer {
     /// Whether the text was posted within a day of `at`.
     pub(super) fn has_posted(&self, text: u64, at: EventTime) -> bool {
         let texts = self.rare.iter().flat_map(|rare| &rare.texts).filter(|(other, _)| *other == text);
-        texts.map(|(_, first)| first.0).any(|first| (at.0 - first).abs() < DAY_MS && self.as_of.0 < first + DAY_MS)
+        texts
+            .map(|(_, first)| *first)
+            .any(|first| at < first.plus(DEDUP) && first < at.plus(DEDUP) && self.as_of < first.plus(DEDUP))
     }
 
     /// Remembers a text, unless it is within a day of its first.
@@ -441,7 +468,7 @@ impl Customer {
         let as_of = self.as_of;
         self.lapses = self.lapses.min(at.plus(DEDUP));
         let texts = &mut self.rare().texts;
-        texts.retain(|(_, first)| as_of.0 < first.0 + DAY_MS);
+        texts.retain(|(_, first)| as_of < first.plus(DEDUP));
         if texts.len() >= MAX_SEEN {
             texts.remove(0);
         }
@@ -449,8 +476,11 @@ impl Customer {
     }
 }
 
-const DAY_MS: i64 = 86_400_000;
-
 fn hash(text: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
+/// The hash under which a business key is remembered: kinds may share ids.
+fn seen(kind: Kind, key: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), kind as u64 + 1)
 }

@@ -12,6 +12,7 @@ use super::presence::Visit;
 use super::programme::Held;
 use crate::model::event::{Activity, Body, Event, Kind, Profile};
 use crate::model::id::CustomerId;
+use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::{AlertRule, DEDUP, Ruleset};
 
@@ -61,6 +62,8 @@ pub(super) struct Customer {
 #[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub(super) struct Rare {
     pub(super) profile: Option<Box<Profile>>,
+    /// The event whose look waits for the clock; none where time alone brought the look.
+    pub(super) waiting: Option<Waiting>,
     /// What few objects carry, by kind and key.
     pub(super) extras: BTreeMap<(u8, u64), Extra>,
     /// Refunds and cancellations of orders that have not come, by order key.
@@ -118,6 +121,17 @@ impl Rare {
         }
         (pending - self.pending.len()) as u64
     }
+}
+
+/// What remains of an event until the clock reaches its time and it is looked at.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) struct Waiting {
+    pub(super) event_id: CompactString,
+    pub(super) position: Position,
+    pub(super) kind: Kind,
+    pub(super) key: CompactString,
+    /// It, or one that waited before it, took something back.
+    pub(super) refund: bool,
 }
 
 /// A refund or cancellation that came before its order.
@@ -243,6 +257,16 @@ impl Customer {
 }
 
 impl Customer {
+    /// Leaves the look to the clock. The newest event stands for all that wait.
+    pub(super) fn wait(&mut self, event: Option<&Event>, position: Position, refund: bool) {
+        self.look_pending = true;
+        let Some(event) = event else { return };
+        let waiting = &mut self.rare().waiting;
+        let refund = refund || waiting.as_ref().is_some_and(|waiting| waiting.refund);
+        let (event_id, kind, key) = (event.event_id.clone(), event.kind(), event.business_key());
+        *waiting = Some(Waiting { event_id, position, kind, key, refund });
+    }
+
     /// Works out the next instant at which time alone may change something.
     pub(super) fn find_deadline(&mut self, rules: &Ruleset) {
         self.deadline = self.find_exit(rules).min(super::look::next_instant(self, rules));

@@ -185,3 +185,54 @@ const MAX_SCALE: u64 = 0x1f;
 /// A post's version is its time and two bits of activity: 46 bits.
 const POST_VERSION_BITS: u32 = 48;
 const MAX_POST_VERSION: u64 = (1 << POST_VERSION_BITS) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_out_again() {
+        for place in [EventTime::MIN, EventTime(1), EventTime::MAX] {
+            for (partition, offset) in [(0, 0), (8_191, (1 << 43) - 1)] {
+                for kind in [Kind::Purchase, Kind::Mention, Kind::Case] {
+                    let position = Position { kind, partition, offset };
+                    let mut object = Object::new(u64::MAX, place, position);
+                    object.entry.set_filters(u16::MAX);
+                    for flag in [Flag::Gone, Flag::Unpriced, Flag::Refunded, Flag::Extra] {
+                        assert!(!object.entry.has(flag));
+                        object.entry.set(flag, true);
+                        assert!(object.entry.has(flag));
+                        object.entry.set(flag, false);
+                    }
+                    assert_eq!((object.entry.place(), object.entry.position()), (place, position));
+                    assert_eq!(object.entry.filters(), u16::MAX);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn amounts_of_any_size_are_kept_exactly() {
+        let position = Position { kind: Kind::Purchase, partition: 7, offset: 9 };
+        let mut order = Object::new(1, EventTime(5), position);
+        for text in ["0", "12.50", "0.0000000000000000000000000001", "999999999999.999999999999999", "3"] {
+            let amount: Decimal = text.parse().expect("a decimal");
+            order.set_amount(amount);
+            assert_eq!(order.amount(), amount);
+            assert_eq!(order.entry.position(), position);
+        }
+        assert_eq!(order.extra.amount, None, "a small amount needs no extra");
+    }
+
+    #[test]
+    fn a_posts_alerts_outlast_its_versions() {
+        let position = Position { kind: Kind::Mention, partition: 0, offset: 0 };
+        let mut post = Object::new(1, EventTime(5), position).entry;
+        for alert in [0, 7, 15] {
+            post.set_alerted(alert);
+        }
+        let version = EventTime::MAX.0 << 2 | 3;
+        post.set_version(version);
+        assert_eq!((post.version(), post.alerted()), (version, 1 | 1 << 7 | 1 << 15));
+    }
+}

@@ -339,9 +339,6 @@ impl Customer {
     /// Drops objects that nothing can read any more, and bounds the log.
     fn forget(&mut self, rules: &Ruleset) -> u64 {
         for kind in KINDS_WITH_OBJECTS {
-            if rules.plan.of(kind).lifetime {
-                continue;
-            }
             let objects = self.objects(kind);
             let gone = self.log[objects.clone()]
                 .iter()

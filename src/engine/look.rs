@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use compact_str::CompactString;
 
-use super::customer::{Customer, NEVER};
+use super::customer::{Customer, NEVER, Waiting};
 use super::evidence;
 use super::programme::{Held, Step, rank};
 use crate::model::event::{Body, Event};
@@ -76,11 +76,20 @@ fn nobody(fact: Fact, rules: &Ruleset) -> Val<'_> {
 }
 
 /// What brought about a look.
+#[derive(Clone, Copy)]
+pub(super) enum Brought<'a> {
+    /// An event, and where it lies.
+    Event(&'a Event, Position),
+    /// An event that had to wait for the clock.
+    Waited(&'a Waiting),
+    Time,
+}
+
+/// The circumstances of a look.
 pub(super) struct Occasion<'a> {
     pub(super) app: &'a str,
     pub(super) rules: &'a Ruleset,
-    /// The event and where it lies; `None` for time alone.
-    pub(super) event: Option<(&'a Event, Position)>,
+    pub(super) cause: Brought<'a>,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
     /// How often each rule was in error: labels, programmes, alerts, in file order.
@@ -98,13 +107,20 @@ impl Occasion<'_> {
     }
 
     fn trigger(&self) -> Option<Trigger> {
-        self.event.map(|(event, position)| Trigger { position, event_id: event.event_id.clone() })
+        let (position, event_id) = match self.cause {
+            Brought::Event(event, position) => (position, &event.event_id),
+            Brought::Waited(waiting) => (waiting.position, &waiting.event_id),
+            Brought::Time => return None,
+        };
+        Some(Trigger { position, event_id: event_id.clone() })
     }
 
     fn id(&self, type_: &str, entity: &str, name: &str, reason: &str, at: EventTime) -> OutputId {
-        let (kind, key) = self
-            .event
-            .map_or(("timer", CompactString::default()), |(event, _)| (event.kind().name(), event.business_key()));
+        let (kind, key) = match self.cause {
+            Brought::Event(event, _) => (event.kind().name(), event.business_key()),
+            Brought::Waited(waiting) => (waiting.kind.name(), waiting.key.clone()),
+            Brought::Time => ("timer", CompactString::default()),
+        };
         OutputId::of(&[self.app, type_, entity, name, reason, kind, &key], at)
     }
 }
@@ -141,7 +157,7 @@ pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &m
             customer_id: customer.id.clone(),
             status_seq: u64::from(customer.seq),
             occurred_at: customer.as_of,
-            cause: if occasion.event.is_some() { Cause::Event } else { Cause::Timer },
+            cause: if matches!(occasion.cause, Brought::Time) { Cause::Timer } else { Cause::Event },
             trigger: occasion.trigger(),
             evidence,
             change,

@@ -199,7 +199,10 @@ impl Scope<'_> {
         if name == "vip" {
             return (
                 "`vip` is not known yet here".to_owned(),
-                Some("labels and programmes are evaluated before it; read `held.PROGRAMME` of one above".to_owned()),
+                Some(
+                    "labels and programmes are judged before it; a programme may read `held.NAME` of one above"
+                        .to_owned(),
+                ),
             );
         }
         let names = self.names();

@@ -37,7 +37,7 @@ impl Ruleset {
 
 fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let mut top = Section::open(root, "", problems)?;
-    let name = top.required("ruleset", problems).unwrap_or_default().to_owned();
+    let name = name_of(&mut top, problems);
     let currency = currency_of(&mut top, problems);
     let calendar = calendar_of(&mut top, problems);
     let lateness = top.span("lateness", problems).unwrap_or(LATENESS);
@@ -91,6 +91,20 @@ const LATER: [(&str, &str); 4] = [
     ("settle", "settlement is something"),
     ("hop", "effects between customers are something"),
 ];
+
+/// The ruleset's name, which enters ids and headers.
+fn name_of(top: &mut Section<'_>, problems: &mut Problems) -> String {
+    let line = top.line_of("ruleset");
+    let name = top.required("ruleset", problems).unwrap_or_default();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !name.chars().all(allowed) || name.len() > MAX_RULESET_NAME {
+        let help = format!("letters, digits, `.`, `_` and `-`, at most {MAX_RULESET_NAME}");
+        problems.add_with_help(line, "ruleset", format!("`{name}` cannot be a ruleset's name"), help);
+    }
+    name.to_owned()
+}
+
+const MAX_RULESET_NAME: usize = 200;
 
 fn currency_of(top: &mut Section<'_>, problems: &mut Problems) -> CompactString {
     let line = top.line;

@@ -103,7 +103,6 @@ impl<B: Broker> Task<B> {
         let records = self.setup.epoch.records;
         let has_room = |draft: &Draft, records: usize| draft.records.len() < records && draft.bytes < EPOCH_BYTES;
         self.intake.merge_mut().pass(self.started.elapsed());
-        self.caught_up |= self.intake.merge().clock().is_none();
         if self.setup.mode == TimeMode::Live && self.caught_up {
             self.intake.merge_mut().leave_out(self.setup.merge_hold);
             while has_room(draft, records / 2)
@@ -116,6 +115,7 @@ impl<B: Broker> Task<B> {
             let Some(next) = self.intake.take() else { break };
             draft.add(next);
         }
+        self.caught_up |= self.intake.merge().clock().is_none();
     }
 
     fn is_past_until(&self) -> bool {
