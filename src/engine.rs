@@ -13,6 +13,7 @@ mod features;
 mod look;
 mod presence;
 mod programme;
+mod windows;
 
 use std::cell::Cell;
 use std::sync::Arc;

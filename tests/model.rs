@@ -24,4 +24,5 @@ mod properties {
     mod equality;
     mod history;
     mod laws;
+    mod windows;
 }
