@@ -15,6 +15,15 @@ impl Fault {
         Self(Box::new((code, message.into())))
     }
 
+    /// The same fault with another sentence, where it has this code.
+    #[cold]
+    pub(super) fn reworded(mut self, code: Code, sentence: impl FnOnce() -> String) -> Self {
+        if self.0.0 == code {
+            self.0.1 = sentence();
+        }
+        self
+    }
+
     /// The dead letter of `record`.
     pub(super) fn dead_letter(self, record: &RawRecord<'_>) -> DeadLetter {
         let (code, message) = *self.0;

@@ -220,7 +220,13 @@ impl<'a> Field<'a> {
         {
             return Ok(Some(PeriodEnd::Date(date)));
         }
-        Ok(self.time_opt()?.map(PeriodEnd::Instant))
+        let instant = self.time_opt().map_err(|fault| {
+            fault.reworded(Code::BadTime, || {
+                let allowed = "a date such as 2026-12-31, or a time with offset, from 1970 to 2500";
+                format!("field `{}` is {}; it must be {allowed}", self.name, self.found())
+            })
+        });
+        Ok(instant?.map(PeriodEnd::Instant))
     }
 
     /// A value of a closed list that must be there and be known.

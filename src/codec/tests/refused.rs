@@ -32,6 +32,13 @@ const BAD_FIELDS: &[(Kind, &str, &str, Code, &str)] = &[
     (Kind::Purchase, "items", "\"2\"", Code::WrongType, "field `items` is \"2\"; it must be a whole number"),
     (Kind::Purchase, "items", "2.5", Code::WrongType, "field `items` is 2.5; it must be a whole number"),
     (Kind::Purchase, "test", "\"no\"", Code::WrongType, "field `test` is \"no\"; it must be true or false"),
+    (
+        Kind::Purchase,
+        "subscription",
+        r#"{"period_end":"9999-12-31"}"#,
+        Code::BadTime,
+        "field `period_end` is \"9999-12-31\"; it must be a date such as 2026-12-31, or a time with offset, from 1970 to 2500",
+    ),
     (Kind::Purchase, "subscription", "true", Code::WrongType, "field `subscription` is true; it must be an object"),
     (
         Kind::Purchase,
