@@ -6,8 +6,7 @@ use super::Stats;
 use super::customer::{Customer, MAX_SEEN, NEVER};
 use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
-use crate::model::event::{Action, Activity, Body, Event, Kind, Mention, Profile, ReferralStatus};
-use crate::model::names::Named as _;
+use crate::model::event::{Action, Activity, Body, Event, Kind, Mention, Profile};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::{DEDUP, Ruleset};
@@ -38,30 +37,11 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
-        let kind = event.kind();
         match &event.body {
             Body::Purchase(purchase) => self.purchase(customer, purchase),
-            Body::Csat(survey) => {
-                let id = &survey.interaction_id;
-                self.object(
-                    customer,
-                    survey.revision,
-                    &|version| seen(kind, &format!("{id}|{version}")),
-                    Place::Earliest,
-                )
-            }
-            Body::Case(case) => {
-                let id = &case.case_id;
-                self.object(customer, case.version, &|version| seen(kind, &format!("{id}|{version}")), Place::Earliest)
-            }
-            Body::Referral(referral) => {
-                let id = event.object_key();
-                let key = |version: i64| {
-                    let status = ReferralStatus::ALL.iter().find(|status| **status as i64 == version);
-                    seen(kind, &format!("{id}|{}", status.map_or("", |status| status.name())))
-                };
-                self.object(customer, referral.status as i64, &key, Place::Present)
-            }
+            Body::Csat(survey) => self.object(customer, survey.revision, Place::Earliest),
+            Body::Case(case) => self.object(customer, case.version, Place::Earliest),
+            Body::Referral(referral) => self.object(customer, referral.status as i64, Place::Present),
             Body::Mention(mention) => self.mention(customer, mention),
             Body::Presence(presence) => {
                 let outcome = self.passing(customer);
@@ -101,9 +81,10 @@ impl Arrival<'_> {
     }
 
     /// An object with versions: counts once, with the content of its newest.
-    fn object(&mut self, customer: &mut Customer, version: i64, key_of: &dyn Fn(i64) -> u64, place: Place) -> Outcome {
+    fn object(&mut self, customer: &mut Customer, version: i64, place: Place) -> Outcome {
         let (kind, at) = (self.event.kind(), self.event.at);
         let (key, seen) = (hash(&self.event.object_key()), seen(kind, &self.event.business_key()));
+        let key_of = |version| self::seen(kind, &self.event.version_key(version));
         let found = customer.find(kind, key, self.rules);
         let is_current = found.is_some_and(|found| key_of(customer.log[found].version()) == seen);
         if is_current || found.is_some() && customer.has_seen(seen) {
@@ -166,15 +147,7 @@ impl Arrival<'_> {
 
     fn mention(&mut self, customer: &mut Customer, mention: &Mention) -> Outcome {
         let at = self.event.at;
-        let (platform, post) = (&mention.platform, &mention.post_id);
-        let key_of = |version: i64| {
-            let activity = Activity::ALL[usize::from(version.to_le_bytes()[0] & 3)];
-            match activity {
-                Activity::Update => seen(Kind::Mention, &format!("{platform}|{post}|update|{}", version >> 2)),
-                _ => seen(Kind::Mention, &format!("{platform}|{post}|{}", activity.name())),
-            }
-        };
-        let version = at.0 << 2 | mention.activity as i64;
+        let version = mention.version(at);
         let text =
             mention.text.as_deref().filter(|text| !text.is_empty() && mention.activity != Activity::Delete).map(hash);
         let known = customer.find(Kind::Mention, hash(&self.event.object_key()), self.rules);
@@ -184,14 +157,14 @@ impl Arrival<'_> {
         {
             return self.duplicate();
         }
-        let outcome = self.object(customer, version, &key_of, Place::Earliest);
+        let outcome = self.object(customer, version, Place::Earliest);
         if outcome.alert
             && let Some(text) = text
         {
             customer.post(text, at);
         }
         if mention.activity == Activity::Delete && outcome.alert {
-            self.retract_repost(customer, platform, post, version);
+            self.retract_repost(customer, mention, version);
             return Outcome { alert: false, ..outcome };
         }
         Outcome { alert: outcome.alert && mention.activity != Activity::Repost, ..outcome }
@@ -199,15 +172,15 @@ impl Arrival<'_> {
 
     /// Whether the post was deleted at or after the repost's time.
     fn is_retracted(&self, customer: &Customer, repost: &Mention) -> bool {
-        let post = hash(&format!("{}|{}", repost.platform, repost.post_id));
+        let post = hash(&repost.post_key());
         customer.find(Kind::Mention, post, self.rules).is_some_and(|found| {
             let post = &customer.log[found];
             post.has(Flag::Gone) && post.version() >> 2 >= self.event.at.0
         })
     }
 
-    fn retract_repost(&self, customer: &mut Customer, platform: &str, post: &str, version: i64) {
-        let key = hash(&format!("{platform}|{post}|repost"));
+    fn retract_repost(&self, customer: &mut Customer, deletion: &Mention, version: i64) {
+        let key = hash(&deletion.repost_key());
         if let Some(found) = customer.find(Kind::Mention, key, self.rules)
             && customer.log[found].version() >> 2 <= version >> 2
         {
@@ -220,7 +193,8 @@ impl Arrival<'_> {
     /// An event without identity: its key is remembered for a day, its contributions by unit.
     fn passing(&mut self, customer: &mut Customer) -> Outcome {
         let at = self.event.at;
-        let seen = seen(self.event.kind(), &self.event.business_key());
+        let key = self.event.business_key();
+        let seen = seen(self.event.kind(), &key);
         if customer.has_seen(seen) {
             return self.duplicate();
         }
@@ -238,17 +212,17 @@ impl Arrival<'_> {
         }
         let until = self.forgotten_at(customer, at);
         customer.see(seen, until);
-        self.pour(customer, hash(&self.event.business_key()));
+        self.pour(customer, &key);
         CHANGED
     }
 
-    fn pour(&self, customer: &mut Customer, key: u64) {
+    fn pour(&self, customer: &mut Customer, key: &str) {
         let kind = self.event.kind();
         let plan = self.rules.plan.of(kind);
         if plan.features.is_empty() {
             return;
         }
-        let filters = features::filters(self.event, self.rules);
+        let (filters, key) = (features::filters(self.event, self.rules), hash(key));
         for index in &plan.features {
             let feature = &self.rules.features[usize::from(*index)];
             if feature.filter.as_ref().is_some_and(|filter| filters >> filter.bit & 1 == 0) {
@@ -310,7 +284,8 @@ impl Customer {
     }
 }
 
-fn hash(text: &str) -> u64 {
+/// The hash under which an object, a text or a session is remembered.
+pub(super) fn hash(text: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 

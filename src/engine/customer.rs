@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use super::apply::hash;
 use super::bucket::Bucket;
 use super::entry::{Entry, Extra};
 use super::presence::Visit;
@@ -305,7 +306,7 @@ impl Customer {
     }
 
     fn post_of(&self, event: &Event, rules: &Ruleset) -> Option<usize> {
-        self.find(Kind::Mention, xxhash_rust::xxh3::xxh3_64(event.object_key().as_bytes()), rules)
+        self.find(Kind::Mention, hash(&event.object_key()), rules)
     }
 
     /// Feeds what decides into a digest; not where the customer stands in the queue.

@@ -70,6 +70,11 @@ impl Entry {
     }
 
     /// The kind of object.
+    pub(super) const fn kind(&self) -> Kind {
+        Kind::ALL[self.kind_bits() as usize]
+    }
+
+    /// Its rank, which orders the log.
     pub(super) const fn kind_bits(&self) -> u8 {
         (self.position >> 61) as u8
     }
@@ -88,7 +93,7 @@ impl Entry {
     /// Where the record of its content lies.
     pub(super) fn position(&self) -> Position {
         Position {
-            kind: Kind::ALL[usize::from(self.kind_bits())],
+            kind: self.kind(),
             partition: ((self.position >> 48) & MAX_PARTITION) as u32,
             offset: (self.position >> 5) & MAX_OFFSET,
         }

@@ -166,7 +166,7 @@ impl Customer {
         self.log.insert(at, entry);
         self.note_key(&entry);
         if self.log.len() > MAX_OBJECTS {
-            let kind = Kind::ALL[usize::from(entry.kind_bits())];
+            let kind = entry.kind();
             if self.objects(kind).len() > MAX_OBJECTS {
                 self.lose_oldest(kind, rules);
             }
@@ -230,7 +230,7 @@ impl Customer {
         if !entry.counts() {
             return;
         }
-        let kind = Kind::ALL[usize::from(entry.kind_bits())];
+        let kind = entry.kind();
         let mut known = (Window::Lifetime, NEVER);
         for index in &rules.plan.of(kind).features {
             let feature = &rules.features[usize::from(*index)];

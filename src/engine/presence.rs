@@ -1,5 +1,6 @@
 //! Sessions and visits: who is online, and which alerts this visit has raised already.
 
+use super::apply::hash;
 use super::customer::Customer;
 use crate::model::event::{Presence, PresenceState};
 use crate::model::time::EventTime;
@@ -38,7 +39,7 @@ impl Customer {
                 *visit = fresh;
             }
         }
-        visit.update(xxhash_rust::xxh3::xxh3_64(presence.session_id.as_bytes()), presence, at);
+        visit.update(hash(&presence.session_id), presence, at);
         is_newest && is_live
     }
 }

@@ -136,7 +136,7 @@ impl Customer {
 
     /// Notes the first instant at which an object leaves a window or is forgotten.
     pub(super) fn note_lapse(&mut self, entry: &Entry, rules: &Ruleset) {
-        let kind = Kind::ALL[usize::from(entry.kind_bits())];
+        let kind = entry.kind();
         let exits = rules.plan.of(kind).windows.iter().filter_map(|window| rules.calendar.exit(*window, entry.place()));
         let forgotten = self.forgotten_at(kind, entry.place(), rules);
         self.lapses = exits.chain(forgotten).min().unwrap_or(NEVER).min(self.lapses);

@@ -5,8 +5,9 @@
 
 use compact_str::{CompactString, format_compact};
 
-use super::event::{Activity, Body, Event, Mention, Referral};
+use super::event::{Activity, Body, Event, Mention, Referral, ReferralStatus};
 use super::names::Named;
+use super::time::EventTime;
 
 impl Event {
     /// The business key: a second event of the kind with the same one is a duplicate, whatever its `event_id`.
@@ -15,12 +16,33 @@ impl Event {
             Body::Customer(it) => format_compact!("{}|{}", self.customer_text(), it.version),
             Body::Forget => format_compact!("{}|forget|{}", self.customer_text(), self.at.0),
             Body::Purchase(it) => format_compact!("{}|{}|{}", it.order_id, it.status.name(), it.refund_id),
-            Body::Csat(it) => format_compact!("{}|{}", it.interaction_id, it.revision),
-            Body::Mention(it) => self.mention_key(it),
-            Body::Referral(it) => format_compact!("{}|{}", self.referral_object(it), it.status.name()),
+            Body::Csat(it) => self.version_key(it.revision),
+            Body::Case(it) => self.version_key(it.version),
+            Body::Referral(it) => self.version_key(it.status as i64),
+            Body::Mention(it) => self.version_key(it.version(self.at)),
             Body::Presence(it) => format_compact!("{}|{}|{}", it.session_id, it.state.name(), self.at.0),
-            Body::Case(it) => format_compact!("{}|{}", it.case_id, it.version),
             Body::Engagement(it) => it.engagement_id.clone(),
+        }
+    }
+
+    /// The business key of the event that gave this event's object that version: a survey's revision, a case's
+    /// version, a referral's status, [`Mention::version`].
+    pub fn version_key(&self, version: i64) -> CompactString {
+        match &self.body {
+            Body::Referral(it) => {
+                let status = ReferralStatus::ALL.iter().find(|status| **status as i64 == version);
+                format_compact!("{}|{}", self.referral_object(it), status.map_or("", |status| status.name()))
+            }
+            Body::Mention(it) => {
+                let activity = Activity::ALL[usize::from(version.to_le_bytes()[0] & 3)];
+                let (post, name) = (it.post_key(), activity.name());
+                if activity == Activity::Update {
+                    format_compact!("{post}|{name}|{}", version >> 2)
+                } else {
+                    format_compact!("{post}|{name}")
+                }
+            }
+            _ => format_compact!("{}|{version}", self.object_key()),
         }
     }
 
@@ -30,10 +52,8 @@ impl Event {
         match &self.body {
             Body::Purchase(it) => it.order_id.clone(),
             Body::Csat(it) => it.interaction_id.clone(),
-            Body::Mention(it) if it.activity == Activity::Repost => {
-                format_compact!("{}|{}|repost", it.platform, it.post_id)
-            }
-            Body::Mention(it) => format_compact!("{}|{}", it.platform, it.post_id),
+            Body::Mention(it) if it.activity == Activity::Repost => it.repost_key(),
+            Body::Mention(it) => it.post_key(),
             Body::Referral(it) => self.referral_object(it),
             Body::Case(it) => it.case_id.clone(),
             Body::Customer(_) | Body::Forget | Body::Presence(_) | Body::Engagement(_) => self.business_key(),
@@ -44,18 +64,27 @@ impl Event {
         self.customer.as_ref().map_or("", |id| id.as_str())
     }
 
-    fn mention_key(&self, mention: &Mention) -> CompactString {
-        let activity = mention.activity.name();
-        match mention.activity {
-            Activity::Update => format_compact!("{}|{}|{activity}|{}", mention.platform, mention.post_id, self.at.0),
-            _ => format_compact!("{}|{}|{activity}", mention.platform, mention.post_id),
-        }
-    }
-
     fn referral_object(&self, referral: &Referral) -> CompactString {
         match &referral.referral_id {
             Some(id) => id.clone(),
             None => format_compact!("{}>{}", self.customer_text(), referral.referred_customer_id),
         }
+    }
+}
+
+impl Mention {
+    /// The key of the post.
+    pub fn post_key(&self) -> CompactString {
+        format_compact!("{}|{}", self.platform, self.post_id)
+    }
+
+    /// The key of the author's repost of the post, an object apart.
+    pub fn repost_key(&self) -> CompactString {
+        format_compact!("{}|repost", self.post_key())
+    }
+
+    /// The version that an event at `at` gives the post: its time, then its activity, in 46 bits.
+    pub const fn version(&self, at: EventTime) -> i64 {
+        at.0 << 2 | self.activity as i64
     }
 }
