@@ -10,19 +10,18 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::broker::BrokerError;
 use crate::broker::cluster::{Cluster, ClusterError, Wanted};
 use crate::broker::kafka::Kafka;
+use crate::broker::{BrokerError, Partition};
 use crate::codec::output::Wire;
 use crate::config::Config;
 use crate::engine::TimeMode;
-use crate::merge::Lane;
 use crate::metrics::{self, TaskMetrics};
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::task::progress::Progress;
-use crate::task::{Setup, Task, TaskError};
+use crate::task::{Assignment, Setup, Task, TaskError};
 
 /// Why an app did not start. Each message is one sentence with its remedy.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +33,6 @@ pub enum StartError {
     #[error("topic {topic} (inputs.{}) does not exist: create it, or correct its name", .kind.name())]
     MissingTopic { kind: Kind, topic: String },
     #[error(
-        "topic {topic} has {partitions} partitions, which is no multiple of `tasks: {tasks}`: choose a divisor of each \
-         input's partition count"
-    )]
-    Indivisible { topic: String, partitions: u32, tasks: u32 },
-    #[error(
         "{journal} has {partitions} partitions, `tasks` says {tasks}: the count is fixed when an app starts; say `tasks: {partitions}`, or start anew under another `app`"
     )]
     JournalPartitions { journal: String, partitions: u32, tasks: u32 },
@@ -49,7 +43,7 @@ pub enum StartError {
 impl StartError {
     /// Whether the configuration is at fault, rather than the world it meets.
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Indivisible { .. } | Self::JournalPartitions { .. } | Self::UntilInLive)
+        matches!(self, Self::JournalPartitions { .. } | Self::UntilInLive)
     }
 }
 
@@ -81,20 +75,18 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
         return Err(StartError::UntilInLive);
     }
     let cluster = Cluster::connect(&config.kafka, &config.app, PATIENCE)?;
-    let lanes = lanes(config, &cluster)?;
+    let inputs = inputs(config, &cluster)?;
     make_topics(config, &cluster)?;
-    let setup = Arc::new(setup(config, rules, until, &lanes));
+    let goals = if until.is_some() { ends(config, &cluster, &inputs)? } else { BTreeMap::new() };
+    let setup = Arc::new(setup(config, rules, until, goals));
     let (report, ended) = mpsc::channel();
     let mut tasks = Vec::new();
     for partition in 0..config.tasks {
-        let own = lanes.iter().filter(|lane| lane.1 % config.tasks == partition).copied().collect();
-        let task = Task::new(
-            &setup,
-            partition,
-            Kafka::open(config, partition)?,
-            own,
-            TaskMetrics::new(partition, &setup.rules),
-        );
+        let own = inputs.iter().filter(|input| input.1 % config.tasks == partition).copied().collect();
+        let ownership = Arc::default();
+        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs: own, ownership };
+        setup.progress.assigned(partition);
+        let task = Task::new(assignment, Kafka::open(config, partition)?, TaskMetrics::new(partition, &setup.rules));
         tasks.push(spawn(task, partition, report.clone()));
     }
     let (watched, wake) = mpsc::channel();
@@ -115,35 +107,41 @@ fn spawn(task: Task<Kafka>, partition: u32, report: Sender<(u32, Result<(), Task
     std::thread::Builder::new().name(format!("task-{partition}")).spawn(body).expect("the system has room for a thread")
 }
 
-/// Every partition of every input, checked against the task count.
-fn lanes(config: &Config, cluster: &Cluster) -> Result<Vec<Lane>, StartError> {
-    let mut lanes = Vec::new();
+/// Every partition of every input.
+fn inputs(config: &Config, cluster: &Cluster) -> Result<Vec<(Kind, u32)>, StartError> {
+    let mut inputs = Vec::new();
     for (kind, topic) in &config.inputs {
         let (kind, topic) = (*kind, topic.clone());
         let Some(partitions) = cluster.partitions(&topic)? else {
             return Err(StartError::MissingTopic { kind, topic });
         };
-        if partitions % config.tasks != 0 {
-            return Err(StartError::Indivisible { topic, partitions, tasks: config.tasks });
-        }
-        lanes.extend((0..partitions).map(|partition| (kind, partition)));
+        inputs.extend((0..partitions).map(|partition| (kind, partition)));
     }
-    Ok(lanes)
+    Ok(inputs)
+}
+
+/// Where each input partition ends now.
+fn ends(config: &Config, cluster: &Cluster, inputs: &[(Kind, u32)]) -> Result<BTreeMap<(Kind, u32), u64>, StartError> {
+    let end = |input: &(Kind, u32)| Ok((*input, cluster.offsets(&config.inputs[&input.0], input.1)?.end));
+    inputs.iter().map(end).collect()
 }
 
 /// Makes the journal and the output topics where they are missing.
 fn make_topics(config: &Config, cluster: &Cluster) -> Result<(), StartError> {
-    let (journal, tasks) = (config.journal(), config.tasks);
-    if let Some(partitions) = cluster.partitions(&journal)?
-        && partitions != tasks
-    {
-        return Err(StartError::JournalPartitions { journal, partitions, tasks });
+    let (journal, relay, tasks) = (config.journal(), config.relay(), config.tasks);
+    for topic in [&journal, &relay] {
+        if let Some(partitions) = cluster.partitions(topic)?
+            && partitions != tasks
+        {
+            return Err(StartError::JournalPartitions { journal: topic.clone(), partitions, tasks });
+        }
     }
     // A restart reads the journal from its beginning, so none of it may expire.
     let kept = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
     let large = [("max.message.bytes", "17825792")];
     let wanted = [
         Wanted { topic: &journal, partitions: tasks, settings: &kept },
+        Wanted { topic: &relay, partitions: tasks, settings: &kept },
         Wanted { topic: &config.outputs.events, partitions: tasks, settings: &[] },
         Wanted { topic: &config.outputs.alerts, partitions: tasks, settings: &[] },
         Wanted { topic: &config.outputs.dlq, partitions: tasks, settings: &large },
@@ -151,11 +149,12 @@ fn make_topics(config: &Config, cluster: &Cluster) -> Result<(), StartError> {
     Ok(cluster.create_missing(&wanted)?)
 }
 
-fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, lanes: &[Lane]) -> Setup {
+fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: BTreeMap<(Kind, u32), u64>) -> Setup {
     let topic = |kind: Kind| config.inputs.get(&kind).cloned().unwrap_or_else(|| kind.name().to_owned());
     Setup {
         app: config.app.clone(),
         journal: config.journal(),
+        relay: config.relay(),
         tasks: config.tasks,
         mode: config.time,
         start: config.start,
@@ -172,7 +171,8 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, lanes: 
         },
         rules,
         until,
-        progress: Progress::new(config.tasks, lanes.iter().copied()),
+        goals,
+        progress: Progress::default(),
         stop: Arc::new(AtomicBool::new(false)),
     }
 }
@@ -270,13 +270,16 @@ fn watch_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) {
 /// Records not yet applied, published by input and summed up; `None` where the broker does not say.
 fn ask_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) -> Option<u64> {
     let mut lags: BTreeMap<Kind, u64> = BTreeMap::new();
-    for ((kind, partition), position) in setup.progress.positions() {
-        // Each question may take its whole time-out; the app may have ended meanwhile.
-        if wake.try_recv() != Err(TryRecvError::Empty) {
-            return None;
+    for standing in setup.progress.standings().into_values() {
+        for (partition, position) in standing.positions {
+            let Partition::Input(kind, number) = partition else { continue };
+            // Each question may take its whole time-out; the app may have ended meanwhile.
+            if wake.try_recv() != Err(TryRecvError::Empty) {
+                return None;
+            }
+            let end = cluster.offsets(&setup.wire.topics[kind as usize], number).ok()?.end;
+            *lags.entry(kind).or_default() += end.saturating_sub(position);
         }
-        let end = cluster.offsets(&setup.wire.topics[kind as usize], partition).ok()?.end;
-        *lags.entry(kind).or_default() += end.saturating_sub(position);
     }
     for (kind, lag) in &lags {
         metrics::lag(*kind, *lag);

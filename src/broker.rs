@@ -14,21 +14,30 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::codec::RawRecord;
-use crate::merge::Lane;
+use crate::model::event::Kind;
+
+/// What a task reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Partition {
+    /// A partition of an input's topic.
+    Input(Kind, u32),
+    /// The task's own partition of the relay topic.
+    Relay,
+}
 
 /// One task's connection to the broker: its inputs, its journal partition, its transactions.
 pub trait Broker {
-    /// The offsets of an input partition from the first record kept to the last stable one.
+    /// The offsets of a partition from the first record kept to the last stable one.
     ///
     /// # Errors
     /// The broker did not say.
-    fn kept(&mut self, lane: Lane) -> Result<Range<u64>, BrokerError>;
+    fn kept(&mut self, partition: Partition) -> Result<Range<u64>, BrokerError>;
 
     /// Reads the inputs from these positions, and nothing else from now on.
     ///
     /// # Errors
     /// The broker refused.
-    fn read_from(&mut self, positions: &BTreeMap<Lane, u64>) -> Result<(), BrokerError>;
+    fn read_from(&mut self, positions: &BTreeMap<Partition, u64>) -> Result<(), BrokerError>;
 
     /// Hands over what has arrived, at most about `most` records; waits for the first at most so long.
     ///
@@ -38,14 +47,14 @@ pub trait Broker {
         &mut self,
         wait: Duration,
         most: usize,
-        sink: &mut dyn FnMut(Lane, Fetched<'_>),
+        sink: &mut dyn FnMut(Partition, Fetched<'_>),
     ) -> Result<(), BrokerError>;
 
-    /// Stops or resumes fetching of a partition whose buffer is full or has room again.
+    /// Stops or resumes handing over of a partition whose buffer is full or has room again.
     ///
     /// # Errors
     /// The broker refused.
-    fn pause(&mut self, lane: Lane, paused: bool) -> Result<(), BrokerError>;
+    fn pause(&mut self, partition: Partition, paused: bool) -> Result<(), BrokerError>;
 
     /// Makes the transactional producer, in place of one there was: fences every other of its name and ends what
     /// they left open.
@@ -66,11 +75,12 @@ pub trait Broker {
     /// See [`Refusal`].
     fn produce(&mut self, record: &Outgoing) -> Result<(), Refusal>;
 
-    /// Adds the group's positions to the transaction.
+    /// Adds the group's positions to the transaction, in the name of the group's generation: the broker refuses them
+    /// from one who is no longer its member.
     ///
     /// # Errors
     /// See [`Refusal`].
-    fn offsets(&mut self, positions: &BTreeMap<Lane, u64>, metadata: &str) -> Result<(), Refusal>;
+    fn offsets(&mut self, positions: &BTreeMap<Partition, u64>, metadata: &str) -> Result<(), Refusal>;
 
     /// Commits the transaction.
     ///
@@ -104,8 +114,9 @@ pub enum Fetched<'a> {
         offset: u64,
         raw: RawRecord<'a>,
     },
-    /// Everything was handed over; nothing more at present.
-    AtEnd,
+    /// Everything below this offset was handed over or is no record (markers, what was aborted); nothing more at
+    /// present.
+    AtEnd(u64),
     /// The broker is out of reach: whether this is the end is not known until it is heard again.
     Lost,
 }

@@ -105,6 +105,11 @@ impl Config {
     pub fn journal(&self) -> String {
         format!("{}.journal", self.app)
     }
+
+    /// The topic that carries records to the tasks where they are at home.
+    pub fn relay(&self) -> String {
+        format!("{}.relay", self.app)
+    }
 }
 
 /// The sections, in the order in which they are documented.

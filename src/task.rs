@@ -6,25 +6,33 @@
 mod brake;
 mod commit;
 mod epoch;
+mod handover;
 mod intake;
 pub(crate) mod journal;
+pub(crate) mod ownership;
 pub(crate) mod progress;
 mod recovery;
+mod relay;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use self::brake::BrakeWindow;
 use self::epoch::Fixed;
+use self::handover::Sender;
 use self::intake::Intake;
+use self::ownership::Ownership;
 use self::progress::Progress;
-use crate::broker::{Broker, BrokerError};
+use self::relay::Announcement;
+use crate::broker::{Broker, BrokerError, Partition};
 use crate::codec::output::Wire;
 use crate::config::{Brake, EpochBounds, Outputs, Start};
 use crate::engine::{Engine, TimeMode};
 use crate::merge::Lane;
 use crate::metrics::{EpochDone, TaskMetrics};
+use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -33,6 +41,7 @@ use crate::rules::ruleset::Ruleset;
 pub(crate) struct Setup {
     pub(crate) app: String,
     pub(crate) journal: String,
+    pub(crate) relay: String,
     pub(crate) tasks: u32,
     pub(crate) rules: Arc<Ruleset>,
     pub(crate) mode: TimeMode,
@@ -44,19 +53,11 @@ pub(crate) struct Setup {
     pub(crate) wire: Wire,
     /// Time to stop at, in `event` mode.
     pub(crate) until: Option<EventTime>,
+    /// With it: the ends that all input partitions, of every task, had at the start.
+    pub(crate) goals: BTreeMap<(Kind, u32), u64>,
     pub(crate) progress: Progress,
     /// Asks every task to finish its epoch and end.
     pub(crate) stop: Arc<AtomicBool>,
-}
-
-impl Setup {
-    fn is_stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    fn topic(&self, lane: Lane) -> &str {
-        &self.wire.topics[lane.0 as usize]
-    }
 }
 
 /// Why a task ended before its time. Each message is one sentence for an operator.
@@ -106,14 +107,28 @@ pub enum TaskError {
     Panicked { partition: u32 },
 }
 
+/// What makes a task: its number, what it reads, and the right to run.
+pub(crate) struct Assignment {
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) partition: u32,
+    pub(crate) inputs: Vec<(Kind, u32)>,
+    pub(crate) ownership: Arc<Ownership>,
+}
+
 /// One task.
 pub(crate) struct Task<B> {
     setup: Arc<Setup>,
     partition: u32,
     broker: B,
-    lanes: Vec<Lane>,
+    ownership: Arc<Ownership>,
+    /// The input partitions that this task reads.
+    inputs: Vec<(Kind, u32)>,
     engine: Engine,
     intake: Intake,
+    /// What the other tasks were last told of how far this one has looked through its inputs.
+    announced: Option<Announcement>,
+    /// The group's offsets as last committed.
+    mirrored: BTreeMap<Partition, u64>,
     /// Number of the next epoch.
     number: u64,
     /// As of the last epoch committed.
@@ -127,15 +142,20 @@ pub(crate) struct Task<B> {
 }
 
 impl<B: Broker> Task<B> {
-    pub(crate) fn new(setup: &Arc<Setup>, partition: u32, broker: B, lanes: Vec<Lane>, metrics: TaskMetrics) -> Self {
+    pub(crate) fn new(assignment: Assignment, broker: B, metrics: TaskMetrics) -> Self {
+        let Assignment { setup, partition, inputs, ownership } = assignment;
         let brake = BrakeWindow::new(setup.brake);
+        let sender = Sender { topic: setup.relay.clone(), task: partition };
         Self {
             engine: Engine::new(Arc::clone(&setup.rules), &setup.app, setup.mode),
-            intake: Intake::new(partition, setup.tasks, setup.mode, brake),
-            setup: Arc::clone(setup),
+            intake: Intake::new(sender, setup.tasks, setup.mode, brake),
+            setup,
             partition,
             broker,
-            lanes,
+            ownership,
+            inputs,
+            announced: None,
+            mirrored: BTreeMap::new(),
             number: 0,
             clock: EventTime::MIN,
             wall: EventTime::MIN,
@@ -167,20 +187,19 @@ impl<B: Broker> Task<B> {
 
     /// Applies an epoch and commits it with all that it causes.
     fn carry_out(&mut self, fixed: Fixed, outputs: &mut Vec<Output>) -> Result<(), TaskError> {
-        let Fixed { epoch, ranges, opened } = fixed;
+        let Fixed { epoch, ranges, relay, opened } = fixed;
         let (clock, wall, records) = (epoch.clock, epoch.wall, epoch.records.len());
-        let positions: Vec<_> = ranges.positions().collect();
         // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
         self.engine.apply(epoch, outputs);
         // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
         // epoch again, so state is never rolled back.
-        self.commit(ranges, clock, wall, outputs)?;
+        self.commit(ranges, &relay, clock, wall, outputs)?;
         self.number += 1;
         self.clock = clock;
         self.wall = wall;
         self.last_epoch = crate::clock::now();
         tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?opened.elapsed(), %clock, "epoch committed");
-        self.setup.progress.applied(positions);
+        self.setup.progress.applied(self.partition, &self.intake.positions(), self.intake.times());
         self.metrics.epoch(&EpochDone {
             records,
             outputs,
@@ -190,6 +209,18 @@ impl<B: Broker> Task<B> {
             left_out: self.intake.merge().left_out().count(),
         });
         Ok(())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.setup.stop.load(Ordering::Relaxed) || self.ownership.is_released()
+    }
+
+    /// The topic of a lane, and the partition there.
+    fn place(&self, lane: Lane) -> (&str, u32) {
+        match lane {
+            Lane::Input(kind, partition) => (&self.setup.wire.topics[kind as usize], partition),
+            Lane::Relay(_) => (&self.setup.relay, self.partition),
+        }
     }
 
     /// The app's transactional id of this task.

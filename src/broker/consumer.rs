@@ -133,7 +133,11 @@ impl Reader {
                     self.positions.insert(partition, unsigned(message.offset()) + 1);
                     hand_over(&message, partition, sink);
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => sink(unsigned_partition(partition), Fetched::AtEnd),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    let partition = unsigned_partition(partition);
+                    let position = self.positions.get(&partition).copied().unwrap_or_default();
+                    sink(partition, Fetched::AtEnd(position));
+                }
                 Some(Err(error)) => self.note(&error, sink)?,
             }
         }

@@ -13,10 +13,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::connection::{ANSWER, Context, client, consumer, failed};
 use super::consumer::{Bell, Reader, signed, unsigned};
 use super::transaction::Transactions;
-use super::{Broker, BrokerError, Fetched, Outgoing, Refusal};
+use super::{Broker, BrokerError, Fetched, Outgoing, Partition, Refusal};
 use crate::clock;
 use crate::config::{Config, Properties};
-use crate::merge::Lane;
 use crate::model::event::Kind;
 
 /// One task's connection.
@@ -26,7 +25,8 @@ pub struct Kafka {
     journal: String,
     partition: u32,
     bell: Arc<Bell>,
-    readers: BTreeMap<Kind, Reader>,
+    /// By input; the relay's is that of no kind.
+    readers: BTreeMap<Option<Kind>, Reader>,
     transactions: Option<Transactions>,
 }
 
@@ -38,10 +38,12 @@ impl Kafka {
     pub fn open(config: &Config, partition: u32) -> Result<Self, BrokerError> {
         let bell = Arc::new(Bell::default());
         let mut readers = BTreeMap::new();
-        for (kind, topic) in &config.inputs {
+        let relay = config.relay();
+        let inputs = config.inputs.iter().map(|(kind, topic)| (Some(*kind), topic));
+        for (kind, topic) in inputs.chain([(None, &relay)]) {
             let reader = Reader::open(&config.kafka, &config.app, topic, &bell)
                 .map_err(|error| failed(&format!("reading {topic}"), &error))?;
-            readers.insert(*kind, reader);
+            readers.insert(kind, reader);
         }
         Ok(Self {
             properties: config.kafka.clone(),
@@ -54,8 +56,17 @@ impl Kafka {
         })
     }
 
-    fn reader(&mut self, lane: Lane) -> &mut Reader {
-        self.readers.get_mut(&lane.0).expect("only configured inputs have partitions")
+    /// The reader of a partition, and the partition's number.
+    fn reader(&mut self, partition: Partition) -> (&mut Reader, u32) {
+        let (kind, number) = self.place(partition);
+        (self.readers.get_mut(&kind).expect("only configured inputs have partitions"), number)
+    }
+
+    fn place(&self, partition: Partition) -> (Option<Kind>, u32) {
+        match partition {
+            Partition::Input(kind, number) => (Some(kind), number),
+            Partition::Relay => (None, self.partition),
+        }
     }
 
     fn transactions(&self) -> Result<&Transactions, Refusal> {
@@ -63,26 +74,32 @@ impl Kafka {
     }
 
     /// Hands over what the readers hold; says how many records.
-    fn drain(&mut self, most: usize, sink: &mut dyn FnMut(Lane, Fetched<'_>)) -> Result<usize, BrokerError> {
+    fn drain(&mut self, most: usize, sink: &mut dyn FnMut(Partition, Fetched<'_>)) -> Result<usize, BrokerError> {
         // Each reader gets its share, so that a backlog on one input does not starve the others.
         let share = (most / self.readers.len().max(1)).max(1);
         let mut count = 0;
         for (kind, reader) in &mut self.readers {
-            count += reader.drain(share, &mut |partition, fetched| sink((*kind, partition), fetched))?;
+            let partition = |number| kind.map_or(Partition::Relay, |kind| Partition::Input(kind, number));
+            count += reader.drain(share, &mut |number, fetched| sink(partition(number), fetched))?;
         }
         Ok(count)
     }
 }
 
 impl Broker for Kafka {
-    fn kept(&mut self, lane: Lane) -> Result<Range<u64>, BrokerError> {
-        self.reader(lane).kept(lane.1)
+    fn kept(&mut self, partition: Partition) -> Result<Range<u64>, BrokerError> {
+        let (reader, number) = self.reader(partition);
+        reader.kept(number)
     }
 
-    fn read_from(&mut self, positions: &BTreeMap<Lane, u64>) -> Result<(), BrokerError> {
+    fn read_from(&mut self, positions: &BTreeMap<Partition, u64>) -> Result<(), BrokerError> {
+        let mut by_reader: BTreeMap<Option<Kind>, BTreeMap<u32, u64>> = BTreeMap::new();
+        for (partition, offset) in positions {
+            let (kind, number) = self.place(*partition);
+            by_reader.entry(kind).or_default().insert(number, *offset);
+        }
         for (kind, reader) in &mut self.readers {
-            let own = positions.iter().filter(|((other, _), _)| other == kind);
-            reader.read_from(own.map(|((_, partition), offset)| (*partition, *offset)).collect())?;
+            reader.read_from(by_reader.remove(kind).unwrap_or_default())?;
         }
         Ok(())
     }
@@ -91,7 +108,7 @@ impl Broker for Kafka {
         &mut self,
         wait: Duration,
         most: usize,
-        sink: &mut dyn FnMut(Lane, Fetched<'_>),
+        sink: &mut dyn FnMut(Partition, Fetched<'_>),
     ) -> Result<(), BrokerError> {
         for reader in self.readers.values_mut() {
             reader.resume()?;
@@ -103,8 +120,9 @@ impl Broker for Kafka {
         Ok(())
     }
 
-    fn pause(&mut self, lane: Lane, paused: bool) -> Result<(), BrokerError> {
-        self.reader(lane).pause(lane.1, paused)
+    fn pause(&mut self, partition: Partition, paused: bool) -> Result<(), BrokerError> {
+        let (reader, number) = self.reader(partition);
+        reader.pause(number, paused)
     }
 
     fn init(&mut self) -> Result<(), Refusal> {
@@ -122,11 +140,12 @@ impl Broker for Kafka {
         self.transactions()?.produce(record)
     }
 
-    fn offsets(&mut self, positions: &BTreeMap<Lane, u64>, metadata: &str) -> Result<(), Refusal> {
+    fn offsets(&mut self, positions: &BTreeMap<Partition, u64>, metadata: &str) -> Result<(), Refusal> {
         let mut list = TopicPartitionList::new();
-        for ((kind, partition), offset) in positions {
-            let Some(reader) = self.readers.get(kind) else { continue };
-            let mut element = list.add_partition(reader.topic(), signed(*partition));
+        for (partition, offset) in positions {
+            let (kind, number) = self.place(*partition);
+            let Some(reader) = self.readers.get(&kind) else { continue };
+            let mut element = list.add_partition(reader.topic(), signed(number));
             element
                 .set_offset(Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX)))
                 .map_err(|error| Refusal::Abortable(error.to_string()))?;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::model::event::{Action, Body, Engagement};
 
-const A: Lane = (Kind::Purchase, 0);
-const B: Lane = (Kind::Csat, 0);
+const A: Lane = Lane::Input(Kind::Purchase, 0);
+const B: Lane = Lane::Input(Kind::Csat, 0);
 
 #[expect(clippy::unnecessary_wraps, reason = "what is pushed may be a refusal")]
 fn event(at: i64) -> Result<Event, Box<DeadLetter>> {
@@ -32,12 +32,13 @@ fn two_lanes() -> Merge {
 fn push(merge: &mut Merge, lane: Lane, times: &[i64]) {
     let from = merge.buffered(lane) as u64;
     for (offset, at) in times.iter().enumerate() {
-        merge.push(lane, from + offset as u64, event(*at));
+        let Lane::Input(kind, partition) = lane else { unreachable!("inputs only") };
+        merge.push(kind, partition, from + offset as u64, event(*at));
     }
 }
 
-fn taken(mut take: impl FnMut() -> Option<Record>) -> Vec<i64> {
-    std::iter::from_fn(|| take().map(|record| record.merge_time.0)).collect()
+fn taken(mut take: impl FnMut() -> Option<(Lane, Record)>) -> Vec<i64> {
+    std::iter::from_fn(|| take().map(|(_, record)| record.merge_time.0)).collect()
 }
 
 #[test]
@@ -93,9 +94,9 @@ fn a_backlog_fetched_ahead_of_a_waiting_record_is_left_out_too() {
     push(&mut merge, B, &[1, 2, 3]);
     push(&mut merge, A, &[1_000]);
     merge.set_at_end(A, true);
-    assert_eq!(merge.take().map(|record| record.merge_time), Some(EventTime(1)));
+    assert_eq!(merge.take().map(|(_, record)| record.merge_time), Some(EventTime(1)));
     merge.pass(Duration::from_secs(3));
-    assert_eq!(merge.take().map(|record| record.merge_time), Some(EventTime(2)));
+    assert_eq!(merge.take().map(|(_, record)| record.merge_time), Some(EventTime(2)));
     merge.leave_out(Duration::from_secs(2));
     assert_eq!(taken(|| merge.take()), [1_000]);
     assert_eq!(taken(|| merge.take_left_out()), [3]);

@@ -10,24 +10,26 @@ use prost::Message;
 
 use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
 use super::{Task, TaskError};
-use crate::broker::{Broker, BrokerError, Outgoing, Refusal};
-use crate::merge::Lane;
+use crate::broker::{Broker, BrokerError, Outgoing, Partition, Refusal};
 use crate::model::output::Output;
 use crate::model::time::EventTime;
 
 impl<B: Broker> Task<B> {
-    /// Commits an epoch: its outputs, the group's positions, its journal record.
+    /// Commits an epoch: its outputs, what it hands over, the group's positions, its journal record.
     pub(super) fn commit(
         &mut self,
         ranges: Ranges,
+        relay: &[Outgoing],
         clock: EventTime,
         wall: EventTime,
         outputs: &[Output],
     ) -> Result<(), TaskError> {
-        let positions: BTreeMap<Lane, u64> = ranges.positions().collect();
+        let mut positions = self.intake.positions();
+        positions.retain(|partition, position| self.mirrored.get(partition) != Some(position));
         let record = self.journal_record(ranges, clock, wall, outputs).encode_to_vec();
         let metadata = format!("epoch {} outputs {}", self.number, hex(&outputs_digest(outputs)));
         let mut outgoing: Vec<Outgoing> = outputs.iter().map(|output| self.outgoing(output, wall)).collect();
+        outgoing.extend_from_slice(relay);
         outgoing.push(Outgoing {
             topic: self.setup.journal.clone(),
             partition: Some(self.partition),
@@ -37,6 +39,7 @@ impl<B: Broker> Task<B> {
         });
         let started = crate::clock::now();
         self.carry_through(&record, &outgoing, &positions, &metadata)?;
+        self.mirrored.extend(positions);
         self.metrics.commit(started.elapsed());
         Ok(())
     }
@@ -78,7 +81,7 @@ impl<B: Broker> Task<B> {
         &mut self,
         record: &[u8],
         outgoing: &[Outgoing],
-        positions: &BTreeMap<Lane, u64>,
+        positions: &BTreeMap<Partition, u64>,
         metadata: &str,
     ) -> Result<(), TaskError> {
         let epoch = self.number;
@@ -100,6 +103,9 @@ impl<B: Broker> Task<B> {
                     return Err(TaskError::Denied { id: self.transactional_id(), reason });
                 }
                 Err(Refusal::Abortable(_) | Refusal::Unknown(_)) => {
+                    if !self.ownership.is_confirmed() {
+                        return Err(TaskError::Interrupted);
+                    }
                     self.init()?;
                     if self.is_in_journal(record)? {
                         tracing::info!(task = self.partition, epoch, "the epoch had been committed");
@@ -110,7 +116,7 @@ impl<B: Broker> Task<B> {
             if tries >= TRIES {
                 return Err(TaskError::NotCommitted { epoch, tries, reason });
             }
-            if self.setup.is_stopping() {
+            if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
             std::thread::sleep(pause);
@@ -122,7 +128,7 @@ impl<B: Broker> Task<B> {
     fn transaction(
         &mut self,
         outgoing: &[Outgoing],
-        positions: &BTreeMap<Lane, u64>,
+        positions: &BTreeMap<Partition, u64>,
         metadata: &str,
     ) -> Result<(), Refusal> {
         self.broker.begin()?;
@@ -151,7 +157,7 @@ impl<B: Broker> Task<B> {
                     }
                 }
             }
-            if self.setup.is_stopping() {
+            if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
             std::thread::sleep(pause);
@@ -207,7 +213,7 @@ impl<B: Broker> Task<B> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            if self.setup.is_stopping() {
+            if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
             std::thread::sleep(pause);

@@ -44,7 +44,8 @@ pub(crate) struct JournalRecord {
     pub(crate) time: String,
 }
 
-/// The part of a partition that an epoch took.
+/// The part of a lane that an epoch took. For what was handed over to this task, `kind` is `relay`, `partition` the
+/// task that handed it over, and the offsets are those of this task's partition of the relay.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct InputRange {
     #[prost(string, tag = "1")]
@@ -62,16 +63,25 @@ pub(crate) struct InputRange {
     /// Offsets refused as early: a verdict on the wall clock of that moment, so it is written down.
     #[prost(uint64, repeated, tag = "6")]
     pub(crate) early: Vec<u64>,
+    /// Everything below was handed over to the tasks where it is at home; 0 where nothing was.
+    #[prost(uint64, tag = "7")]
+    pub(crate) relayed_to: u64,
 }
 
 impl InputRange {
-    /// The partition; `None` where this build does not know the kind.
+    /// The lane; `None` where this build does not know the kind.
     pub(crate) fn lane(&self) -> Option<Lane> {
-        Some((Kind::from_name(&self.kind)?, self.partition))
+        if self.kind == RELAY {
+            return Some(Lane::Relay(self.partition));
+        }
+        Some(Lane::Input(Kind::from_name(&self.kind)?, self.partition))
     }
 }
 
-/// What an epoch took of each partition, as it grows.
+/// Stands where a kind does for what was handed over.
+pub(crate) const RELAY: &str = "relay";
+
+/// What an epoch took of each lane, as it grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ranges(BTreeMap<Lane, Taken>);
 
@@ -81,17 +91,29 @@ struct Taken {
     to: u64,
     digest: u64,
     early: Vec<u64>,
+    relayed_to: u64,
+}
+
+impl Taken {
+    const fn nothing(from: u64) -> Self {
+        Self { from, to: from, digest: 0, early: Vec::new(), relayed_to: 0 }
+    }
 }
 
 impl Ranges {
-    /// Notes a partition that starts at `position`, of which nothing is taken yet.
+    /// Notes a lane that starts at `position`, of which nothing is taken yet.
     pub(super) fn start(&mut self, lane: Lane, position: u64) {
-        self.0.insert(lane, Taken { from: position, to: position, digest: 0, early: Vec::new() });
+        self.0.insert(lane, Taken::nothing(position));
+    }
+
+    /// Notes that a record was handed over; `position` is the lane's, where nothing was taken of it yet.
+    pub(super) fn hand_over(&mut self, lane: Lane, position: u64, offset: u64) {
+        self.0.entry(lane).or_insert_with(|| Taken::nothing(position)).relayed_to = offset + 1;
     }
 
     /// Adds a record; `from` is the partition's position before the epoch.
     pub(super) fn add(&mut self, lane: Lane, from: u64, offset: u64, digest: u64, is_early: bool) {
-        let taken = self.0.entry(lane).or_insert(Taken { from, to: from, digest: 0, early: Vec::new() });
+        let taken = self.0.entry(lane).or_insert_with(|| Taken::nothing(from));
         taken.to = offset + 1;
         let mut link = [0; 16];
         link[..8].copy_from_slice(&offset.to_le_bytes());
@@ -107,22 +129,16 @@ impl Ranges {
         self.0.get(&lane).map_or(0, |taken| taken.digest)
     }
 
-    /// The position after the epoch of each partition it took from.
-    pub(super) fn positions(&self) -> impl Iterator<Item = (Lane, u64)> {
-        self.0.iter().map(|(lane, taken)| (*lane, taken.to))
-    }
-
     /// As they stand in the journal.
     pub(super) fn into_wire(self) -> Vec<InputRange> {
         self.0
             .into_iter()
-            .map(|((kind, partition), Taken { from, to, digest, early })| InputRange {
-                kind: kind.name().to_owned(),
-                partition,
-                from,
-                to,
-                digest,
-                early,
+            .map(|(lane, Taken { from, to, digest, early, relayed_to })| {
+                let (kind, partition) = match lane {
+                    Lane::Input(kind, partition) => (kind.name(), partition),
+                    Lane::Relay(source) => (RELAY, source),
+                };
+                InputRange { kind: kind.to_owned(), partition, from, to, digest, early, relayed_to }
             })
             .collect()
     }

@@ -1,65 +1,79 @@
-//! How far the tasks have come, for those who ask from other threads: readiness and lag.
+//! How far the tasks of this process have come, for those who ask from other threads: readiness and lag.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::merge::Lane;
+use crate::broker::Partition;
+use crate::model::time::EventTime;
 
-/// Written by the tasks after each epoch, read by anyone.
-#[derive(Debug)]
+/// A copy that the tasks publish after each epoch, for anyone to read.
+#[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// The next offset to be applied of each partition.
-    positions: BTreeMap<Lane, AtomicU64>,
-    /// By task: the journal has been replayed.
-    restored: Vec<AtomicBool>,
+    tasks: Mutex<BTreeMap<u32, Standing>>,
     /// Records not yet applied, as last asked; unknown before.
-    lag: AtomicU64,
+    lag: Mutex<Option<u64>>,
+    /// Times that tasks were assigned, ever.
+    assigned: AtomicU64,
 }
 
-const UNKNOWN: u64 = u64::MAX;
+/// Where one task stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    /// The journal has been replayed.
+    pub(crate) restored: bool,
+    /// The next offset of each partition.
+    pub(crate) positions: BTreeMap<Partition, u64>,
+    /// Kafka's time of the oldest record that waits, or of the newest applied.
+    pub(crate) times: BTreeMap<Partition, EventTime>,
+}
 
 impl Progress {
-    pub(crate) fn new(tasks: u32, lanes: impl IntoIterator<Item = Lane>) -> Self {
-        Self {
-            positions: lanes.into_iter().map(|lane| (lane, AtomicU64::new(UNKNOWN))).collect(),
-            restored: (0..tasks).map(|_| AtomicBool::new(false)).collect(),
-            lag: AtomicU64::new(UNKNOWN),
+    /// A task starts.
+    pub(crate) fn assigned(&self, task: u32) {
+        self.assigned.fetch_add(1, Ordering::Relaxed);
+        self.tasks().insert(task, Standing::default());
+    }
+
+    /// A task has ended.
+    pub(crate) fn released(&self, task: u32) {
+        self.tasks().remove(&task);
+    }
+
+    /// A task has applied an epoch, or restored.
+    pub(crate) fn applied(
+        &self,
+        task: u32,
+        positions: &BTreeMap<Partition, u64>,
+        times: impl Iterator<Item = (Partition, EventTime)>,
+    ) {
+        if let Some(standing) = self.tasks().get_mut(&task) {
+            standing.restored = true;
+            standing.positions.clone_from(positions);
+            standing.times.extend(times);
         }
     }
 
-    /// These partitions were applied up to these positions.
-    pub(crate) fn applied(&self, positions: impl IntoIterator<Item = (Lane, u64)>) {
-        for (lane, position) in positions {
-            if let Some(known) = self.positions.get(&lane) {
-                known.store(position, Ordering::Relaxed);
-            }
-        }
+    /// Where each task of this process stands.
+    pub(crate) fn standings(&self) -> BTreeMap<u32, Standing> {
+        self.tasks().clone()
     }
 
-    /// The task has replayed its journal.
-    pub(crate) fn restored(&self, task: u32) {
-        if let Some(restored) = usize::try_from(task).ok().and_then(|task| self.restored.get(task)) {
-            restored.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether every task has.
+    /// Whether this process has ever been given a task, and every task it has now has replayed its journal.
     pub(crate) fn all_restored(&self) -> bool {
-        self.restored.iter().all(|restored| restored.load(Ordering::Relaxed))
-    }
-
-    /// Where each partition stands, once known.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (Lane, u64)> {
-        let loaded = self.positions.iter().map(|(lane, position)| (*lane, position.load(Ordering::Relaxed)));
-        loaded.filter(|(_, position)| *position != UNKNOWN)
+        self.assigned.load(Ordering::Relaxed) > 0 && self.tasks().values().all(|standing| standing.restored)
     }
 
     pub(crate) fn set_lag(&self, records: u64) {
-        self.lag.store(records, Ordering::Relaxed);
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = Some(records);
     }
 
     /// Records not yet applied, once known.
     pub(crate) fn lag(&self) -> Option<u64> {
-        Some(self.lag.load(Ordering::Relaxed)).filter(|lag| *lag != UNKNOWN)
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, BTreeMap<u32, Standing>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ use crate::broker::{Fetched, Outgoing, Refusal};
 use crate::codec::RawRecord;
 use crate::model::event::Kind;
 
-const LANE: Lane = (Kind::Purchase, 0);
+const INPUT: Partition = Partition::Input(Kind::Purchase, 0);
 
 const RULES: &str = "
 ruleset: test
@@ -66,35 +66,40 @@ impl Scripted {
 }
 
 impl Broker for Scripted {
-    fn kept(&mut self, _: Lane) -> Result<Range<u64>, BrokerError> {
+    fn kept(&mut self, _: Partition) -> Result<Range<u64>, BrokerError> {
         let world = self.world();
         Ok(world.kept_from..world.input.len() as u64)
     }
 
-    fn read_from(&mut self, positions: &BTreeMap<Lane, u64>) -> Result<(), BrokerError> {
-        self.position = positions[&LANE];
+    fn read_from(&mut self, positions: &BTreeMap<Partition, u64>) -> Result<(), BrokerError> {
+        self.position = positions[&INPUT];
         Ok(())
     }
 
-    fn fetch(&mut self, _: Duration, most: usize, sink: &mut dyn FnMut(Lane, Fetched<'_>)) -> Result<(), BrokerError> {
+    fn fetch(
+        &mut self,
+        _: Duration,
+        most: usize,
+        sink: &mut dyn FnMut(Partition, Fetched<'_>),
+    ) -> Result<(), BrokerError> {
         let world = Arc::clone(&self.world);
         let world = world.lock().unwrap();
         let from = usize::try_from(self.position).unwrap();
         for (at, value) in world.input.iter().skip(from).take(most) {
             let timestamp = Some(EventTime(*at));
             let raw = RawRecord { value: Some(value.as_bytes()), timestamp, ..RawRecord::default() };
-            sink(LANE, Fetched::Record { offset: self.position, raw });
+            sink(INPUT, Fetched::Record { offset: self.position, raw });
             self.position += 1;
             self.told_end = false;
         }
         if self.position == world.input.len() as u64 && !self.told_end {
             self.told_end = true;
-            sink(LANE, Fetched::AtEnd);
+            sink(INPUT, Fetched::AtEnd(self.position));
         }
         Ok(())
     }
 
-    fn pause(&mut self, _: Lane, _: bool) -> Result<(), BrokerError> {
+    fn pause(&mut self, _: Partition, _: bool) -> Result<(), BrokerError> {
         Ok(())
     }
 
@@ -114,7 +119,7 @@ impl Broker for Scripted {
         Ok(())
     }
 
-    fn offsets(&mut self, _: &BTreeMap<Lane, u64>, _: &str) -> Result<(), Refusal> {
+    fn offsets(&mut self, _: &BTreeMap<Partition, u64>, _: &str) -> Result<(), Refusal> {
         Ok(())
     }
 
@@ -205,6 +210,7 @@ fn setup_with(rules: &str, mode: TimeMode, until: Option<EventTime>) -> Setup {
     Setup {
         app: "test".to_owned(),
         journal: "test.journal".to_owned(),
+        relay: "test.relay".to_owned(),
         tasks: 1,
         rules,
         mode,
@@ -215,7 +221,8 @@ fn setup_with(rules: &str, mode: TimeMode, until: Option<EventTime>) -> Setup {
         outputs: Outputs::default(),
         wire,
         until,
-        progress: Progress::new(1, [LANE]),
+        goals: BTreeMap::new(),
+        progress: Progress::default(),
         stop: Arc::new(AtomicBool::new(false)),
     }
 }
@@ -229,7 +236,9 @@ fn run(world: &Arc<Mutex<World>>) -> Result<(), TaskError> {
 fn run_as(world: &Arc<Mutex<World>>, setup: Setup) -> Result<(), TaskError> {
     let broker = Scripted { world: Arc::clone(world), position: 0, told_end: false, open: Vec::new() };
     let metrics = TaskMetrics::new(0, &setup.rules);
-    Task::new(&Arc::new(setup), 0, broker, vec![LANE], metrics).run()
+    let inputs = vec![(Kind::Purchase, 0)];
+    let assignment = Assignment { setup: Arc::new(setup), partition: 0, inputs, ownership: Arc::default() };
+    Task::new(assignment, broker, metrics).run()
 }
 
 /// What a run without trouble commits.
