@@ -111,3 +111,50 @@ fn a_left_out_partition_at_its_end_is_level() {
     merge.set_at_end(B, true);
     assert_eq!(merge.left_out().count(), 0);
 }
+
+#[test]
+fn scouting_shows_the_inputs_in_order_and_waits_for_none_but_them() {
+    let mut merge = two_lanes();
+    merge.open(Lane::Relay(1), EventTime::MIN);
+    push(&mut merge, A, &[10, 30]);
+    assert_eq!(merge.scout(), None, "the other input may bring an earlier one");
+    push(&mut merge, B, &[20]);
+    assert_eq!([merge.scout(), merge.scout(), merge.scout()], [Some(A), Some(B), None]);
+    merge.set_at_end(B, true);
+    assert_eq!(merge.scouted().map(|(time, _)| time), Some(EventTime(30)));
+    assert_eq!([merge.scout(), merge.scout()], [Some(A), None]);
+    assert_eq!(merge.scouted().map(|(time, _)| time), Some(EventTime(30)), "more may come after the last");
+    merge.set_at_end(A, true);
+    assert_eq!(merge.scouted(), None);
+    assert_eq!(taken(|| merge.take()), [0; 0], "the other task may still hand over an earlier one");
+}
+
+#[test]
+fn what_was_announced_may_be_taken_up_to() {
+    let mut merge = two_lanes();
+    let relay = Lane::Relay(1);
+    merge.open(relay, EventTime::MIN);
+    push(&mut merge, A, &[10, 20, 30]);
+    merge.set_at_end(B, true);
+    let position = Position { kind: Kind::Purchase, partition: 1, offset: 0 };
+    merge.announce(relay, (EventTime(20), position));
+    assert_eq!(taken(|| merge.take()), [10, 20], "the same time on a partition of a lower number precedes");
+    merge.push_record(relay, Record { position, merge_time: EventTime(25), body: event(25) });
+    assert_eq!(taken(|| merge.take()), [25]);
+    merge.set_at_end(relay, true);
+    assert_eq!(taken(|| merge.take()), [30]);
+}
+
+#[test]
+fn a_lane_outside_holds_nobody_and_waits_for_nobody() {
+    let mut merge = two_lanes();
+    let relay = Lane::Relay(1);
+    merge.open_outside(relay);
+    let position = Position { kind: Kind::Purchase, partition: 1, offset: 0 };
+    merge.push_record(relay, Record { position, merge_time: EventTime(5), body: event(5) });
+    push(&mut merge, A, &[10]);
+    merge.set_at_end(B, true);
+    assert_eq!(merge.clock(), Some(EventTime(10)));
+    assert_eq!(taken(|| merge.take()), [10]);
+    assert_eq!(taken(|| merge.take_outside()), [5]);
+}
