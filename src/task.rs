@@ -8,11 +8,11 @@ mod commit;
 mod epoch;
 mod handover;
 mod intake;
-pub(crate) mod journal;
+pub mod journal;
 pub(crate) mod ownership;
 pub(crate) mod progress;
 mod recovery;
-mod relay;
+pub mod relay;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -15,62 +15,62 @@ pub(crate) const LOGIC_VERSION: u32 = 1;
 
 /// One committed epoch. Field numbers are never reused.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct JournalRecord {
+pub struct JournalRecord {
     /// From 0, the start of the app, without records.
     #[prost(uint64, tag = "1")]
-    pub(crate) epoch: u64,
+    pub epoch: u64,
     #[prost(message, repeated, tag = "2")]
-    pub(crate) ranges: Vec<InputRange>,
+    pub ranges: Vec<InputRange>,
     #[prost(sint64, tag = "3")]
-    pub(crate) clock_ms: i64,
+    pub clock_ms: i64,
     #[prost(sint64, tag = "4")]
-    pub(crate) wall_ms: i64,
+    pub wall_ms: i64,
     /// Hash of the ruleset in force.
     #[prost(string, tag = "5")]
-    pub(crate) ruleset: String,
+    pub ruleset: String,
     /// Its text, in the record that introduces it.
     #[prost(string, optional, tag = "6")]
-    pub(crate) ruleset_text: Option<String>,
+    pub ruleset_text: Option<String>,
     #[prost(uint32, tag = "7")]
-    pub(crate) logic_version: u32,
+    pub logic_version: u32,
     /// XXH3 (128 bits, little endian) of what identifies each output, in order.
     #[prost(bytes = "vec", tag = "8")]
-    pub(crate) outputs_digest: Vec<u8>,
+    pub outputs_digest: Vec<u8>,
     /// Whether every partition has been at its end once.
     #[prost(bool, tag = "9")]
-    pub(crate) caught_up: bool,
+    pub caught_up: bool,
     /// `live` or `event`.
     #[prost(string, tag = "10")]
-    pub(crate) time: String,
+    pub time: String,
 }
 
 /// The part of a lane that an epoch took. For what was handed over to this task, `kind` is `relay`, `partition` the
 /// task that handed it over, and the offsets are those of this task's partition of the relay.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct InputRange {
+pub struct InputRange {
     #[prost(string, tag = "1")]
-    pub(crate) kind: String,
+    pub kind: String,
     #[prost(uint32, tag = "2")]
-    pub(crate) partition: u32,
+    pub partition: u32,
     #[prost(uint64, tag = "3")]
-    pub(crate) from: u64,
+    pub from: u64,
     /// One past the last record taken.
     #[prost(uint64, tag = "4")]
-    pub(crate) to: u64,
+    pub to: u64,
     /// XXH3 (64 bits), chained over offset, key, value and headers of each record.
     #[prost(fixed64, tag = "5")]
-    pub(crate) digest: u64,
+    pub digest: u64,
     /// Offsets refused as early: a verdict on the wall clock of that moment, so it is written down.
     #[prost(uint64, repeated, tag = "6")]
-    pub(crate) early: Vec<u64>,
+    pub early: Vec<u64>,
     /// Everything below was handed over to the tasks where it is at home; 0 where nothing was.
     #[prost(uint64, tag = "7")]
-    pub(crate) relayed_to: u64,
+    pub relayed_to: u64,
 }
 
 impl InputRange {
     /// The lane; `None` where this build does not know the kind.
-    pub(crate) fn lane(&self) -> Option<Lane> {
+    pub fn lane(&self) -> Option<Lane> {
         if self.kind == RELAY {
             return Some(Lane::Relay(self.partition));
         }
@@ -79,7 +79,7 @@ impl InputRange {
 }
 
 /// Stands where a kind does for what was handed over.
-pub(crate) const RELAY: &str = "relay";
+pub const RELAY: &str = "relay";
 
 /// What an epoch took of each lane, as it grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
