@@ -40,6 +40,9 @@ const LEFT_OUT: &str = "vipstream_task_left_out_partitions";
 const RESTORED: &str = "vipstream_task_restored";
 const RESTORE_SECONDS: &str = "vipstream_task_restore_seconds";
 const LAG_RECORDS: &str = "vipstream_input_lag_records";
+const TASKS_ASSIGNED: &str = "vipstream_tasks_assigned";
+const TASK_ASSIGNMENTS: &str = "vipstream_task_assignments_total";
+const GROUP_REBALANCES: &str = "vipstream_group_rebalances_total";
 
 /// Upper bounds of the histograms' buckets, in seconds.
 pub(crate) const SECONDS_BUCKETS: [f64; 14] =
@@ -76,6 +79,9 @@ pub(crate) fn describe() {
     describe_gauge!(RESTORED, Unit::Count, "1 once the journal has been replayed");
     describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long replaying the journal took");
     describe_gauge!(LAG_RECORDS, Unit::Count, "Records of an input not yet applied");
+    describe_gauge!(TASKS_ASSIGNED, Unit::Count, "Tasks that this process has");
+    describe_counter!(TASK_ASSIGNMENTS, Unit::Count, "Tasks that the group gave to this process");
+    describe_counter!(GROUP_REBALANCES, Unit::Count, "Times that the group gave or took tasks, or confirmed them");
 }
 
 /// A task's handles.
@@ -179,6 +185,41 @@ impl TaskMetrics {
     /// A transaction was committed.
     pub(crate) fn commit(&self, took: Duration) {
         self.commit_seconds.record(took.as_secs_f64());
+    }
+}
+
+/// A gauge keeps its last value for ever: what is another process's by now must not be counted twice.
+impl Drop for TaskMetrics {
+    fn drop(&mut self) {
+        for gauge in [&self.restored, &self.customers, &self.left_out] {
+            gauge.set(0.0);
+        }
+    }
+}
+
+/// Handles of the membership.
+pub(crate) struct MembershipMetrics {
+    assigned: Gauge,
+    assignments: Counter,
+    rebalances: Counter,
+}
+
+impl MembershipMetrics {
+    pub(crate) fn new() -> Self {
+        let assigned = gauge!(TASKS_ASSIGNED);
+        assigned.set(0.0);
+        Self { assigned, assignments: counter!(TASK_ASSIGNMENTS), rebalances: counter!(GROUP_REBALANCES) }
+    }
+
+    /// How many tasks the process has now.
+    pub(crate) fn assigned(&self, tasks: usize) {
+        self.assigned.set(level(tasks as u64));
+    }
+
+    /// The group gave so many tasks, or none, or took some away.
+    pub(crate) fn rebalanced(&self, given: usize) {
+        self.rebalances.increment(1);
+        self.assignments.increment(given as u64);
     }
 }
 

@@ -82,11 +82,23 @@ pub(super) fn client(properties: &Properties, defaults: &[(&str, &str)], ours: &
     for (name, value) in defaults {
         config.set(*name, *value);
     }
-    for (name, value) in &properties.0 {
+    for (name, value) in properties.common() {
         config.set(name, value);
     }
     for (name, value) in ours {
         config.set(*name, *value);
+    }
+    config
+}
+
+/// Properties of the one client that is a member of the group: it reads nothing.
+pub(super) fn group_member(properties: &Properties, group: &str) -> ClientConfig {
+    let mut config = consumer(properties, group);
+    config.set("enable.partition.eof", "false").set("queued.max.messages.kbytes", "64");
+    // A journal just made may be unknown to the broker first asked.
+    config.set("topic.metadata.refresh.interval.ms", "10000");
+    for (name, value) in properties.membership() {
+        config.set(name, value);
     }
     config
 }

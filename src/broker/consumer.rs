@@ -74,10 +74,6 @@ impl Reader {
         &self.topic
     }
 
-    pub(super) fn consumer(&self) -> &BaseConsumer<Context> {
-        &self.consumer
-    }
-
     pub(super) fn kept(&self, partition: u32) -> Result<Range<u64>, BrokerError> {
         let (low, high) = self
             .consumer

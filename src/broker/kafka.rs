@@ -12,6 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::connection::{ANSWER, Context, client, consumer, failed};
 use super::consumer::{Bell, Reader, signed, unsigned};
+use super::group::Member;
 use super::transaction::Transactions;
 use super::{Broker, BrokerError, Fetched, Outgoing, Partition, Refusal};
 use crate::clock;
@@ -28,14 +29,16 @@ pub struct Kafka {
     /// By input; the relay's is that of no kind.
     readers: BTreeMap<Option<Kind>, Reader>,
     transactions: Option<Transactions>,
+    member: Member,
 }
 
 impl Kafka {
-    /// Makes the clients of task `partition`. Connecting goes on by itself.
+    /// Makes the clients of task `partition`, whose positions are committed in the name of `member`. Connecting goes on
+    /// by itself.
     ///
     /// # Errors
     /// A property that the library refuses.
-    pub fn open(config: &Config, partition: u32) -> Result<Self, BrokerError> {
+    pub fn open(config: &Config, partition: u32, member: Member) -> Result<Self, BrokerError> {
         let bell = Arc::new(Bell::default());
         let mut readers = BTreeMap::new();
         let relay = config.relay();
@@ -53,6 +56,7 @@ impl Kafka {
             bell,
             readers,
             transactions: None,
+            member,
         })
     }
 
@@ -151,8 +155,8 @@ impl Broker for Kafka {
                 .map_err(|error| Refusal::Abortable(error.to_string()))?;
             element.set_metadata(metadata);
         }
-        let group = self.readers.values().next().and_then(|reader| reader.consumer().group_metadata());
-        let group = group.ok_or_else(|| Refusal::Denied("the consumer has no group".to_owned()))?;
+        // Asked for anew each time: the generation changes while the task goes on.
+        let group = self.member.metadata().ok_or_else(|| Refusal::Abortable("the group was left".to_owned()))?;
         self.transactions()?.offsets(&list, &group)
     }
 
