@@ -2,26 +2,29 @@
 //!
 //! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
 
+mod watch;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::broker::BrokerError;
 use crate::broker::cluster::{Cluster, ClusterError, Wanted};
 use crate::broker::kafka::Kafka;
-use crate::broker::{BrokerError, Partition};
 use crate::codec::output::Wire;
 use crate::config::Config;
 use crate::engine::TimeMode;
-use crate::metrics::{self, TaskMetrics};
+use crate::metrics::TaskMetrics;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::task::progress::Progress;
 use crate::task::{Assignment, Setup, Task, TaskError};
+use watch::Watch;
 
 /// Why an app did not start. Each message is one sentence with its remedy.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +55,7 @@ pub struct Running {
     setup: Arc<Setup>,
     tasks: Vec<JoinHandle<()>>,
     ended: Receiver<(u32, Result<(), TaskError>)>,
-    /// Dropped to wake the thread that watches the lag.
-    watched: Option<Sender<()>>,
-    watch: Option<JoinHandle<()>>,
+    watch: Option<Watch>,
 }
 
 /// Starts an app that runs until stopped.
@@ -89,12 +90,8 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
         let task = Task::new(assignment, Kafka::open(config, partition)?, TaskMetrics::new(partition, &setup.rules));
         tasks.push(spawn(task, partition, report.clone()));
     }
-    let (watched, wake) = mpsc::channel();
-    let watch = {
-        let setup = Arc::clone(&setup);
-        std::thread::Builder::new().name("lag".to_owned()).spawn(move || watch_lag(&setup, &cluster, &wake))
-    };
-    Ok(Running { setup, tasks, ended, watched: Some(watched), watch: watch.ok() })
+    let watch = Watch::start(Arc::clone(&setup), cluster);
+    Ok(Running { setup, tasks, ended, watch })
 }
 
 fn spawn(task: Task<Kafka>, partition: u32, report: Sender<(u32, Result<(), TaskError>)>) -> JoinHandle<()> {
@@ -214,9 +211,8 @@ impl Running {
             // A task's panic was caught and reported.
             let _ = task.join();
         }
-        drop(self.watched.take());
         if let Some(watch) = self.watch.take() {
-            let _ = watch.join();
+            watch.end();
         }
         outcome
     }
@@ -252,46 +248,8 @@ impl Health {
     }
 }
 
-/// Asks now and then how far the inputs are ahead, until woken for good.
-fn watch_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) {
-    loop {
-        if let Some(total) = ask_lag(setup, cluster, wake)
-            && setup.progress.all_restored()
-        {
-            setup.progress.set_lag(total);
-        }
-        let pause = if setup.progress.lag().is_some() { LAG_EVERY } else { FIRST_LAG };
-        if wake.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-            return;
-        }
-    }
-}
-
-/// Records not yet applied, published by input and summed up; `None` where the broker does not say.
-fn ask_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) -> Option<u64> {
-    let mut lags: BTreeMap<Kind, u64> = BTreeMap::new();
-    for standing in setup.progress.standings().into_values() {
-        for (partition, position) in standing.positions {
-            let Partition::Input(kind, number) = partition else { continue };
-            // Each question may take its whole time-out; the app may have ended meanwhile.
-            if wake.try_recv() != Err(TryRecvError::Empty) {
-                return None;
-            }
-            let end = cluster.offsets(&setup.wire.topics[kind as usize], number).ok()?.end;
-            *lags.entry(kind).or_default() += end.saturating_sub(position);
-        }
-    }
-    for (kind, lag) in &lags {
-        metrics::lag(*kind, *lag);
-    }
-    Some(lags.values().sum())
-}
-
 /// How long an unreachable broker is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Records behind at which the app still counts as serving.
 const READY_LAG: u64 = 100_000;
-
-const LAG_EVERY: Duration = Duration::from_secs(5);
-const FIRST_LAG: Duration = Duration::from_millis(250);

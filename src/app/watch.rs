@@ -1,0 +1,85 @@
+//! Watching beside the tasks: how far the inputs are ahead.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::broker::Partition;
+use crate::broker::cluster::Cluster;
+use crate::metrics;
+use crate::model::event::Kind;
+use crate::task::Setup;
+
+/// The thread that watches. Dropping it tells it to end.
+pub(super) struct Watch {
+    wake: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Watch {
+    /// Starts to watch; `None` where the system has no room for a thread.
+    pub(super) fn start(setup: Arc<Setup>, cluster: Cluster) -> Option<Self> {
+        let (wake, woken) = mpsc::channel();
+        let watching = Watching { setup, cluster, woken };
+        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(move || watching.run());
+        Some(Self { wake, thread: thread.ok()? })
+    }
+
+    /// Ends it.
+    pub(super) fn end(self) {
+        drop(self.wake);
+        let _ = self.thread.join();
+    }
+}
+
+struct Watching {
+    setup: Arc<Setup>,
+    cluster: Cluster,
+    woken: Receiver<()>,
+}
+
+impl Watching {
+    fn run(self) {
+        let progress = &self.setup.progress;
+        loop {
+            if let Some(total) = self.ask_lag()
+                && progress.all_restored()
+            {
+                progress.set_lag(total);
+            }
+            let pause = if progress.lag().is_some() { EVERY } else { FIRST };
+            if self.woken.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the app has ended meanwhile: each question may take its whole time-out.
+    fn is_over(&self) -> bool {
+        self.woken.try_recv() != Err(TryRecvError::Empty)
+    }
+
+    /// Records not yet applied, published by input and summed up; `None` where the broker does not say.
+    fn ask_lag(&self) -> Option<u64> {
+        let mut lags: BTreeMap<Kind, u64> = BTreeMap::new();
+        for standing in self.setup.progress.standings().into_values() {
+            for (partition, position) in standing.positions {
+                let Partition::Input(kind, number) = partition else { continue };
+                if self.is_over() {
+                    return None;
+                }
+                let end = self.cluster.offsets(&self.setup.wire.topics[kind as usize], number).ok()?.end;
+                *lags.entry(kind).or_default() += end.saturating_sub(position);
+            }
+        }
+        for (kind, lag) in &lags {
+            metrics::lag(*kind, *lag);
+        }
+        Some(lags.values().sum())
+    }
+}
+
+const EVERY: Duration = Duration::from_secs(5);
+const FIRST: Duration = Duration::from_millis(250);
