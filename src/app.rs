@@ -2,6 +2,7 @@
 //!
 //! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
 
+mod lag;
 mod watch;
 
 use std::collections::BTreeMap;

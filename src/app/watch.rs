@@ -1,15 +1,12 @@
 //! Watching beside the tasks: how far the inputs are ahead.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::broker::Partition;
+use super::lag::LagWatch;
 use crate::broker::cluster::Cluster;
-use crate::metrics;
-use crate::model::event::Kind;
 use crate::task::Setup;
 
 /// The thread that watches. Dropping it tells it to end.
@@ -43,8 +40,9 @@ struct Watching {
 impl Watching {
     fn run(self) {
         let progress = &self.setup.progress;
+        let mut lag = LagWatch::default();
         loop {
-            if let Some(total) = self.ask_lag()
+            if let Some(total) = lag.ask(&self.setup, &self.cluster, || self.is_over())
                 && progress.all_restored()
             {
                 progress.set_lag(total);
@@ -59,25 +57,6 @@ impl Watching {
     /// Whether the app has ended meanwhile: each question may take its whole time-out.
     fn is_over(&self) -> bool {
         self.woken.try_recv() != Err(TryRecvError::Empty)
-    }
-
-    /// Records not yet applied, published by input and summed up; `None` where the broker does not say.
-    fn ask_lag(&self) -> Option<u64> {
-        let mut lags: BTreeMap<Kind, u64> = BTreeMap::new();
-        for standing in self.setup.progress.standings().into_values() {
-            for (partition, position) in standing.positions {
-                let Partition::Input(kind, number) = partition else { continue };
-                if self.is_over() {
-                    return None;
-                }
-                let end = self.cluster.offsets(&self.setup.wire.topics[kind as usize], number).ok()?.end;
-                *lags.entry(kind).or_default() += end.saturating_sub(position);
-            }
-        }
-        for (kind, lag) in &lags {
-            metrics::lag(*kind, *lag);
-        }
-        Some(lags.values().sum())
     }
 }
 
