@@ -2,27 +2,30 @@
 //!
 //! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
 
+mod lag;
+mod watch;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::broker::BrokerError;
 use crate::broker::cluster::{Cluster, ClusterError, Wanted};
 use crate::broker::group::{KafkaGroup, Member};
 use crate::broker::kafka::Kafka;
-use crate::broker::{BrokerError, Partition};
 use crate::codec::output::Wire;
 use crate::config::Config;
 use crate::engine::TimeMode;
-use crate::metrics::{self, TaskMetrics};
+use crate::metrics::TaskMetrics;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::task::membership::{Membership, Run};
 use crate::task::progress::Progress;
 use crate::task::{Assignment, Setup, Task, TaskError};
+use watch::Watch;
 
 /// Why an app did not start. Each message is one sentence with its remedy.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +55,7 @@ impl StartError {
 pub struct Running {
     setup: Arc<Setup>,
     membership: Option<JoinHandle<Result<(), TaskError>>>,
-    /// Dropped to wake the thread that watches the lag.
-    watched: Option<Sender<()>>,
-    watch: Option<JoinHandle<()>>,
+    _watch: Option<Watch>,
 }
 
 /// Starts an app that runs until stopped.
@@ -84,12 +85,8 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
     let membership = Membership::new(Arc::clone(&setup), group, run);
     let thread = std::thread::Builder::new().name("membership".to_owned());
     let membership = thread.spawn(move || membership.run()).expect("the system has room for a thread");
-    let (watched, wake) = mpsc::channel();
-    let watch = {
-        let setup = Arc::clone(&setup);
-        std::thread::Builder::new().name("lag".to_owned()).spawn(move || watch_lag(&setup, &cluster, &wake))
-    };
-    Ok(Running { setup, membership: Some(membership), watched: Some(watched), watch: watch.ok() })
+    let watch = Watch::start(Arc::clone(&setup), cluster);
+    Ok(Running { setup, membership: Some(membership), _watch: watch })
 }
 
 /// What the thread of a task does.
@@ -199,12 +196,7 @@ impl Running {
     /// With a mistake of the membership's own.
     pub fn join(mut self) -> Result<(), TaskError> {
         let membership = self.membership.take().expect("it is joined once");
-        let outcome = membership.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        drop(self.watched.take());
-        if let Some(watch) = self.watch.take() {
-            let _ = watch.join();
-        }
-        outcome
+        membership.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -241,46 +233,8 @@ impl Health {
     }
 }
 
-/// Asks now and then how far the inputs are ahead, until woken for good.
-fn watch_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) {
-    loop {
-        if let Some(total) = ask_lag(setup, cluster, wake)
-            && setup.progress.all_restored()
-        {
-            setup.progress.set_lag(total);
-        }
-        let pause = if setup.progress.lag().is_some() { LAG_EVERY } else { FIRST_LAG };
-        if wake.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-            return;
-        }
-    }
-}
-
-/// Records not yet applied, published by input and summed up; `None` where the broker does not say.
-fn ask_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) -> Option<u64> {
-    let mut lags: BTreeMap<Kind, u64> = BTreeMap::new();
-    for standing in setup.progress.standings().into_values() {
-        for (partition, position) in standing.positions {
-            let Partition::Input(kind, number) = partition else { continue };
-            // Each question may take its whole time-out; the app may have ended meanwhile.
-            if wake.try_recv() != Err(TryRecvError::Empty) {
-                return None;
-            }
-            let end = cluster.offsets(&setup.wire.topics[kind as usize], number).ok()?.end;
-            *lags.entry(kind).or_default() += end.saturating_sub(position);
-        }
-    }
-    for (kind, lag) in &lags {
-        metrics::lag(*kind, *lag);
-    }
-    Some(lags.values().sum())
-}
-
 /// How long an unreachable broker is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Records behind at which the app still counts as serving.
 const READY_LAG: u64 = 100_000;
-
-const LAG_EVERY: Duration = Duration::from_secs(5);
-const FIRST_LAG: Duration = Duration::from_millis(250);

@@ -26,6 +26,8 @@ pub(crate) struct Standing {
     pub(crate) positions: BTreeMap<Partition, u64>,
     /// Kafka's time of the oldest record that waits, or of the newest applied.
     pub(crate) times: BTreeMap<Partition, EventTime>,
+    /// In `live`: when the earliest deadline is to fire.
+    pub(crate) next_deadline: Option<EventTime>,
 }
 
 impl Progress {
@@ -40,16 +42,9 @@ impl Progress {
     }
 
     /// A task has applied an epoch, or restored.
-    pub(crate) fn applied(
-        &self,
-        task: u32,
-        positions: &BTreeMap<Partition, u64>,
-        times: impl Iterator<Item = (Partition, EventTime)>,
-    ) {
-        if let Some(standing) = self.tasks().get_mut(&task) {
-            standing.restored = true;
-            standing.positions.clone_from(positions);
-            standing.times.extend(times);
+    pub(crate) fn applied(&self, task: u32, standing: Standing) {
+        if let Some(known) = self.tasks().get_mut(&task) {
+            *known = standing;
         }
     }
 
