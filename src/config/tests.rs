@@ -87,6 +87,42 @@ fn a_secret_is_read_from_its_file() {
     assert_eq!(config.kafka.0["sasl.password"], "geheim");
 }
 
+fn with_kafka(properties: &str) -> Result<Config, String> {
+    parse(&WHOLE.replace("client.rack: a", properties), &[])
+}
+
+#[test]
+fn what_concerns_the_group_is_kept_from_the_other_clients() {
+    let config = with_kafka("group.instance.id: pod-1, session.timeout.ms: 6000, client.rack: a").unwrap();
+    let common: Vec<&str> = config.kafka.common().map(|(name, _)| name).collect();
+    assert_eq!(common, ["bootstrap.servers", "client.rack", "linger.ms", "socket.keepalive.enable"]);
+    let membership = config.kafka.membership();
+    let membership: Vec<String> = membership.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        membership,
+        [
+            "group.instance.id=pod-1",
+            "heartbeat.interval.ms=500",
+            "partition.assignment.strategy=cooperative-sticky",
+            "session.timeout.ms=6000"
+        ]
+    );
+}
+
+#[test]
+fn where_the_broker_assigns_it_says_the_times_too() {
+    let config = with_kafka("group.protocol: consumer, group.remote.assignor: uniform").unwrap();
+    let names: Vec<&str> = config.kafka.membership().into_keys().collect();
+    assert_eq!(names, ["group.protocol", "group.remote.assignor"]);
+    insta::assert_snapshot!(with_kafka("group.protocol: consumer, session.timeout.ms: 6000").unwrap_err(), @"");
+}
+
+#[test]
+fn a_group_that_could_not_work_is_refused() {
+    let properties = "partition.assignment.strategy: range, heartbeat.interval.ms: 4000, max.poll.interval.ms: 9000, group.remote.assignor: range";
+    insta::assert_snapshot!(with_kafka(properties).unwrap_err(), @"");
+}
+
 #[test]
 fn every_mistake_is_reported_at_once() {
     let text = r#"
