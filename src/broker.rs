@@ -7,6 +7,7 @@ pub mod cluster;
 mod connection;
 mod consumer;
 pub mod kafka;
+mod queue;
 mod transaction;
 
 use std::collections::BTreeMap;
