@@ -46,6 +46,9 @@ const DUE_LAG: &str = "vipstream_task_due_lag_seconds";
 const LAG_RECORDS: &str = "vipstream_input_lag_records";
 const LAG_SECONDS: &str = "vipstream_input_lag_seconds";
 const STALLED: &str = "vipstream_input_stalled_partitions";
+const TASKS_ASSIGNED: &str = "vipstream_tasks_assigned";
+const TASK_ASSIGNMENTS: &str = "vipstream_task_assignments_total";
+const GROUP_REBALANCES: &str = "vipstream_group_rebalances_total";
 
 /// Upper bounds of the histograms' buckets, in seconds.
 pub(crate) const SECONDS_BUCKETS: [f64; 14] =
@@ -89,6 +92,9 @@ pub(crate) fn describe() {
     describe_gauge!(LAG_RECORDS, Unit::Count, "Records of an input not yet applied");
     describe_gauge!(LAG_SECONDS, Unit::Seconds, "Age of the oldest record of an input not yet applied");
     describe_gauge!(STALLED, Unit::Count, "Partitions with records to apply of which none was for a minute");
+    describe_gauge!(TASKS_ASSIGNED, Unit::Count, "Tasks that this process has");
+    describe_counter!(TASK_ASSIGNMENTS, Unit::Count, "Tasks that the group gave to this process");
+    describe_counter!(GROUP_REBALANCES, Unit::Count, "Times that the group gave or took tasks, or confirmed them");
 }
 
 /// A task's handles.
@@ -209,6 +215,41 @@ impl TaskMetrics {
     /// A transaction ended.
     pub(crate) fn transaction(&self, ending: Ending) {
         self.transactions[ending as usize].increment(1);
+    }
+}
+
+/// A gauge keeps its last value for ever: what is another process's by now must not be counted twice.
+impl Drop for TaskMetrics {
+    fn drop(&mut self) {
+        for gauge in [&self.restored, &self.customers, &self.left_out] {
+            gauge.set(0.0);
+        }
+    }
+}
+
+/// Handles of the membership.
+pub(crate) struct MembershipMetrics {
+    assigned: Gauge,
+    assignments: Counter,
+    rebalances: Counter,
+}
+
+impl MembershipMetrics {
+    pub(crate) fn new() -> Self {
+        let assigned = gauge!(TASKS_ASSIGNED);
+        assigned.set(0.0);
+        Self { assigned, assignments: counter!(TASK_ASSIGNMENTS), rebalances: counter!(GROUP_REBALANCES) }
+    }
+
+    /// How many tasks the process has now.
+    pub(crate) fn assigned(&self, tasks: usize) {
+        self.assigned.set(level(tasks as u64));
+    }
+
+    /// The group gave so many tasks, or none, or took some away.
+    pub(crate) fn rebalanced(&self, given: usize) {
+        self.rebalances.increment(1);
+        self.assignments.increment(given as u64);
     }
 }
 

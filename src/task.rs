@@ -9,6 +9,7 @@ mod epoch;
 mod handover;
 mod intake;
 pub mod journal;
+pub(crate) mod membership;
 pub(crate) mod ownership;
 pub(crate) mod progress;
 mod recovery;
@@ -67,7 +68,7 @@ pub enum TaskError {
     Broker(#[from] BrokerError),
     /// Another process runs this task.
     #[error(
-        "another process took over transactional id {id} ({reason}): only one may run an app's tasks; this one stops"
+        "another process took over transactional id {id} ({reason}), though the group says that its task is this one's: see that no process outside of group and configuration uses the id"
     )]
     Fenced { id: String, reason: String },
     #[error("the broker does not let transactional id {id} write: {reason}")]
@@ -103,6 +104,9 @@ pub enum TaskError {
     /// Asked to stop before the epoch at hand could be committed; the journal has the one before it.
     #[error("stopped while the broker was out of reach: the epoch at hand was not committed and will be done again")]
     Interrupted,
+    /// Past the time that ending may take.
+    #[error("not every task ended within {within:?} of being asked to: what they had under way will be done again")]
+    Stuck { within: Duration },
     #[error("task {partition} failed by a mistake of its own: this is a bug")]
     Panicked { partition: u32 },
 }
