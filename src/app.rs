@@ -2,6 +2,9 @@
 //!
 //! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
 
+mod guards;
+mod headroom;
+mod prepare;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -13,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::broker::BrokerError;
-use crate::broker::cluster::{Cluster, ClusterError, Wanted};
+use crate::broker::cluster::{Cluster, ClusterError};
 use crate::broker::kafka::Kafka;
 use crate::codec::output::Wire;
 use crate::config::Config;
@@ -24,6 +27,8 @@ use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::task::progress::Progress;
 use crate::task::{Assignment, Setup, Task, TaskError};
+use crate::topics::{self, Fault, Finding};
+use prepare::{Prepared, prepare};
 use watch::Watch;
 
 /// Why an app did not start. Each message is one sentence with its remedy.
@@ -33,20 +38,21 @@ pub enum StartError {
     Cluster(#[from] ClusterError),
     #[error(transparent)]
     Broker(#[from] BrokerError),
-    #[error("topic {topic} (inputs.{}) does not exist: create it, or correct its name", .kind.name())]
-    MissingTopic { kind: Kind, topic: String },
-    #[error(
-        "{journal} has {partitions} partitions, `tasks` says {tasks}: the count is fixed when an app starts; say `tasks: {partitions}`, or start anew under another `app`"
-    )]
-    JournalPartitions { journal: String, partitions: u32, tasks: u32 },
+    /// Topics with which no promise could be kept.
+    #[error("{}", topics::list(.0))]
+    Topics(Vec<Finding>),
     #[error("a time to stop at needs `time: event`: in `live`, time is the clock's")]
     UntilInLive,
 }
 
 impl StartError {
     /// Whether the configuration is at fault, rather than the world it meets.
-    pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::JournalPartitions { .. } | Self::UntilInLive)
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Topics(findings) => findings.iter().any(|finding| finding.fault == Fault::Partitions),
+            Self::UntilInLive => true,
+            Self::Cluster(_) | Self::Broker(_) => false,
+        }
     }
 }
 
@@ -76,10 +82,9 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
         return Err(StartError::UntilInLive);
     }
     let cluster = Cluster::connect(&config.kafka, &config.app, PATIENCE)?;
-    let inputs = inputs(config, &cluster)?;
-    make_topics(config, &cluster)?;
+    let Prepared { topics, inputs, ids } = prepare(config, &cluster)?;
     let goals = if until.is_some() { ends(config, &cluster, &inputs)? } else { BTreeMap::new() };
-    let setup = Arc::new(setup(config, rules, until, goals));
+    let setup = Arc::new(Setup { topic_ids: ids, goals, ..setup(config, rules, until) });
     let (report, ended) = mpsc::channel();
     let mut tasks = Vec::new();
     for partition in 0..config.tasks {
@@ -90,7 +95,7 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
         let task = Task::new(assignment, Kafka::open(config, partition)?, TaskMetrics::new(partition, &setup.rules));
         tasks.push(spawn(task, partition, report.clone()));
     }
-    let watch = Watch::start(Arc::clone(&setup), cluster);
+    let watch = Watch::start(Arc::clone(&setup), cluster, config.clone(), topics);
     Ok(Running { setup, tasks, ended, watch })
 }
 
@@ -104,49 +109,13 @@ fn spawn(task: Task<Kafka>, partition: u32, report: Sender<(u32, Result<(), Task
     std::thread::Builder::new().name(format!("task-{partition}")).spawn(body).expect("the system has room for a thread")
 }
 
-/// Every partition of every input.
-fn inputs(config: &Config, cluster: &Cluster) -> Result<Vec<(Kind, u32)>, StartError> {
-    let mut inputs = Vec::new();
-    for (kind, topic) in &config.inputs {
-        let (kind, topic) = (*kind, topic.clone());
-        let Some(partitions) = cluster.partitions(&topic)? else {
-            return Err(StartError::MissingTopic { kind, topic });
-        };
-        inputs.extend((0..partitions).map(|partition| (kind, partition)));
-    }
-    Ok(inputs)
-}
-
 /// Where each input partition ends now.
 fn ends(config: &Config, cluster: &Cluster, inputs: &[(Kind, u32)]) -> Result<BTreeMap<(Kind, u32), u64>, StartError> {
     let end = |input: &(Kind, u32)| Ok((*input, cluster.offsets(&config.inputs[&input.0], input.1)?.end));
     inputs.iter().map(end).collect()
 }
 
-/// Makes the journal and the output topics where they are missing.
-fn make_topics(config: &Config, cluster: &Cluster) -> Result<(), StartError> {
-    let (journal, relay, tasks) = (config.journal(), config.relay(), config.tasks);
-    for topic in [&journal, &relay] {
-        if let Some(partitions) = cluster.partitions(topic)?
-            && partitions != tasks
-        {
-            return Err(StartError::JournalPartitions { journal: topic.clone(), partitions, tasks });
-        }
-    }
-    // A restart reads the journal from its beginning, so none of it may expire.
-    let kept = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
-    let large = [("max.message.bytes", "17825792")];
-    let wanted = [
-        Wanted { topic: &journal, partitions: tasks, settings: &kept },
-        Wanted { topic: &relay, partitions: tasks, settings: &kept },
-        Wanted { topic: &config.outputs.events, partitions: tasks, settings: &[] },
-        Wanted { topic: &config.outputs.alerts, partitions: tasks, settings: &[] },
-        Wanted { topic: &config.outputs.dlq, partitions: tasks, settings: &large },
-    ];
-    Ok(cluster.create_missing(&wanted)?)
-}
-
-fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: BTreeMap<(Kind, u32), u64>) -> Setup {
+fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Setup {
     let topic = |kind: Kind| config.inputs.get(&kind).cloned().unwrap_or_else(|| kind.name().to_owned());
     Setup {
         app: config.app.clone(),
@@ -159,6 +128,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: 
         merge_hold: config.merge_hold,
         brake: config.brake,
         outputs: config.outputs.clone(),
+        topic_ids: BTreeMap::new(),
         wire: Wire {
             ruleset: rules.name().to_owned(),
             hash: rules.hash().to_owned(),
@@ -168,7 +138,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: 
         },
         rules,
         until,
-        goals,
+        goals: BTreeMap::new(),
         progress: Progress::default(),
         stop: Arc::new(AtomicBool::new(false)),
     }
@@ -211,10 +181,11 @@ impl Running {
             // A task's panic was caught and reported.
             let _ = task.join();
         }
-        if let Some(watch) = self.watch.take() {
-            watch.end();
+        // What the watch has found says more than what a task made of it.
+        match self.watch.take().map(|watch| watch.end(outcome.is_err())) {
+            Some(Err(found)) => Err(found),
+            _ => outcome,
         }
-        outcome
     }
 }
 

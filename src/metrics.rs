@@ -40,6 +40,8 @@ const LEFT_OUT: &str = "vipstream_task_left_out_partitions";
 const RESTORED: &str = "vipstream_task_restored";
 const RESTORE_SECONDS: &str = "vipstream_task_restore_seconds";
 const LAG_RECORDS: &str = "vipstream_input_lag_records";
+const HEADROOM_SECONDS: &str = "vipstream_input_replay_headroom_seconds";
+const UNREAD_PARTITIONS: &str = "vipstream_input_unread_partitions";
 
 /// Upper bounds of the histograms' buckets, in seconds.
 pub(crate) const SECONDS_BUCKETS: [f64; 14] =
@@ -76,6 +78,12 @@ pub(crate) fn describe() {
     describe_gauge!(RESTORED, Unit::Count, "1 once the journal has been replayed");
     describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long replaying the journal took");
     describe_gauge!(LAG_RECORDS, Unit::Count, "Records of an input not yet applied");
+    describe_gauge!(
+        HEADROOM_SECONDS,
+        Unit::Seconds,
+        "How long until retention may remove the oldest record of an input that a restart needs"
+    );
+    describe_gauge!(UNREAD_PARTITIONS, Unit::Count, "Partitions of an input that appeared since the start");
 }
 
 /// A task's handles.
@@ -214,6 +222,16 @@ pub(crate) struct EpochDone<'a> {
 /// Publishes how many records of an input are not yet applied.
 pub(crate) fn lag(kind: Kind, records: u64) {
     gauge!(LAG_RECORDS, "input" => kind.name()).set(level(records));
+}
+
+/// Publishes how long a restart will find all that it needs of an input; `None`: for ever.
+pub(crate) fn headroom(kind: Kind, left: Option<Duration>) {
+    gauge!(HEADROOM_SECONDS, "input" => kind.name()).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
+}
+
+/// Publishes how many partitions of an input are not read before the next start.
+pub(crate) fn unread(kind: Kind, partitions: u32) {
+    gauge!(UNREAD_PARTITIONS, "input" => kind.name()).set(level(u64::from(partitions)));
 }
 
 /// Gauges are floating point; counts stay exact up to 2^53.

@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::connection::{ANSWER, Context, client, consumer, failed};
 use super::consumer::{Bell, Reader, signed, unsigned};
 use super::transaction::Transactions;
-use super::{Broker, BrokerError, Fetched, Outgoing, Partition, Refusal};
+use super::{Broker, BrokerError, Committed, Fetched, Outgoing, Partition, Refusal, offsets};
 use crate::clock;
 use crate::config::{Config, Properties};
 use crate::model::event::Kind;
@@ -67,6 +67,12 @@ impl Kafka {
             Partition::Input(kind, number) => (Some(kind), number),
             Partition::Relay => (None, self.partition),
         }
+    }
+
+    /// The topic of a partition, and the partition's number there.
+    fn topic_of(&self, partition: Partition) -> (&str, u32) {
+        let (kind, number) = self.place(partition);
+        (self.readers.get(&kind).map_or("", Reader::topic), number)
     }
 
     fn transactions(&self) -> Result<&Transactions, Refusal> {
@@ -162,6 +168,14 @@ impl Broker for Kafka {
 
     fn abort(&mut self) -> Result<(), Refusal> {
         self.transactions()?.abort()
+    }
+
+    fn committed(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Committed>, BrokerError> {
+        let places: Vec<(&str, u32)> = partitions.iter().map(|partition| self.topic_of(*partition)).collect();
+        let found = offsets::committed(&self.properties, &self.group, &places, true)
+            .map_err(|error| failed(&format!("asking for the offsets of group {}", self.group), &error))?;
+        let found = partitions.iter().zip(found);
+        Ok(found.filter_map(|(partition, committed)| Some((*partition, committed?))).collect())
     }
 
     fn journal_range(&mut self) -> Result<Range<u64>, BrokerError> {
