@@ -13,7 +13,7 @@ use super::consumer::{Reader, Reading, kept, signed, unsigned};
 use super::group::Member;
 use super::queue::Client;
 use super::transaction::Transactions;
-use super::{Broker, BrokerError, Fetched, Outgoing, Partition, Refusal};
+use super::{Broker, BrokerError, Committed, Fetched, Outgoing, Partition, Refusal, offsets};
 use crate::clock;
 use crate::config::{Config, Properties};
 use crate::model::event::Kind;
@@ -134,6 +134,14 @@ impl Broker for Kafka {
 
     fn abort(&mut self) -> Result<(), Refusal> {
         self.transactions()?.abort()
+    }
+
+    fn committed(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Committed>, BrokerError> {
+        let places: Vec<(&str, u32)> = partitions.iter().map(|partition| self.place(*partition)).collect();
+        let found = offsets::committed(&self.properties, &self.group, &places, true)
+            .map_err(|error| failed(&format!("asking for the offsets of group {}", self.group), &error))?;
+        let found = partitions.iter().zip(found);
+        Ok(found.filter_map(|(partition, committed)| Some((*partition, committed?))).collect())
     }
 
     fn journal_range(&mut self) -> Result<Range<u64>, BrokerError> {
