@@ -158,7 +158,8 @@ fn only_the_clock_reads_clocks() {
 fn only_metrics_names_metrics() {
     let others = source().filter(|file| file.path != "src/metrics.rs");
     let found = others.flat_map(|file| {
-        file.find(&["counter!", "gauge!", "histogram!", "\"vipstream_task", "\"vipstream_input", "\"vipstream_group"]).collect::<Vec<_>>()
+        file.find(&["counter!", "gauge!", "histogram!", "\"vipstream_task", "\"vipstream_input", "\"vipstream_group"])
+            .collect::<Vec<_>>()
     });
     none(found, "metrics are named in src/metrics.rs alone");
 }

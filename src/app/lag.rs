@@ -1,6 +1,6 @@
 //! How far the inputs are ahead of the tasks of this process, in records and in time, and which partitions stand still.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::watch::Seen;
@@ -10,9 +10,12 @@ use crate::metrics::{self, InputLag};
 use crate::task::Setup;
 use crate::task::journal::RELAY;
 
-/// Remembers where each partition stood, to notice one that does not move.
+/// Remembers where each partition stood, to notice one that does not move, and of what it has published a lag: that of
+/// a task which has gone elsewhere is told there, and is nothing here.
 #[derive(Default)]
 pub(super) struct LagWatch {
+    inputs: BTreeSet<&'static str>,
+    tasks: BTreeSet<u32>,
     stands: BTreeMap<(u32, Partition), Stand>,
 }
 
@@ -26,9 +29,13 @@ struct Stand {
 impl LagWatch {
     /// Publishes how far every partition is ahead of what was applied of it.
     pub(super) fn publish(&mut self, setup: &Setup, seen: &[Seen]) {
-        let mut lags: BTreeMap<&str, InputLag> = BTreeMap::new();
+        let mut lags: BTreeMap<&'static str, InputLag> =
+            self.inputs.iter().map(|input| (*input, InputLag::default())).collect();
         let standings = setup.progress.standings();
         self.stands.retain(|(task, _), _| standings.contains_key(task));
+        let gone = self.tasks.iter().filter(|task| !standings.contains_key(task));
+        gone.for_each(|task| metrics::due_lag(*task, Duration::ZERO));
+        self.tasks = standings.keys().copied().collect();
         let now = clock::wall();
         for Seen { task, partition, position, kept, .. } in seen {
             let Some(partition) = *partition else { continue };
@@ -52,6 +59,7 @@ impl LagWatch {
         if setup.progress.all_restored() {
             setup.progress.set_lag(lags.values().map(|lag| lag.records).sum());
         }
+        self.inputs = lags.keys().copied().collect();
     }
 
     /// Whether a partition with records to apply has not moved for long; says so once.

@@ -193,7 +193,8 @@ impl ConsumerContext for Listener {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let is_assigned = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.leaving.load(Ordering::Relaxed) {
-            let done = if is_assigned { consumer.incremental_assign(list) } else { consumer.incremental_unassign(list) };
+            let done =
+                if is_assigned { consumer.incremental_assign(list) } else { consumer.incremental_unassign(list) };
             if let Err(error) = done {
                 tracing::debug!(target: "vipstream::kafka", %error, "trouble on leaving the group");
             }

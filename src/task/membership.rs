@@ -40,6 +40,7 @@ pub(crate) struct Membership<G> {
     /// Since when it has been stopping.
     stopped: Option<Instant>,
     first_pause: Duration,
+    end_within: Duration,
     metrics: MembershipMetrics,
 }
 
@@ -81,6 +82,7 @@ impl<G: Group> Membership<G> {
             outcome: Ok(()),
             stopped: None,
             first_pause: FIRST_PAUSE,
+            end_within: END_WITHIN,
             metrics: MembershipMetrics::new(),
         }
     }
@@ -119,9 +121,9 @@ impl<G: Group> Membership<G> {
             return true;
         }
         let stopped = *self.stopped.get_or_insert_with(clock::now);
-        let is_late = stopped.elapsed() >= END_WITHIN;
+        let is_late = stopped.elapsed() >= self.end_within;
         if is_late {
-            self.fail(TaskError::Stuck { within: END_WITHIN });
+            self.fail(TaskError::Stuck { within: self.end_within });
         }
         is_late
     }
