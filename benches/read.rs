@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::BaseRecord;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use vipstream::broker::group::Member;
 use vipstream::broker::kafka::Kafka;
 use vipstream::broker::{Broker, Fetched, Partition};
 use vipstream::config::Config;
@@ -62,7 +63,7 @@ fn open(topic: &str, properties: &str) -> Kafka {
         kafka::bootstrap()
     );
     let config = Config::parse("bench.yaml", &text, Path::new("."), []).expect("a good configuration");
-    Kafka::open(&config, 0).expect("a client")
+    Kafka::open(&config, 0, Member::default()).expect("a client")
 }
 
 fn read(mut kafka: Kafka, each: u64) {

@@ -16,6 +16,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use vipstream::broker::group::Member;
 use vipstream::broker::kafka::Kafka;
 use vipstream::broker::{Broker, BrokerError, Fetched, Partition};
 use vipstream::config::Config;
@@ -61,7 +62,7 @@ rules: rules.yaml
 inputs: {{ purchase: {{ topic: {app}.purchase }}, csat: {{ topic: {app}.csat }} }}"
         );
         let config = Config::parse("vipstream.yaml", &text, Path::new("."), []).unwrap();
-        Kafka::open(&config, 0).unwrap()
+        Kafka::open(&config, 0, Member::default()).unwrap()
     }
 
     /// Adds so many records, whose values count on from `first`.

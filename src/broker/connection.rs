@@ -95,11 +95,24 @@ pub(super) fn client(properties: &Properties, defaults: &[(&str, &str)], ours: &
     for (name, value) in defaults {
         config.set(*name, *value);
     }
-    for (name, value) in &properties.0 {
+    for (name, value) in properties.common() {
         config.set(name, value);
     }
     for (name, value) in ours {
         config.set(*name, *value);
+    }
+    config
+}
+
+/// Properties of the one client that is a member of the group: it reads nothing.
+pub(super) fn group_member(properties: &Properties, group: &str) -> ClientConfig {
+    let mut config = reader(properties);
+    config.set("group.id", group);
+    config.set("enable.partition.eof", "false").set("queued.max.messages.kbytes", "64");
+    // A journal just made may be unknown to the broker first asked.
+    config.set("topic.metadata.refresh.interval.ms", "10000");
+    for (name, value) in properties.membership() {
+        config.set(name, value);
     }
     config
 }
@@ -122,13 +135,6 @@ pub(super) fn reader(properties: &Properties) -> ClientConfig {
         ("enable.partition.eof", "true"),
     ];
     client(properties, &defaults, &ours)
-}
-
-/// The same for one that belongs to the group.
-pub(super) fn consumer(properties: &Properties, group: &str) -> ClientConfig {
-    let mut config = reader(properties);
-    config.set("group.id", group);
-    config
 }
 
 /// Whether the broker said no, so that asking again does not help.

@@ -208,6 +208,10 @@ pub(super) fn signed(partition: u32) -> i32 {
     i32::try_from(partition).unwrap_or(i32::MAX)
 }
 
+pub(super) fn unsigned_partition(partition: i32) -> u32 {
+    u32::try_from(partition).unwrap_or_default()
+}
+
 pub(super) fn unsigned(offset: i64) -> u64 {
     u64::try_from(offset).unwrap_or_default()
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::connection::{ANSWER, Context, client, consumer, failed, reader};
+use super::connection::{ANSWER, Context, client, failed, reader};
 use super::consumer::{Reader, Reading, kept, signed, unsigned};
+use super::group::Member;
 use super::queue::Client;
 use super::transaction::Transactions;
-use super::{Broker, BrokerError, Fetched, Outgoing, Partition, Refusal};
+use super::{Broker, BrokerError, Committed, Fetched, Outgoing, Partition, Refusal, offsets};
 use crate::clock;
 use crate::config::{Config, Properties};
 use crate::model::event::Kind;
@@ -28,20 +29,19 @@ pub struct Kafka {
     /// Reads everything, the journal too.
     client: Arc<Client>,
     reader: Reader<Partition>,
-    /// Only says in whose name positions are committed.
-    member: BaseConsumer<Context>,
     transactions: Option<Transactions>,
+    member: Member,
 }
 
 impl Kafka {
-    /// Makes the clients of task `partition`. Connecting goes on by itself.
+    /// Makes the clients of task `partition`, whose positions are committed in the name of `member`. Connecting goes on
+    /// by itself.
     ///
     /// # Errors
     /// A property that the library refuses.
-    pub fn open(config: &Config, partition: u32) -> Result<Self, BrokerError> {
+    pub fn open(config: &Config, partition: u32, member: Member) -> Result<Self, BrokerError> {
         let opened = reader(&config.kafka).create_with_context(Context::default());
         let client: Arc<Client> = Arc::new(opened.map_err(|error| failed("reading", &error))?);
-        let member = consumer(&config.kafka, &config.app).create_with_context(Context::default());
         Ok(Self {
             properties: config.kafka.clone(),
             group: config.app.clone(),
@@ -51,8 +51,8 @@ impl Kafka {
             partition,
             reader: Reader::new(Arc::clone(&client)),
             client,
-            member: member.map_err(|error| failed("joining the group", &error))?,
             transactions: None,
+            member,
         })
     }
 
@@ -123,8 +123,8 @@ impl Broker for Kafka {
                 .map_err(|error| Refusal::Abortable(error.to_string()))?;
             element.set_metadata(metadata);
         }
-        let group = self.member.group_metadata();
-        let group = group.ok_or_else(|| Refusal::Denied("the consumer has no group".to_owned()))?;
+        // Asked for anew each time: the generation changes while the task goes on.
+        let group = self.member.metadata().ok_or_else(|| Refusal::Abortable("the group was left".to_owned()))?;
         self.transactions()?.offsets(&list, &group)
     }
 
@@ -134,6 +134,14 @@ impl Broker for Kafka {
 
     fn abort(&mut self) -> Result<(), Refusal> {
         self.transactions()?.abort()
+    }
+
+    fn committed(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Committed>, BrokerError> {
+        let places: Vec<(&str, u32)> = partitions.iter().map(|partition| self.place(*partition)).collect();
+        let found = offsets::committed(&self.properties, &self.group, &places, true)
+            .map_err(|error| failed(&format!("asking for the offsets of group {}", self.group), &error))?;
+        let found = partitions.iter().zip(found);
+        Ok(found.filter_map(|(partition, committed)| Some((*partition, committed?))).collect())
     }
 
     fn journal_range(&mut self) -> Result<Range<u64>, BrokerError> {
