@@ -5,6 +5,7 @@
 
 mod brake;
 mod environment;
+mod group;
 mod inputs;
 mod kafka;
 
@@ -104,6 +105,11 @@ impl Config {
     /// The topic that says which epochs were committed.
     pub fn journal(&self) -> String {
         format!("{}.journal", self.app)
+    }
+
+    /// The topic that carries records to the tasks where they are at home.
+    pub fn relay(&self) -> String {
+        format!("{}.relay", self.app)
     }
 }
 

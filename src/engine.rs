@@ -346,7 +346,7 @@ impl Engine {
     fn slot_of(&mut self, event: &Event) -> Slot {
         let id = match &event.customer {
             Some(id) => id.clone(),
-            None => CustomerId(compact_str::format_compact!("{AUTHOR}{}", look::entity(event))),
+            None => CustomerId(compact_str::format_compact!("{AUTHOR}{}", event.entity())),
         };
         let hash = hash_of(&id);
         let customers = &self.customers;

@@ -146,7 +146,7 @@ pub fn replay_memory_in_epochs(
 
 /// Reads the inputs as partitions and merges them.
 struct Reader<'a> {
-    files: BTreeMap<Lane, (Box<dyn BufRead + 'a>, u64)>,
+    files: BTreeMap<(Kind, u32), (Box<dyn BufRead + 'a>, u64)>,
     merge: Merge,
     until: Option<EventTime>,
     line: Vec<u8>,
@@ -158,42 +158,42 @@ impl<'a> Reader<'a> {
         let mut reader = Self { files: BTreeMap::new(), merge: Merge::default(), until, line: Vec::new(), bytes: 0 };
         for (kind, file) in inputs {
             let partition = reader.files.keys().filter(|(other, _)| *other == kind).count();
-            let lane = (kind, u32::try_from(partition).map_err(io::Error::other)?);
-            reader.files.insert(lane, (file, 0));
-            reader.merge.open(lane, EventTime::MIN);
+            let partition = u32::try_from(partition).map_err(io::Error::other)?;
+            reader.files.insert((kind, partition), (file, 0));
+            reader.merge.open(Lane::Input(kind, partition), EventTime::MIN);
         }
-        for lane in reader.files.keys().copied().collect::<Vec<_>>() {
-            reader.fetch(lane)?;
+        for (kind, partition) in reader.files.keys().copied().collect::<Vec<_>>() {
+            reader.fetch(kind, partition)?;
         }
         Ok(reader)
     }
 
     /// Reads a partition's next line, or finds its end.
-    fn fetch(&mut self, lane: Lane) -> io::Result<()> {
-        let (file, number) = self.files.get_mut(&lane).expect("a lane has a file");
+    fn fetch(&mut self, kind: Kind, partition: u32) -> io::Result<()> {
+        let (file, number) = self.files.get_mut(&(kind, partition)).expect("a partition has a file");
         self.line.clear();
         let read = file.read_until(b'\n', &mut self.line)?;
         if read == 0 {
-            self.merge.set_at_end(lane, true);
+            self.merge.set_at_end(Lane::Input(kind, partition), true);
             return Ok(());
         }
         self.bytes += read as u64;
         if self.line.last() == Some(&b'\n') {
             self.line.pop();
         }
-        let event = codec::decode(lane.0, &RawRecord { value: Some(&self.line), ..RawRecord::default() });
-        self.merge.push(lane, *number, event);
+        let event = codec::decode(kind, &RawRecord { value: Some(&self.line), ..RawRecord::default() });
+        self.merge.push(kind, partition, *number, event);
         *number += 1;
         Ok(())
     }
 
     /// The next record in order.
     fn next(&mut self) -> io::Result<Option<Record>> {
-        let Some(record) = self.merge.take() else { return Ok(None) };
+        let Some((_, record)) = self.merge.take() else { return Ok(None) };
         if self.until.is_some_and(|until| record.merge_time > until) {
             return Ok(None);
         }
-        self.fetch((record.position.kind, record.position.partition))?;
+        self.fetch(record.position.kind, record.position.partition)?;
         Ok(Some(record))
     }
 }

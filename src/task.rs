@@ -6,25 +6,37 @@
 mod brake;
 mod commit;
 mod epoch;
+mod handover;
+pub(crate) mod identity;
 mod intake;
-pub(crate) mod journal;
+pub mod journal;
+pub(crate) mod membership;
+mod mirror;
+pub(crate) mod ownership;
 pub(crate) mod progress;
 mod recovery;
+pub mod relay;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use self::brake::BrakeWindow;
 use self::epoch::Fixed;
+use self::handover::Sender;
 use self::intake::Intake;
-use self::progress::Progress;
-use crate::broker::{Broker, BrokerError};
+use self::journal::TopicId;
+use self::ownership::Ownership;
+use self::progress::{Progress, Standing};
+use self::relay::Announcement;
+use crate::broker::{Broker, BrokerError, Partition};
 use crate::codec::output::Wire;
 use crate::config::{Brake, EpochBounds, Outputs, Start};
 use crate::engine::{Engine, TimeMode};
 use crate::merge::Lane;
 use crate::metrics::{EpochDone, TaskMetrics};
+use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -33,6 +45,7 @@ use crate::rules::ruleset::Ruleset;
 pub(crate) struct Setup {
     pub(crate) app: String,
     pub(crate) journal: String,
+    pub(crate) relay: String,
     pub(crate) tasks: u32,
     pub(crate) rules: Arc<Ruleset>,
     pub(crate) mode: TimeMode,
@@ -41,21 +54,26 @@ pub(crate) struct Setup {
     pub(crate) merge_hold: Duration,
     pub(crate) brake: Brake,
     pub(crate) outputs: Outputs,
+    /// The ids of inputs, journal and relay, where the broker says them.
+    pub(crate) topic_ids: BTreeMap<String, String>,
     pub(crate) wire: Wire,
     /// Time to stop at, in `event` mode.
     pub(crate) until: Option<EventTime>,
+    /// With it: the ends that all input partitions, of every task, had at the start.
+    pub(crate) goals: BTreeMap<(Kind, u32), u64>,
     pub(crate) progress: Progress,
     /// Asks every task to finish its epoch and end.
     pub(crate) stop: Arc<AtomicBool>,
 }
 
 impl Setup {
-    fn is_stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    fn topic(&self, lane: Lane) -> &str {
-        &self.wire.topics[lane.0 as usize]
+    /// The topic of a task's partition, and the partition's number there; of the journal's, for none.
+    pub(crate) fn place(&self, task: u32, partition: Option<Partition>) -> (&str, u32) {
+        match partition {
+            Some(Partition::Input(kind, number)) => (&self.wire.topics[kind as usize], number),
+            Some(Partition::Relay) => (&self.relay, task),
+            None => (&self.journal, task),
+        }
     }
 }
 
@@ -66,7 +84,7 @@ pub enum TaskError {
     Broker(#[from] BrokerError),
     /// Another process runs this task.
     #[error(
-        "another process took over transactional id {id} ({reason}): only one may run an app's tasks; this one stops"
+        "another process took over transactional id {id} ({reason}), though the group says that its task is this one's: see that no process outside of group and configuration uses the id"
     )]
     Fenced { id: String, reason: String },
     #[error("the broker does not let transactional id {id} write: {reason}")]
@@ -94,6 +112,9 @@ pub enum TaskError {
     /// The configuration does not fit the journal.
     #[error("{0}")]
     Changed(String),
+    /// Somebody changed in Kafka what the app rests on.
+    #[error("{0}")]
+    Outside(String),
     #[error(
         "{count} of the newest {of} records were refused, the last as `{code}`: see their headers in {dlq}; \
          then mend the topic, or raise dead_letter.brake"
@@ -102,8 +123,19 @@ pub enum TaskError {
     /// Asked to stop before the epoch at hand could be committed; the journal has the one before it.
     #[error("stopped while the broker was out of reach: the epoch at hand was not committed and will be done again")]
     Interrupted,
+    /// Past the time that ending may take.
+    #[error("not every task ended within {within:?} of being asked to: what they had under way will be done again")]
+    Stuck { within: Duration },
     #[error("task {partition} failed by a mistake of its own: this is a bug")]
     Panicked { partition: u32 },
+}
+
+/// What makes a task: its number, what it reads, and the right to run.
+pub(crate) struct Assignment {
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) partition: u32,
+    pub(crate) inputs: Vec<(Kind, u32)>,
+    pub(crate) ownership: Arc<Ownership>,
 }
 
 /// One task.
@@ -111,9 +143,17 @@ pub(crate) struct Task<B> {
     setup: Arc<Setup>,
     partition: u32,
     broker: B,
-    lanes: Vec<Lane>,
+    ownership: Arc<Ownership>,
+    /// The input partitions that this task reads.
+    inputs: Vec<(Kind, u32)>,
     engine: Engine,
     intake: Intake,
+    /// What the other tasks were last told of how far this one has looked through its inputs.
+    announced: Option<Announcement>,
+    /// The group's offsets as last committed.
+    mirrored: BTreeMap<Partition, u64>,
+    /// The topics that the journal does not name yet.
+    unnamed: Vec<TopicId>,
     /// Number of the next epoch.
     number: u64,
     /// As of the last epoch committed.
@@ -127,15 +167,21 @@ pub(crate) struct Task<B> {
 }
 
 impl<B: Broker> Task<B> {
-    pub(crate) fn new(setup: &Arc<Setup>, partition: u32, broker: B, lanes: Vec<Lane>, metrics: TaskMetrics) -> Self {
+    pub(crate) fn new(assignment: Assignment, broker: B, metrics: TaskMetrics) -> Self {
+        let Assignment { setup, partition, inputs, ownership } = assignment;
         let brake = BrakeWindow::new(setup.brake);
+        let sender = Sender { topic: setup.relay.clone(), task: partition };
         Self {
             engine: Engine::new(Arc::clone(&setup.rules), &setup.app, setup.mode),
-            intake: Intake::new(partition, setup.tasks, setup.mode, brake),
-            setup: Arc::clone(setup),
+            intake: Intake::new(sender, setup.tasks, setup.mode, brake),
+            setup,
             partition,
             broker,
-            lanes,
+            ownership,
+            inputs,
+            announced: None,
+            mirrored: BTreeMap::new(),
+            unnamed: Vec::new(),
             number: 0,
             clock: EventTime::MIN,
             wall: EventTime::MIN,
@@ -167,22 +213,24 @@ impl<B: Broker> Task<B> {
 
     /// Applies an epoch and commits it with all that it causes.
     fn carry_out(&mut self, fixed: Fixed, outputs: &mut Vec<Output>) -> Result<(), TaskError> {
-        let Fixed { epoch, ranges, opened } = fixed;
+        let Fixed { epoch, ranges, relay, opened } = fixed;
         let (clock, wall, records) = (epoch.clock, epoch.wall, epoch.records.len());
-        let positions: Vec<_> = ranges.positions().collect();
+        let (handed_over, taken_in) = (ranges.handed_over(), ranges.taken_in());
         // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
         self.engine.apply(epoch, outputs);
         // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
         // epoch again, so state is never rolled back.
-        self.commit(ranges, clock, wall, outputs)?;
+        self.commit(ranges, &relay, clock, wall, outputs)?;
         self.number += 1;
         self.clock = clock;
         self.wall = wall;
         self.last_epoch = crate::clock::now();
         tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?opened.elapsed(), %clock, "epoch committed");
-        self.setup.progress.applied(positions);
+        self.publish();
         self.metrics.epoch(&EpochDone {
             records,
+            handed_over,
+            taken_in,
             outputs,
             stats: &self.engine.stats(),
             took: opened.elapsed(),
@@ -190,6 +238,26 @@ impl<B: Broker> Task<B> {
             left_out: self.intake.merge().left_out().count(),
         });
         Ok(())
+    }
+
+    /// Tells those who ask from other threads where the task stands.
+    fn publish(&self) {
+        let next_deadline = self.engine.next_deadline().filter(|_| self.setup.mode == TimeMode::Live);
+        let (positions, times) = (self.intake.positions(), self.intake.times());
+        let standing = Standing { restored: true, positions, times, next_deadline, ..Standing::default() };
+        self.setup.progress.applied(self.partition, standing);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.setup.stop.load(Ordering::Relaxed) || self.ownership.is_released()
+    }
+
+    /// The topic of a lane, and the partition there.
+    fn place(&self, lane: Lane) -> (&str, u32) {
+        match lane {
+            Lane::Input(kind, partition) => (&self.setup.wire.topics[kind as usize], partition),
+            Lane::Relay(_) => (&self.setup.relay, self.partition),
+        }
     }
 
     /// The app's transactional id of this task.

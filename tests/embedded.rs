@@ -34,7 +34,7 @@ inputs: {{ purchase: {{ topic: vip.purchases }} }}"
 #[test]
 fn decides_and_restarts_on_the_embedded_broker() {
     let cluster = MockCluster::new(1).unwrap();
-    for topic in ["vip.purchases", "shop.journal", "vip.events", "vip.alerts", "vip.dlq"] {
+    for topic in ["vip.purchases", "shop.journal", "shop.relay", "vip.events", "vip.alerts", "vip.dlq"] {
         cluster.create_topic(topic, 2, 1).unwrap();
     }
     let bootstrap = cluster.bootstrap_servers();

@@ -152,7 +152,7 @@ fn rules(path: Option<&Path>) -> anyhow::Result<Ruleset> {
 fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     let cluster = MockCluster::new(1).context("cannot start the broker")?;
     let inputs = Kind::ALL.map(default_topic);
-    for topic in inputs.into_iter().chain([EVENTS, ALERTS, DEAD_LETTERS, JOURNAL]) {
+    for topic in inputs.into_iter().chain([EVENTS, ALERTS, DEAD_LETTERS, JOURNAL, RELAY]) {
         cluster.create_topic(topic, PARTITIONS, 1).with_context(|| format!("cannot create topic {topic}"))?;
     }
     Ok(cluster)
@@ -162,7 +162,7 @@ fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
 fn config(bootstrap: &str) -> anyhow::Result<Config> {
     let inputs = Kind::ALL.map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(kind))).concat();
     let text = format!(
-        "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\" }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
+        "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", group.protocol: consumer }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
          time: event\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, dlq: {DEAD_LETTERS} }}\n"
     );
     Config::parse("demo", &text, Path::new(""), []).map_err(|problems| ConfigError::Invalid(problems).into())
@@ -186,6 +186,7 @@ const SHOP_NAME: &str = "deploy/examples/shop.yaml";
 const SHOP: &str = include_str!("../../deploy/examples/shop.yaml");
 const APP: &str = "demo";
 const JOURNAL: &str = "demo.journal";
+const RELAY: &str = "demo.relay";
 const EVENTS: &str = "vip.events";
 const ALERTS: &str = "vip.alerts";
 const DEAD_LETTERS: &str = "vip.dlq";

@@ -8,7 +8,6 @@ use super::customer::{Customer, NEVER, Waiting};
 use super::evidence;
 use super::programme::{Held, Step, rank};
 use crate::model::event::{Body, Event};
-use crate::model::id::CustomerId;
 use crate::model::output::{
     Alert, Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight,
 };
@@ -366,7 +365,7 @@ pub(super) fn alert(
         let held = customer.iter().flat_map(|customer| &customer.held);
         held.map(|held| &occasion.rules.programmes[usize::from(held.programme)])
     };
-    let entity = entity(event);
+    let entity = event.entity();
     Some(Alert {
         event_id: occasion.id("agent.alert", &entity, &rule.name, "", event.at),
         name: rule.name.clone(),
@@ -391,13 +390,4 @@ pub(super) fn alert(
         customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
         standing: customer.map_or_else(Vec::new, |customer| customer.standing(occasion.rules)),
     })
-}
-
-/// Whose output it is: the customer, or `platform:handle` of an author known by handle only.
-pub(super) fn entity(event: &Event) -> CompactString {
-    match (&event.customer, &event.body) {
-        (Some(CustomerId(id)), _) => id.clone(),
-        (None, Body::Mention(mention)) => compact_str::format_compact!("{}:{}", mention.platform, mention.handle),
-        (None, _) => CompactString::default(),
-    }
 }

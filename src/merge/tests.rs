@@ -1,8 +1,8 @@
 use super::*;
 use crate::model::event::{Action, Body, Engagement};
 
-const A: Lane = (Kind::Purchase, 0);
-const B: Lane = (Kind::Csat, 0);
+const A: Lane = Lane::Input(Kind::Purchase, 0);
+const B: Lane = Lane::Input(Kind::Csat, 0);
 
 #[expect(clippy::unnecessary_wraps, reason = "what is pushed may be a refusal")]
 fn event(at: i64) -> Result<Event, Box<DeadLetter>> {
@@ -30,14 +30,15 @@ fn two_lanes() -> Merge {
 }
 
 fn push(merge: &mut Merge, lane: Lane, times: &[i64]) {
-    let from = merge.buffered(lane) as u64;
+    let from = merge.buffer(lane).map_or(0, |buffer| buffer.records.len()) as u64;
     for (offset, at) in times.iter().enumerate() {
-        merge.push(lane, from + offset as u64, event(*at));
+        let Lane::Input(kind, partition) = lane else { unreachable!("inputs only") };
+        merge.push(kind, partition, from + offset as u64, event(*at));
     }
 }
 
-fn taken(mut take: impl FnMut() -> Option<Record>) -> Vec<i64> {
-    std::iter::from_fn(|| take().map(|record| record.merge_time.0)).collect()
+fn taken(mut take: impl FnMut() -> Option<(Lane, Record)>) -> Vec<i64> {
+    std::iter::from_fn(|| take().map(|(_, record)| record.merge_time.0)).collect()
 }
 
 #[test]
@@ -93,9 +94,9 @@ fn a_backlog_fetched_ahead_of_a_waiting_record_is_left_out_too() {
     push(&mut merge, B, &[1, 2, 3]);
     push(&mut merge, A, &[1_000]);
     merge.set_at_end(A, true);
-    assert_eq!(merge.take().map(|record| record.merge_time), Some(EventTime(1)));
+    assert_eq!(merge.take().map(|(_, record)| record.merge_time), Some(EventTime(1)));
     merge.pass(Duration::from_secs(3));
-    assert_eq!(merge.take().map(|record| record.merge_time), Some(EventTime(2)));
+    assert_eq!(merge.take().map(|(_, record)| record.merge_time), Some(EventTime(2)));
     merge.leave_out(Duration::from_secs(2));
     assert_eq!(taken(|| merge.take()), [1_000]);
     assert_eq!(taken(|| merge.take_left_out()), [3]);
@@ -109,4 +110,51 @@ fn a_left_out_partition_at_its_end_is_level() {
     merge.leave_out(Duration::from_secs(2));
     merge.set_at_end(B, true);
     assert_eq!(merge.left_out().count(), 0);
+}
+
+#[test]
+fn scouting_shows_the_inputs_in_order_and_waits_for_none_but_them() {
+    let mut merge = two_lanes();
+    merge.open(Lane::Relay(1), EventTime::MIN);
+    push(&mut merge, A, &[10, 30]);
+    assert_eq!(merge.scout(), None, "the other input may bring an earlier one");
+    push(&mut merge, B, &[20]);
+    assert_eq!([merge.scout(), merge.scout(), merge.scout()], [Some(A), Some(B), None]);
+    merge.set_at_end(B, true);
+    assert_eq!(merge.scouted().map(|(time, _)| time), Some(EventTime(30)));
+    assert_eq!([merge.scout(), merge.scout()], [Some(A), None]);
+    assert_eq!(merge.scouted().map(|(time, _)| time), Some(EventTime(30)), "more may come after the last");
+    merge.set_at_end(A, true);
+    assert_eq!(merge.scouted(), None);
+    assert_eq!(taken(|| merge.take()), [0; 0], "the other task may still hand over an earlier one");
+}
+
+#[test]
+fn what_was_announced_may_be_taken_up_to() {
+    let mut merge = two_lanes();
+    let relay = Lane::Relay(1);
+    merge.open(relay, EventTime::MIN);
+    push(&mut merge, A, &[10, 20, 30]);
+    merge.set_at_end(B, true);
+    let position = Position { kind: Kind::Purchase, partition: 1, offset: 0 };
+    merge.announce(relay, (EventTime(20), position));
+    assert_eq!(taken(|| merge.take()), [10, 20], "the same time on a partition of a lower number precedes");
+    merge.push_record(relay, Record { position, merge_time: EventTime(25), body: event(25) });
+    assert_eq!(taken(|| merge.take()), [25]);
+    merge.set_at_end(relay, true);
+    assert_eq!(taken(|| merge.take()), [30]);
+}
+
+#[test]
+fn a_lane_outside_holds_nobody_and_waits_for_nobody() {
+    let mut merge = two_lanes();
+    let relay = Lane::Relay(1);
+    merge.open_outside(relay);
+    let position = Position { kind: Kind::Purchase, partition: 1, offset: 0 };
+    merge.push_record(relay, Record { position, merge_time: EventTime(5), body: event(5) });
+    push(&mut merge, A, &[10]);
+    merge.set_at_end(B, true);
+    assert_eq!(merge.clock(), Some(EventTime(10)));
+    assert_eq!(taken(|| merge.take()), [10]);
+    assert_eq!(taken(|| merge.take_outside()), [5]);
 }

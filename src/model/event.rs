@@ -81,6 +81,16 @@ pub enum Body {
 }
 
 impl Event {
+    /// Whom it is about, as text: the customer, or `platform:handle` of an author known by handle only. It decides
+    /// where the event is at home and whose outputs it brings.
+    pub fn entity(&self) -> CompactString {
+        match (&self.customer, &self.body) {
+            (Some(CustomerId(id)), _) => id.clone(),
+            (None, Body::Mention(mention)) => compact_str::format_compact!("{}:{}", mention.platform, mention.handle),
+            (None, _) => CompactString::default(),
+        }
+    }
+
     /// The input kind that carries it.
     pub const fn kind(&self) -> Kind {
         match self.body {

@@ -67,7 +67,7 @@ pub enum Code {
     OutOfRange,
     IdTooLong,
     Early,
-    NotHome,
+    TooManyHops,
 }
 
 impl Code {
@@ -88,7 +88,7 @@ impl Code {
         Self::OutOfRange,
         Self::IdTooLong,
         Self::Early,
-        Self::NotHome,
+        Self::TooManyHops,
     ];
 
     /// The code on the wire.
@@ -109,7 +109,7 @@ impl Code {
             Self::OutOfRange => "out_of_range",
             Self::IdTooLong => "id_too_long",
             Self::Early => "early",
-            Self::NotHome => "not_home",
+            Self::TooManyHops => "too_many_hops",
         }
     }
 }

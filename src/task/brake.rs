@@ -48,7 +48,7 @@ mod tests {
 
     fn after(verdicts: impl IntoIterator<Item = bool>) -> Option<u32> {
         let mut window = BrakeWindow::new(Brake { percent: 50, of: 4 });
-        verdicts.into_iter().for_each(|refused| window.note(refused.then_some(Code::NotHome)));
+        verdicts.into_iter().for_each(|refused| window.note(refused.then_some(Code::InvalidJson)));
         window.beyond().map(|(count, _)| count)
     }
 

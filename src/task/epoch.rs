@@ -5,10 +5,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::handover::Handover;
 use super::intake::Next;
 use super::journal::Ranges;
 use super::{Task, TaskError};
-use crate::broker::Broker;
+use crate::broker::{Broker, Outgoing};
 use crate::clock;
 use crate::engine::TimeMode;
 use crate::model::record::{Epoch, Record};
@@ -18,6 +19,8 @@ use crate::model::time::EventTime;
 pub(super) struct Fixed {
     pub(super) epoch: Epoch,
     pub(super) ranges: Ranges,
+    /// What goes to other tasks.
+    pub(super) relay: Vec<Outgoing>,
     /// When its first record was taken.
     pub(super) opened: Instant,
 }
@@ -27,18 +30,34 @@ pub(super) struct Fixed {
 pub(super) struct Draft {
     records: Vec<Record>,
     ranges: Ranges,
+    relay: Vec<Outgoing>,
+    /// Records taken or handed over.
+    count: usize,
     bytes: usize,
     opened: Option<Instant>,
 }
 
 impl Draft {
     pub(super) fn add(&mut self, next: Next) {
-        let Next { record, from, digest, bytes, early } = next;
-        let position = record.position;
-        self.ranges.add((position.kind, position.partition), from, position.offset, digest, early);
+        let Next { lane, offset, record, from, digest, bytes, early } = next;
+        self.ranges.add(lane, from, offset, digest, early);
+        self.count += 1;
         self.bytes += bytes;
+        self.open();
+        self.records.extend(record);
+    }
+
+    fn hand_over(&mut self, handover: Handover, position: u64) {
+        let Handover { lane, offset, outgoing } = handover;
+        self.ranges.hand_over(lane, position, offset);
+        self.count += 1;
+        self.bytes += outgoing.value.as_ref().map_or(0, Vec::len);
+        self.open();
+        self.relay.push(outgoing);
+    }
+
+    fn open(&mut self) {
         self.opened.get_or_insert_with(clock::now);
-        self.records.push(record);
     }
 
     pub(super) fn ranges(&self) -> &Ranges {
@@ -49,7 +68,7 @@ impl Draft {
     pub(super) fn fix(mut self, clock: EventTime, wall: EventTime) -> Fixed {
         self.records.sort_unstable_by_key(|record| (record.merge_time, record.position));
         let epoch = Epoch { records: self.records, clock, wall };
-        Fixed { epoch, ranges: self.ranges, opened: self.opened.unwrap_or_else(clock::now) }
+        Fixed { epoch, ranges: self.ranges, relay: self.relay, opened: self.opened.unwrap_or_else(clock::now) }
     }
 }
 
@@ -59,19 +78,23 @@ impl<B: Broker> Task<B> {
         let mut draft = Draft::default();
         loop {
             // Read before anything is taken: a stop ends with what was taken up to it.
-            let stopping = self.setup.is_stopping();
+            let stopping = self.is_stopping();
             let wall = clock::wall().max(self.wall);
             let wait = if stopping { Duration::ZERO } else { self.wait(&draft) };
             self.intake.fetch(&mut self.broker, wait, wall)?;
             self.check_brake()?;
             self.fill(&mut draft);
+            if draft.opened.is_none() && self.has_news() {
+                draft.open();
+            }
 
             let clock = self.next_clock(&draft, wall);
             if self.is_closed(&draft, clock, stopping) {
                 let wall = if self.setup.mode == TimeMode::Event { clock } else { wall };
+                self.announce(&mut draft);
                 return Ok(Some(draft.fix(clock, wall)));
             }
-            if draft.records.is_empty() && (stopping || self.is_done()) {
+            if draft.opened.is_none() && (stopping || self.is_done()) {
                 return Ok(None);
             }
         }
@@ -101,7 +124,19 @@ impl<B: Broker> Task<B> {
     /// Takes what may be taken, up to the bounds. In `live`, what is far behind gets half of the room.
     fn fill(&mut self, draft: &mut Draft) {
         let records = self.setup.epoch.records;
-        let has_room = |draft: &Draft, records: usize| draft.records.len() < records && draft.bytes < EPOCH_BYTES;
+        let has_room = |draft: &Draft, records: usize| draft.count < records && draft.bytes < EPOCH_BYTES;
+        self.intake.scout(self.setup.until);
+        while has_room(draft, records)
+            && let Some(handover) = self.intake.hand_over()
+        {
+            let position = self.intake.position(handover.lane);
+            draft.hand_over(handover, position);
+        }
+        while has_room(draft, records)
+            && let Some(next) = self.intake.take_outside()
+        {
+            draft.add(next);
+        }
         self.intake.merge_mut().pass(self.started.elapsed());
         if self.setup.mode == TimeMode::Live && self.caught_up {
             self.intake.merge_mut().leave_out(self.setup.merge_hold);
@@ -116,6 +151,20 @@ impl<B: Broker> Task<B> {
             draft.add(next);
         }
         self.caught_up |= self.intake.merge().clock().is_none();
+    }
+
+    /// Tells the other tasks how far this one has looked through its inputs, where that is news.
+    fn announce(&mut self, draft: &mut Draft) {
+        let Some(announcement) = self.intake.announcement().filter(|it| self.announced.as_ref() != Some(it)) else {
+            return;
+        };
+        let others = (0..self.setup.tasks).filter(|task| *task != self.partition);
+        draft.relay.extend(others.map(|task| announcement.to(task, &self.setup.relay)));
+        self.announced = Some(announcement);
+    }
+
+    fn has_news(&self) -> bool {
+        self.intake.announcement().is_some_and(|it| self.announced.as_ref() != Some(&it))
     }
 
     fn is_past_until(&self) -> bool {
@@ -144,7 +193,7 @@ impl<B: Broker> Task<B> {
     /// Whether the epoch is to be carried out now.
     fn is_closed(&self, draft: &Draft, clock: EventTime, stopping: bool) -> bool {
         if let Some(opened) = draft.opened {
-            let full = draft.records.len() >= self.setup.epoch.records || draft.bytes >= EPOCH_BYTES;
+            let full = draft.count >= self.setup.epoch.records || draft.bytes >= EPOCH_BYTES;
             return full || stopping || self.has_read_all() || opened.elapsed() >= self.setup.epoch.linger;
         }
         if stopping {
@@ -157,11 +206,8 @@ impl<B: Broker> Task<B> {
 
     /// With a time to stop at: whether every record up to it, of those there at the start, has been taken.
     fn has_read_all(&self) -> bool {
-        if self.setup.until.is_none() {
-            return false;
-        }
-        self.intake.merge().awaited().next().is_none()
-            && (self.is_past_until() || self.intake.merge().next_time().is_none())
+        let Some(until) = self.setup.until else { return false };
+        !self.intake.has_to_hand_over() && !self.intake.merge().may_bring_up_to(until)
     }
 
     /// Whether the time to stop at was reached and everything due by then was done.

@@ -1,24 +1,31 @@
 //! From fetched bytes to records in merge order: decoding, home and earliness, bounded buffers.
 
+mod incoming;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::brake::BrakeWindow;
+use super::handover::{Handover, Outbox, Sender};
 use super::journal::record_digest;
-use crate::broker::{Broker, BrokerError, Fetched};
+use super::relay::{Announcement, Place};
+use crate::broker::{Broker, BrokerError, Fetched, Partition};
 use crate::codec::{RawRecord, decode};
 use crate::engine::TimeMode;
-use crate::merge::{Lane, Merge};
-use crate::model::event::Event;
+use crate::merge::{Key, Lane, Merge};
+use crate::model::event::{Event, Kind};
 use crate::model::murmur2::home;
 use crate::model::record::{Code, DeadLetter, Record};
 use crate::model::time::EventTime;
+use incoming::Incoming;
 
 /// What a task has fetched and not yet applied.
 pub(super) struct Intake {
     merge: Merge,
     lanes: BTreeMap<Lane, State>,
-    partition: u32,
+    incoming: Incoming,
+    outbox: Outbox,
+    sender: Sender,
     tasks: u32,
     mode: TimeMode,
     brake: BrakeWindow,
@@ -26,61 +33,81 @@ pub(super) struct Intake {
     early: BTreeSet<(Lane, u64)>,
 }
 
-/// One partition's buffer. The records themselves lie in the merge.
-#[derive(Debug, Default)]
+/// One lane's buffer. The records themselves lie in the merge.
+#[derive(Default)]
 struct State {
     /// The next offset to be taken.
     position: u64,
     /// What the journal covers ends here.
     journaled: u64,
+    /// Everything below was handed over that is at home elsewhere.
+    relayed_to: u64,
     /// Records from here on are not read.
     stop: Option<u64>,
     /// `stop` was reached.
     ended: bool,
+    /// Where the partition was last found to end, markers included.
+    end: u64,
+    /// Kafka's time of the newest record taken.
+    reached: Option<EventTime>,
     buffered: VecDeque<Seen>,
+    /// How many of them were looked at for what is at home elsewhere.
+    scouted: usize,
     bytes: usize,
     paused: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
 struct Seen {
+    offset: u64,
     digest: u64,
     bytes: u32,
     early: bool,
+    /// At home with another task: here it counts as read, and that is all.
+    elsewhere: bool,
+    timestamp: Option<EventTime>,
+    /// To be handed over when its turn comes.
+    handover: Option<Box<Handover>>,
 }
 
 /// A record as an epoch takes it.
 pub(super) struct Next {
-    pub(super) record: Record,
-    /// The partition's position before it.
+    pub(super) lane: Lane,
+    pub(super) offset: u64,
+    /// `None` where it is at home elsewhere.
+    pub(super) record: Option<Record>,
+    /// The lane's position before it.
     pub(super) from: u64,
     pub(super) digest: u64,
     pub(super) bytes: usize,
     pub(super) early: bool,
 }
 
-/// How a new partition is read.
+/// How a new lane is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening {
     pub(super) position: u64,
     pub(super) journaled: u64,
+    pub(super) relayed_to: u64,
     pub(super) stop: Option<u64>,
 }
 
 impl Intake {
-    pub(super) fn new(partition: u32, tasks: u32, mode: TimeMode, brake: BrakeWindow) -> Self {
-        let (merge, lanes, early) = Default::default();
-        Self { merge, lanes, partition, tasks, mode, brake, early }
+    pub(super) fn new(sender: Sender, tasks: u32, mode: TimeMode, brake: BrakeWindow) -> Self {
+        let (merge, lanes, incoming, outbox, early) = Default::default();
+        Self { merge, lanes, incoming, outbox, sender, tasks, mode, brake, early }
     }
 
     pub(super) fn open(&mut self, lane: Lane, opening: Opening) {
-        let Opening { position, journaled, stop } = opening;
+        let Opening { position, journaled, relayed_to, stop } = opening;
         // What the journal covers is read in any case.
         let stop = stop.map(|stop| stop.max(journaled));
         let ended = stop.is_some_and(|stop| position >= stop);
-        self.merge.open(lane, EventTime::MIN);
+        match (lane, self.mode) {
+            (Lane::Relay(_), TimeMode::Live) => self.merge.open_outside(lane),
+            _ => self.merge.open(lane, EventTime::MIN),
+        }
         self.merge.set_at_end(lane, ended);
-        self.lanes.insert(lane, State { position, journaled, stop, ended, ..State::default() });
+        self.lanes.insert(lane, State { position, journaled, relayed_to, stop, ended, ..State::default() });
     }
 
     pub(super) fn note_early(&mut self, lane: Lane, offset: u64) {
@@ -95,9 +122,36 @@ impl Intake {
         &mut self.merge
     }
 
-    /// Where the partition stands: the next offset to be taken.
+    /// Where the lane stands: the next offset to be taken.
     pub(super) fn position(&self, lane: Lane) -> u64 {
         self.lanes.get(&lane).map_or(0, |state| state.position)
+    }
+
+    /// Up to where the group's offsets may say that each partition was read: past markers at its end too.
+    pub(super) fn positions(&self) -> BTreeMap<Partition, u64> {
+        let inputs = self.lanes.iter().filter_map(|(lane, state)| match lane {
+            Lane::Input(kind, partition) => {
+                Some((Partition::Input(*kind, *partition), state.read_to(*lane, &self.merge)))
+            }
+            Lane::Relay(_) => None,
+        });
+        inputs.chain(self.relay_position().map(|position| (Partition::Relay, position))).collect()
+    }
+
+    /// Kafka's time of the oldest record fetched and not taken of each partition, else of the newest taken.
+    pub(super) fn times(&self) -> BTreeMap<Partition, EventTime> {
+        let mut times = BTreeMap::new();
+        for (lane, state) in &self.lanes {
+            let partition = match lane {
+                Lane::Input(kind, partition) => Partition::Input(*kind, *partition),
+                Lane::Relay(_) => Partition::Relay,
+            };
+            let waiting = state.buffered.front().and_then(|seen| seen.timestamp);
+            if let Some(at) = waiting.or(state.reached) {
+                times.entry(partition).and_modify(|known: &mut EventTime| *known = at.min(*known)).or_insert(at);
+            }
+        }
+        times
     }
 
     /// Fetches what has arrived; waits for the first at most so long.
@@ -108,37 +162,49 @@ impl Intake {
         wall: EventTime,
     ) -> Result<(), BrokerError> {
         self.relieve(broker)?;
-        broker.fetch(wait, FETCH_RECORDS, &mut |lane, fetched| self.accept(lane, &fetched, wall))
+        broker.fetch(wait, FETCH_RECORDS, &mut |partition, fetched| match partition {
+            Partition::Input(kind, number) => self.accept(kind, number, &fetched, wall),
+            Partition::Relay => self.accept_relayed(&fetched),
+        })
     }
 
     /// Pauses partitions whose buffers are full, resumes those with room again.
     fn relieve<B: Broker>(&mut self, broker: &mut B) -> Result<(), BrokerError> {
         for (lane, state) in &mut self.lanes {
+            // The relay is bounded by what the other tasks have read ahead: it may hold what all others wait for.
+            let Lane::Input(kind, partition) = lane else { continue };
             let full = state.buffered.len() >= LANE_RECORDS || state.bytes >= LANE_BYTES;
             let roomy = state.buffered.len() < LANE_RECORDS / 2 && state.bytes < LANE_BYTES / 2;
             let paused = state.ended || full || (state.paused && !roomy);
             if paused != state.paused {
                 state.paused = paused;
-                broker.pause(*lane, paused)?;
+                broker.pause(Partition::Input(*kind, *partition), paused)?;
             }
         }
         Ok(())
     }
 
-    fn accept(&mut self, lane: Lane, fetched: &Fetched<'_>, wall: EventTime) {
-        let Some(state) = self.lanes.get(&lane).filter(|state| !state.ended) else { return };
+    fn accept(&mut self, kind: Kind, partition: u32, fetched: &Fetched<'_>, wall: EventTime) {
+        let lane = Lane::Input(kind, partition);
+        let Some(state) = self.lanes.get_mut(&lane).filter(|state| !state.ended) else { return };
         match fetched {
             Fetched::Record { offset, .. } if state.stop.is_some_and(|stop| *offset >= stop) => self.end(lane),
             Fetched::Record { offset, raw } => {
                 let is_last = state.stop.is_some_and(|stop| *offset + 1 >= stop);
-                self.push(lane, *offset, raw, wall);
+                self.push((kind, partition), *offset, raw, wall);
                 self.merge.set_at_end(lane, false);
                 if is_last {
                     self.end(lane);
                 }
             }
-            Fetched::AtEnd if state.stop.is_some() => self.end(lane),
-            Fetched::AtEnd => self.merge.set_at_end(lane, true),
+            Fetched::AtEnd(offset) => {
+                state.end = *offset;
+                if state.stop.is_some() {
+                    self.end(lane);
+                } else {
+                    self.merge.set_at_end(lane, true);
+                }
+            }
             Fetched::Lost => self.merge.set_at_end(lane, false),
         }
     }
@@ -150,20 +216,45 @@ impl Intake {
         }
     }
 
-    fn push(&mut self, lane: Lane, offset: u64, raw: &RawRecord<'_>, wall: EventTime) {
-        let body = decode(lane.0, raw).and_then(|event| self.admit(event, lane, offset, raw, wall));
+    fn push(&mut self, (kind, partition): (Kind, u32), offset: u64, raw: &RawRecord<'_>, wall: EventTime) {
+        let lane = Lane::Input(kind, partition);
+        let body = decode(kind, raw).and_then(|event| self.refuse_early(event, lane, offset, raw, wall));
         let early = body.as_ref().is_err_and(|letter| letter.code == Code::Early);
-        let bytes = raw.key.map_or(0, <[u8]>::len) + raw.value.map_or(0, <[u8]>::len);
-        let digest = record_digest(raw.key, raw.value, raw.headers);
         self.brake.note(body.as_ref().err().map(|letter| letter.code));
-        let state = self.lanes.get_mut(&lane).expect("only open partitions are accepted");
-        state.buffered.push_back(Seen { digest, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), early });
-        state.bytes += bytes;
-        self.merge.push(lane, offset, body);
+        let target = body.as_ref().map_or(self.sender.task, |event| self.home(event));
+        let merge_time = self.merge.push(kind, partition, offset, body);
+        let mut seen = Seen::of(offset, raw);
+        seen.early = early;
+        seen.elsewhere = target != self.sender.task;
+        if seen.elsewhere && self.lanes.get(&lane).is_some_and(|state| offset >= state.relayed_to) {
+            let position = crate::model::record::Position { kind, partition, offset };
+            let outgoing = self.sender.wrap(target, (merge_time, position), 1, raw);
+            let handover = Handover { lane, offset, outgoing };
+            // In `event` it waits for its turn, so that each task hands over in the order of its inputs.
+            match self.mode {
+                TimeMode::Live => self.outbox.push(handover),
+                TimeMode::Event => seen.handover = Some(Box::new(handover)),
+            }
+        }
+        self.note(lane, seen);
     }
 
-    /// Refuses what is not at home here and what is early.
-    fn admit(
+    fn note(&mut self, lane: Lane, seen: Seen) {
+        let state = self.lanes.get_mut(&lane).expect("only open lanes are accepted");
+        state.bytes += usize::try_from(seen.bytes).unwrap_or_default();
+        state.buffered.push_back(seen);
+    }
+
+    /// The task where an event is at home.
+    fn home(&self, event: &Event) -> u32 {
+        match &event.customer {
+            _ if self.tasks == 1 => 0,
+            Some(customer) => home(customer.as_str().as_bytes(), self.tasks),
+            None => home(event.entity().as_bytes(), self.tasks),
+        }
+    }
+
+    fn refuse_early(
         &self,
         event: Event,
         lane: Lane,
@@ -171,25 +262,11 @@ impl Intake {
         raw: &RawRecord<'_>,
         wall: EventTime,
     ) -> Result<Event, Box<DeadLetter>> {
-        let refuse = |code, message| Err(Box::new(DeadLetter::of(code, message, raw.key, raw.value)));
-        if let Some(customer) = &event.customer
-            && home(customer.as_str().as_bytes(), self.tasks) != self.partition
-        {
-            let message = format!(
-                "the customer is at home with task {} of {}, the record lies on partition {} of task {}: \
-                 write with the customer id as key and the Java client's partitioner (murmur2)",
-                home(customer.as_str().as_bytes(), self.tasks),
-                self.tasks,
-                lane.1,
-                self.partition
-            );
-            return refuse(Code::NotHome, message);
+        if !self.is_early(&event, lane, offset, raw, wall) {
+            return Ok(event);
         }
-        if self.is_early(&event, lane, offset, raw, wall) {
-            let message = format!("occurred_at {} is more than 5 minutes in the future", event.at);
-            return refuse(Code::Early, message);
-        }
-        Ok(event)
+        let message = format!("occurred_at {} is more than 5 minutes in the future", event.at);
+        Err(Box::new(DeadLetter::of(Code::Early, message, raw.key, raw.value)))
     }
 
     fn is_early(&self, event: &Event, lane: Lane, offset: u64, raw: &RawRecord<'_>, wall: EventTime) -> bool {
@@ -205,40 +282,137 @@ impl Intake {
 
     /// Takes the next record in merge order.
     pub(super) fn take(&mut self) -> Option<Next> {
-        let record = self.merge.take()?;
-        Some(self.taken(record))
+        let taken = self.merge.take()?;
+        Some(self.taken(taken))
     }
 
     /// Takes the next record of the partitions that are too far behind to be waited for.
     pub(super) fn take_left_out(&mut self) -> Option<Next> {
-        let record = self.merge.take_left_out()?;
-        Some(self.taken(record))
+        let taken = self.merge.take_left_out()?;
+        Some(self.taken(taken))
     }
 
-    /// Takes the next record of a partition if it lies below `to`.
+    /// Takes the next record of those handed over to this task, where nothing waits for them.
+    pub(super) fn take_outside(&mut self) -> Option<Next> {
+        let taken = self.merge.take_outside()?;
+        Some(self.taken(taken))
+    }
+
+    /// Takes the next record of a lane if it lies below `to`.
     pub(super) fn take_below(&mut self, lane: Lane, to: u64) -> Option<Next> {
-        let record = self.merge.take_below(lane, to)?;
-        Some(self.taken(record))
+        let head = self.lanes.get(&lane)?.buffered.front()?;
+        if head.offset >= to {
+            return None;
+        }
+        let taken = self.merge.pop(lane)?;
+        Some(self.taken(taken))
     }
 
-    fn taken(&mut self, record: Record) -> Next {
-        let lane = (record.position.kind, record.position.partition);
+    fn taken(&mut self, (lane, record): (Lane, Record)) -> Next {
         let state = self.lanes.get_mut(&lane).expect("a record taken was pushed");
         let seen = state.buffered.pop_front().expect("what lies in the merge is noted here");
+        debug_assert!(seen.handover.is_none(), "what is taken was looked at before");
         let bytes = usize::try_from(seen.bytes).unwrap_or_default();
         state.bytes -= bytes.min(state.bytes);
-        let from = std::mem::replace(&mut state.position, record.position.offset + 1);
-        Next { record, from, digest: seen.digest, bytes, early: seen.early }
+        state.scouted = state.scouted.saturating_sub(1);
+        state.reached = seen.timestamp.or(state.reached);
+        let from = std::mem::replace(&mut state.position, seen.offset + 1);
+        let record = (!seen.elsewhere).then_some(record);
+        Next { lane, offset: seen.offset, record, from, digest: seen.digest, bytes, early: seen.early }
     }
 
-    /// Whether everything of the partition below `to` has been fetched.
+    /// In `event`: looks ahead through the inputs, up to a time, for what is to be handed over.
+    pub(super) fn scout(&mut self, until: Option<EventTime>) {
+        if self.mode == TimeMode::Live || self.tasks == 1 {
+            return;
+        }
+        let is_past = |key: Option<Key>| until.is_some_and(|until| key.is_some_and(|(time, _)| time > until));
+        while !is_past(self.merge.scouted())
+            && let Some(lane) = self.merge.scout()
+        {
+            let state = self.lanes.get_mut(&lane).expect("a record shown was pushed");
+            let handover = state.buffered.get_mut(state.scouted).and_then(|seen| seen.handover.take());
+            state.scouted += 1;
+            if let Some(handover) = handover {
+                self.outbox.push(*handover);
+            }
+        }
+    }
+
+    /// The next record to be handed over.
+    pub(super) fn hand_over(&mut self) -> Option<Handover> {
+        self.outbox.pop()
+    }
+
+    /// Whether records wait to be handed over.
+    pub(super) fn has_to_hand_over(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// In `event`: how far this task has looked through its inputs; `None` while what it found is still to be
+    /// handed over, and where nobody asks.
+    pub(super) fn announcement(&self) -> Option<Announcement> {
+        if self.mode == TimeMode::Live || self.tasks == 1 || self.has_to_hand_over() {
+            return None;
+        }
+        let inputs = self.lanes.iter().filter_map(|(lane, state)| match lane {
+            Lane::Input(kind, partition) => Some((*kind, *partition, state, self.merge.is_at_end(*lane))),
+            Lane::Relay(_) => None,
+        });
+        let seen = inputs.map(|(kind, partition, state, at_end)| super::relay::Seen {
+            kind: kind.name().to_owned(),
+            partition,
+            to: state.looked_to(at_end),
+        });
+        let (source, seen) = (self.sender.task, seen.collect());
+        Some(Announcement { source, before: self.merge.scouted().map(Place::of), seen })
+    }
+
+    /// Whether everything of the lane below `to` has been fetched.
     pub(super) fn is_through(&self, lane: Lane, to: u64) -> bool {
-        self.position(lane) >= to || self.merge.buffered(lane) > 0 || self.merge.is_at_end(lane)
+        let Some(state) = self.lanes.get(&lane) else { return true };
+        let at_end = match lane {
+            Lane::Input(..) => self.merge.is_at_end(lane),
+            Lane::Relay(_) => self.incoming.at_end,
+        };
+        state.position >= to || !state.buffered.is_empty() || at_end
     }
 
     /// How many of the newest records were refused, and why the last was, where that is beyond the bound.
     pub(super) fn braked(&self) -> Option<(u32, Code)> {
         self.brake.beyond()
+    }
+}
+
+impl State {
+    /// Up to where the partition was read and taken.
+    fn read_to(&self, lane: Lane, merge: &Merge) -> u64 {
+        let nothing_left = self.buffered.is_empty() && merge.is_at_end(lane);
+        if nothing_left { self.position.max(self.end) } else { self.position }
+    }
+
+    /// Up to where the partition was looked through.
+    fn looked_to(&self, at_end: bool) -> u64 {
+        if let Some(next) = self.buffered.get(self.scouted) {
+            return next.offset;
+        }
+        let last = self.buffered.back().map_or(self.position, |seen| seen.offset + 1);
+        if at_end { last.max(self.end) } else { last }
+    }
+}
+
+impl Seen {
+    fn of(offset: u64, raw: &RawRecord<'_>) -> Self {
+        let bytes = raw.key.map_or(0, <[u8]>::len) + raw.value.map_or(0, <[u8]>::len);
+        Self {
+            offset,
+            digest: record_digest(raw.key, raw.value, raw.headers),
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            early: false,
+            elsewhere: false,
+            timestamp: raw.timestamp,
+            handover: None,
+        }
     }
 }
 

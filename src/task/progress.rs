@@ -1,65 +1,92 @@
-//! How far the tasks have come, for those who ask from other threads: readiness and lag.
+//! How far the tasks of this process have come, for those who ask from other threads: readiness and lag.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::merge::Lane;
+use crate::broker::Partition;
+use crate::model::time::EventTime;
 
-/// Written by the tasks after each epoch, read by anyone.
-#[derive(Debug)]
+/// A copy that the tasks publish after each epoch, for anyone to read.
+#[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// The next offset to be applied of each partition.
-    positions: BTreeMap<Lane, AtomicU64>,
-    /// By task: the journal has been replayed.
-    restored: Vec<AtomicBool>,
+    tasks: Mutex<BTreeMap<u32, Standing>>,
     /// Records not yet applied, as last asked; unknown before.
-    lag: AtomicU64,
+    lag: Mutex<Option<u64>>,
+    /// This process is a member of the group and was told what it has, be it nothing.
+    member: AtomicBool,
 }
 
-const UNKNOWN: u64 = u64::MAX;
+/// Where one task stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    /// The journal has been replayed.
+    pub(crate) restored: bool,
+    /// The offset of each partition from which a restart reads.
+    pub(crate) needed: BTreeMap<Partition, u64>,
+    /// The next offset of each partition.
+    pub(crate) positions: BTreeMap<Partition, u64>,
+    /// Kafka's time of the oldest record that waits, or of the newest applied.
+    pub(crate) times: BTreeMap<Partition, EventTime>,
+    /// In `live`: when the earliest deadline is to fire.
+    pub(crate) next_deadline: Option<EventTime>,
+}
 
 impl Progress {
-    pub(crate) fn new(tasks: u32, lanes: impl IntoIterator<Item = Lane>) -> Self {
-        Self {
-            positions: lanes.into_iter().map(|lane| (lane, AtomicU64::new(UNKNOWN))).collect(),
-            restored: (0..tasks).map(|_| AtomicBool::new(false)).collect(),
-            lag: AtomicU64::new(UNKNOWN),
+    /// A task starts.
+    pub(crate) fn assigned(&self, task: u32) {
+        self.tasks().insert(task, Standing::default());
+    }
+
+    /// A task has ended.
+    pub(crate) fn released(&self, task: u32) {
+        self.tasks().remove(&task);
+    }
+
+    /// A task reads from these positions on, and would again after a restart.
+    pub(crate) fn needs(&self, task: u32, positions: &BTreeMap<Partition, u64>) {
+        if let Some(standing) = self.tasks().get_mut(&task) {
+            standing.needed.clone_from(positions);
         }
     }
 
-    /// These partitions were applied up to these positions.
-    pub(crate) fn applied(&self, positions: impl IntoIterator<Item = (Lane, u64)>) {
-        for (lane, position) in positions {
-            if let Some(known) = self.positions.get(&lane) {
-                known.store(position, Ordering::Relaxed);
-            }
+    /// A task has applied an epoch, or restored.
+    pub(crate) fn applied(&self, task: u32, standing: Standing) {
+        if let Some(known) = self.tasks().get_mut(&task) {
+            let needed = std::mem::take(&mut known.needed);
+            *known = Standing { needed, ..standing };
         }
     }
 
-    /// The task has replayed its journal.
-    pub(crate) fn restored(&self, task: u32) {
-        if let Some(restored) = usize::try_from(task).ok().and_then(|task| self.restored.get(task)) {
-            restored.store(true, Ordering::Relaxed);
-        }
+    /// Where each task of this process stands.
+    pub(crate) fn standings(&self) -> BTreeMap<u32, Standing> {
+        self.tasks().clone()
     }
 
-    /// Whether every task has.
+    pub(crate) fn set_member(&self, is_member: bool) {
+        self.member.store(is_member, Ordering::Relaxed);
+    }
+
+    /// Whether the group has told this process which tasks it has.
+    pub(crate) fn is_member(&self) -> bool {
+        self.member.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process knows its tasks, and each of them has replayed its journal.
     pub(crate) fn all_restored(&self) -> bool {
-        self.restored.iter().all(|restored| restored.load(Ordering::Relaxed))
-    }
-
-    /// Where each partition stands, once known.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (Lane, u64)> {
-        let loaded = self.positions.iter().map(|(lane, position)| (*lane, position.load(Ordering::Relaxed)));
-        loaded.filter(|(_, position)| *position != UNKNOWN)
+        self.is_member() && self.tasks().values().all(|standing| standing.restored)
     }
 
     pub(crate) fn set_lag(&self, records: u64) {
-        self.lag.store(records, Ordering::Relaxed);
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = Some(records);
     }
 
     /// Records not yet applied, once known.
     pub(crate) fn lag(&self) -> Option<u64> {
-        Some(self.lag.load(Ordering::Relaxed)).filter(|lag| *lag != UNKNOWN)
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, BTreeMap<u32, Standing>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

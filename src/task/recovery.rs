@@ -2,6 +2,7 @@
 //! recorded digests checked, and the identical place reached.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use prost::Message;
@@ -10,7 +11,7 @@ use super::epoch::Draft;
 use super::intake::Opening;
 use super::journal::{InputRange, JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
 use super::{Task, TaskError};
-use crate::broker::Broker;
+use crate::broker::{Broker, Partition};
 use crate::clock;
 use crate::config::Start;
 use crate::engine::TimeMode;
@@ -25,14 +26,15 @@ impl<B: Broker> Task<B> {
         let started = clock::now();
         self.init()?;
         let journal = self.read_journal()?;
+        self.check_topics(&journal)?;
+        self.check_mirror(&journal)?;
         if journal.is_empty() {
             self.begin_anew()?;
         } else {
             self.replay(&journal)?;
         }
         self.metrics.restored(&self.engine.stats(), started.elapsed());
-        self.setup.progress.applied(self.lanes.iter().map(|lane| (*lane, self.intake.position(*lane))));
-        self.setup.progress.restored(self.partition);
+        self.publish();
         Ok(())
     }
 
@@ -87,6 +89,14 @@ impl<B: Broker> Task<B> {
                 self.setup.rules.hash()
             ));
         }
+        // Journals of earlier builds do not say.
+        if record.tasks != 0 && record.tasks != self.setup.tasks {
+            return changed(format!(
+                "the journal was written by {} tasks, `tasks` says {}: customers would be at home elsewhere; start \
+                 anew under another `app`",
+                record.tasks, self.setup.tasks
+            ));
+        }
         if record.time != mode_name(self.setup.mode) {
             return changed(format!(
                 "the journal was written with `time: {}`: it cannot go on with `time: {}`",
@@ -100,27 +110,28 @@ impl<B: Broker> Task<B> {
     fn begin_anew(&mut self) -> Result<(), TaskError> {
         let mut ranges = Ranges::default();
         let mut positions = BTreeMap::new();
-        for lane in self.lanes.clone() {
-            let kept = self.ask(|broker| broker.kept(lane))?;
-            let position = match self.setup.start {
-                Start::Earliest => kept.start,
-                Start::Latest => kept.end,
+        for lane in self.lanes() {
+            let partition = partition_of(lane);
+            let kept = self.ask(|broker| broker.kept(partition))?;
+            let position = match (self.setup.start, lane) {
+                (Start::Latest, Lane::Input(..)) => kept.end,
+                _ => kept.start,
             };
-            let stop = self.setup.until.map(|_| kept.end);
-            self.intake.open(lane, Opening { position, journaled: position, stop });
+            let stop = self.stop_of(lane, kept.end);
+            self.intake.open(lane, Opening { position, journaled: position, relayed_to: 0, stop });
             ranges.start(lane, position);
-            positions.insert(lane, position);
+            positions.insert(partition, position);
         }
-        self.ask(|broker| broker.read_from(&positions))?;
+        self.read_from(&positions)?;
         // Without records, so that the positions stand even if the inputs' retention moves on before the first epoch.
         let wall = match self.setup.mode {
             TimeMode::Live => clock::wall(),
             TimeMode::Event => EventTime::MIN,
         };
-        self.commit(ranges, EventTime::MIN, wall, &[])?;
+        self.commit(ranges, &[], EventTime::MIN, wall, &[])?;
         self.wall = wall;
         self.number = 1;
-        tracing::info!(task = self.partition, partitions = self.lanes.len(), "started anew");
+        tracing::info!(task = self.partition, partitions = self.inputs.len(), "started anew");
         Ok(())
     }
 
@@ -130,7 +141,7 @@ impl<B: Broker> Task<B> {
         let mut outputs: Vec<Output> = Vec::new();
         let mut records = 0;
         for record in journal {
-            if self.setup.is_stopping() {
+            if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
             outputs.clear();
@@ -147,45 +158,75 @@ impl<B: Broker> Task<B> {
         Ok(())
     }
 
-    /// Opens each partition where the journal starts with it; a partition new since starts at its oldest record.
+    /// Opens each lane where the journal starts with it; a partition new since starts at its oldest record.
     fn open_journaled(&mut self, journal: &[JournalRecord]) -> Result<(), TaskError> {
-        let mut spans: BTreeMap<Lane, (u64, u64)> = BTreeMap::new();
+        let mut spans: BTreeMap<Lane, Span> = BTreeMap::new();
         for range in journal.iter().flat_map(|record| &record.ranges) {
             let lane = self.known_lane(range)?;
-            spans.entry(lane).or_insert((range.from, range.to)).1 = range.to;
+            let span = spans.entry(lane).or_insert(Span { from: range.from, to: range.to, relayed_to: 0 });
+            span.to = range.to;
+            span.relayed_to = span.relayed_to.max(range.relayed_to);
             for offset in &range.early {
                 self.intake.note_early(lane, *offset);
             }
         }
-        let mut positions = BTreeMap::new();
-        for lane in self.lanes.clone() {
-            let kept = self.ask(|broker| broker.kept(lane))?;
-            let (from, to) = spans.get(&lane).copied().unwrap_or((kept.start, kept.start));
-            // A range never applied is not needed again; the end it stands at is.
-            let needed = if from == to { to } else { from };
-            if kept.start > needed {
-                let topic = self.setup.topic(lane).to_owned();
-                return Err(TaskError::Gap { topic, partition: lane.1, from: needed, kept: kept.start });
-            }
-            if kept.end < to {
-                let what = format!(
-                    "{} partition {} ends at offset {}, the journal has read it up to {to}: the topic was made anew or cut",
-                    self.setup.topic(lane),
-                    lane.1,
-                    kept.end
-                );
-                return Err(TaskError::Changed(what));
-            }
-            let stop = self.setup.until.map(|_| kept.end);
-            self.intake.open(lane, Opening { position: from, journaled: to, stop });
-            positions.insert(lane, from);
+        let mut positions: BTreeMap<Partition, u64> = BTreeMap::new();
+        for lane in self.lanes() {
+            let partition = partition_of(lane);
+            let kept = self.ask(|broker| broker.kept(partition))?;
+            let new = Span { from: kept.start, to: kept.start, relayed_to: 0 };
+            let Span { from, to, relayed_to } = spans.get(&lane).copied().unwrap_or(new);
+            self.check_kept(lane, from, to, &kept)?;
+            let stop = self.stop_of(lane, kept.end);
+            self.intake.open(lane, Opening { position: from, journaled: to, relayed_to, stop });
+            let position = positions.entry(partition).or_insert(from);
+            *position = from.min(*position);
         }
-        self.ask(|broker| broker.read_from(&positions))
+        self.read_from(&positions)
+    }
+
+    /// Refuses a partition that has lost what the journal needs of it.
+    fn check_kept(&self, lane: Lane, from: u64, to: u64, kept: &Range<u64>) -> Result<(), TaskError> {
+        let (topic, partition) = self.place(lane);
+        // A range never applied is not needed again; the end it stands at is.
+        let needed = if from == to { to } else { from };
+        if kept.start > needed {
+            return Err(TaskError::Gap { topic: topic.to_owned(), partition, from: needed, kept: kept.start });
+        }
+        if kept.end < to {
+            let end = kept.end;
+            return Err(TaskError::Changed(format!(
+                "{topic} partition {partition} ends at offset {end}, the journal has read it up to {to}: the topic was made anew or cut"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Every lane: this task's input partitions, and what each other task hands over.
+    fn lanes(&self) -> Vec<Lane> {
+        let inputs = self.inputs.iter().map(|(kind, partition)| Lane::Input(*kind, *partition));
+        let others = (0..self.setup.tasks).filter(|task| *task != self.partition);
+        inputs.chain(others.map(Lane::Relay)).collect()
+    }
+
+    /// Where an input stops being read, with a time to stop at. What others hand over ends when they say so.
+    fn stop_of(&self, lane: Lane, end: u64) -> Option<u64> {
+        self.setup.until.filter(|_| matches!(lane, Lane::Input(..))).map(|_| end)
+    }
+
+    fn read_from(&mut self, positions: &BTreeMap<Partition, u64>) -> Result<(), TaskError> {
+        self.intake.set_goals(self.setup.goals.clone());
+        self.intake.read_relay_from(positions.get(&Partition::Relay).copied().unwrap_or_default());
+        self.setup.progress.needs(self.partition, positions);
+        self.ask(|broker| broker.read_from(positions))
     }
 
     fn known_lane(&self, range: &InputRange) -> Result<Lane, TaskError> {
-        let lane = range.lane().filter(|lane| self.lanes.contains(lane));
-        lane.ok_or_else(|| {
+        let is_known = |lane: &Lane| match lane {
+            Lane::Input(kind, partition) => self.inputs.contains(&(*kind, *partition)),
+            Lane::Relay(source) => *source < self.setup.tasks,
+        };
+        range.lane().filter(is_known).ok_or_else(|| {
             TaskError::Changed(format!(
                 "the journal has read input `{}` partition {}, which is not there any more: put it back, or start anew \
                  under another `app`",
@@ -206,11 +247,8 @@ impl<B: Broker> Task<B> {
             let lane = self.known_lane(range)?;
             if draft.ranges().digest(lane) != range.digest {
                 let InputRange { from, to, .. } = range;
-                let topic = self.setup.topic(lane);
-                return Err(differs(format!(
-                    "records in {topic} partition {} offsets {from} to {to}",
-                    range.partition
-                )));
+                let (topic, partition) = self.place(lane);
+                return Err(differs(format!("records in {topic} partition {partition} offsets {from} to {to}")));
             }
         }
         let fixed = draft.fix(EventTime(record.clock_ms), EventTime(record.wall_ms));
@@ -235,11 +273,26 @@ impl<B: Broker> Task<B> {
             if self.intake.is_through(lane, to) {
                 return Ok(());
             }
-            if self.setup.is_stopping() {
+            if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
             self.intake.fetch(&mut self.broker, PATIENCE, clock::wall())?;
         }
+    }
+}
+
+/// What the journal has of a lane.
+#[derive(Clone, Copy)]
+struct Span {
+    from: u64,
+    to: u64,
+    relayed_to: u64,
+}
+
+const fn partition_of(lane: Lane) -> Partition {
+    match lane {
+        Lane::Input(kind, partition) => Partition::Input(kind, partition),
+        Lane::Relay(_) => Partition::Relay,
     }
 }
 

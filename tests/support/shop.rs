@@ -15,7 +15,8 @@ use vipstream::rules::ruleset::Ruleset;
 
 use crate::{kafka, topics};
 
-pub(crate) const PARTITIONS: i32 = 4;
+/// Partitions of an input, unless a test says otherwise.
+const PARTITIONS: i32 = 4;
 
 /// Past the last event by so much that every deadline has come.
 pub(crate) const UNTIL: EventTime = EventTime(1_798_761_600_000);
@@ -24,7 +25,10 @@ pub(crate) const UNTIL: EventTime = EventTime(1_798_761_600_000);
 pub(crate) struct Shop {
     pub(crate) app: String,
     pub(crate) bootstrap: String,
-    kinds: Vec<Kind>,
+    /// The inputs, and their partitions.
+    kinds: BTreeMap<Kind, i32>,
+    /// An input whose records are not where Kafka's Java client would put them.
+    astray: Option<Kind>,
     /// By kind, in the order sent.
     sent: Mutex<BTreeMap<Kind, Vec<Vec<u8>>>>,
 }
@@ -37,16 +41,23 @@ pub(crate) struct Decided {
 }
 
 impl Shop {
-    /// Makes the input topics.
+    /// Makes the input topics, each of as many partitions.
     pub(crate) fn open() -> Self {
+        Self::open_with(|_| PARTITIONS, None)
+    }
+
+    /// Makes the input topics. One of them may be written with another partitioner than Kafka's Java client has.
+    pub(crate) fn open_with(partitions: impl Fn(Kind) -> i32, astray: Option<Kind>) -> Self {
+        let kinds = [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Presence, Kind::Customer];
         let shop = Self {
             app: kafka::unique("shop"),
             bootstrap: kafka::bootstrap().to_owned(),
-            kinds: vec![Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Presence, Kind::Customer],
+            kinds: kinds.into_iter().map(|kind| (kind, partitions(kind))).collect(),
+            astray,
             sent: Mutex::default(),
         };
-        for kind in &shop.kinds {
-            topics::create(&shop.bootstrap, &shop.input(*kind), PARTITIONS);
+        for (kind, partitions) in &shop.kinds {
+            topics::create(&shop.bootstrap, &shop.input(*kind), *partitions);
         }
         shop
     }
@@ -73,7 +84,7 @@ impl Shop {
     /// The configuration with `more` lines at its end.
     pub(crate) fn config_text(&self, more: &str) -> String {
         let inputs: Vec<String> =
-            self.kinds.iter().map(|kind| format!("  {}: {{ topic: {} }}", kind.name(), self.input(*kind))).collect();
+            self.kinds.keys().map(|kind| format!("  {}: {{ topic: {} }}", kind.name(), self.input(*kind))).collect();
         let [events, alerts, dlq] = ["events", "alerts", "dlq"].map(|name| self.output(name));
         format!(
             "app: {}
@@ -101,7 +112,7 @@ outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
         let mut records = Vec::new();
         let mut record = Generated::default();
         while load.next_into(&mut record) {
-            if self.kinds.contains(&record.kind) {
+            if self.kinds.contains_key(&record.kind) {
                 records.push(record.clone());
             }
         }
@@ -114,7 +125,8 @@ outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
         let mut sent = self.sent.lock().expect("no test panics while it sends");
         for record in traffic {
             let key = record.key.as_ref().map_or(&b"unknown"[..], |id| id.as_str().as_bytes());
-            topics::send(&producer, &self.input(record.kind), None, Some(key), Some(&record.json));
+            let partition = (self.astray == Some(record.kind)).then(|| other_partition(key, self.kinds[&record.kind]));
+            topics::send(&producer, &self.input(record.kind), partition, Some(key), Some(&record.json));
             sent.entry(record.kind).or_default().push(record.json.clone());
         }
         topics::flush(&producer);
@@ -122,7 +134,12 @@ outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
 
     /// Runs the app in this process until it has read everything.
     pub(crate) fn run_to_the_end(&self) {
-        let config = self.config("time: event\ntasks: 2");
+        self.run_to_the_end_as("time: event\ntasks: 2");
+    }
+
+    /// The same, with these lines of configuration.
+    pub(crate) fn run_to_the_end_as(&self, more: &str) {
+        let config = self.config(more);
         let running = vipstream::app::start_until(&config, self.rules(), Some(UNTIL)).expect("a start");
         running.join().expect("a run without fault");
     }
@@ -179,6 +196,11 @@ outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
             assert_eq!(found.len(), expected.len());
         }
     }
+}
+
+/// Where a partitioner of another kind puts a key.
+fn other_partition(key: &[u8], partitions: i32) -> i32 {
+    key.iter().fold(0, |sum, byte| (sum + i32::from(*byte)) % partitions)
 }
 
 fn sorted(values: impl Iterator<Item = Value>) -> Vec<String> {

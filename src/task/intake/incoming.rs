@@ -1,0 +1,130 @@
+//! What other tasks hand over to this one: its partition of the relay, parted by who sent it.
+
+use std::collections::BTreeMap;
+
+use super::{Intake, Seen};
+use crate::broker::Fetched;
+use crate::codec::{RawRecord, decode};
+use crate::merge::Lane;
+use crate::model::event::Kind;
+use crate::model::record::{Code, DeadLetter, Record};
+use crate::task::handover::Handover;
+use crate::task::relay::{self, Announcement, MAX_HOPS, ORIGIN, Origin, Relayed};
+
+/// The relay partition as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    /// The next offset to be fetched.
+    read_to: u64,
+    pub(super) at_end: bool,
+    /// What each task last said of its inputs.
+    announced: BTreeMap<u32, Announcement>,
+    /// With a time to stop at: the ends that all inputs had at the start.
+    goals: BTreeMap<(Kind, u32), u64>,
+}
+
+impl Intake {
+    /// Says up to where every task must have looked through the inputs before this one may end.
+    pub(in crate::task) fn set_goals(&mut self, goals: BTreeMap<(Kind, u32), u64>) {
+        self.incoming.goals = goals;
+    }
+
+    /// The relay partition is fetched from here on.
+    pub(in crate::task) fn read_relay_from(&mut self, offset: u64) {
+        self.incoming.read_to = offset;
+    }
+
+    /// Up to where the relay partition was taken.
+    pub(super) fn relay_position(&self) -> Option<u64> {
+        let relayed = self.lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Relay(_)));
+        let mut waiting = None;
+        let mut any = false;
+        for (_, state) in relayed {
+            any = true;
+            waiting = waiting.into_iter().chain(state.buffered.front().map(|seen| seen.offset)).min();
+        }
+        any.then(|| waiting.unwrap_or(self.incoming.read_to))
+    }
+
+    pub(super) fn accept_relayed(&mut self, fetched: &Fetched<'_>) {
+        let was_at_end = self.incoming.at_end;
+        match fetched {
+            Fetched::Record { offset, raw } => {
+                self.incoming.read_to = offset + 1;
+                self.incoming.at_end = false;
+                match relay::read(raw.headers) {
+                    Some(Relayed::Record(origin)) => self.take_in(*offset, raw, &origin),
+                    Some(Relayed::Announcement(announced)) => self.hear(announced),
+                    None => tracing::error!(
+                        partition = self.sender.task,
+                        offset,
+                        "the relay holds a record that no task wrote: it is passed over"
+                    ),
+                }
+            }
+            Fetched::AtEnd(offset) => {
+                self.incoming.read_to = self.incoming.read_to.max(*offset);
+                self.incoming.at_end = true;
+            }
+            Fetched::Lost => self.incoming.at_end = false,
+        }
+        if was_at_end || self.incoming.at_end {
+            self.find_ends();
+        }
+    }
+
+    /// A task is at its end, as far as the others are concerned, when it has looked through all its inputs and all
+    /// that it said was read here.
+    fn find_ends(&mut self) {
+        for source in (0..self.tasks).filter(|source| *source != self.sender.task) {
+            let announced = self.incoming.announced.get(&source);
+            let done = announced.is_some_and(|it| it.before.is_none() && self.covers_goals(source, it));
+            self.merge.set_at_end(Lane::Relay(source), self.incoming.at_end && done);
+        }
+    }
+
+    fn covers_goals(&self, source: u32, announced: &Announcement) -> bool {
+        let mut own = self.incoming.goals.iter().filter(|((_, partition), _)| partition % self.tasks == source);
+        own.all(|((kind, partition), goal)| {
+            let looked = |seen: &&relay::Seen| seen.kind == kind.name() && seen.partition == *partition;
+            *goal == 0 || announced.seen.iter().find(looked).is_some_and(|seen| seen.to >= *goal)
+        })
+    }
+
+    fn hear(&mut self, announced: Announcement) {
+        let lane = Lane::Relay(announced.source);
+        if let Some(key) = announced.before.as_ref().and_then(relay::Place::key) {
+            self.merge.announce(lane, key);
+        }
+        self.incoming.announced.insert(announced.source, announced);
+    }
+
+    fn take_in(&mut self, offset: u64, raw: &RawRecord<'_>, origin: &Origin) {
+        let lane = Lane::Relay(origin.source);
+        let Some((merge_time, position)) = origin.place.key() else { return };
+        // What was taken already lies here beside what others sent later.
+        if self.lanes.get(&lane).is_none_or(|state| offset < state.position) {
+            return;
+        }
+        let headers: Vec<(&str, &[u8])> = raw.headers.iter().copied().filter(|(name, _)| *name != ORIGIN).collect();
+        let timestamp = origin.timestamp_ms.map(crate::model::time::EventTime);
+        let original = RawRecord { headers: &headers, timestamp, ..*raw };
+        let mut seen = Seen::of(offset, raw);
+        seen.timestamp = timestamp;
+        let mut body = decode(position.kind, &original);
+        let target = body.as_ref().map_or(self.sender.task, |event| self.home(event));
+        if target != self.sender.task && origin.hops < MAX_HOPS {
+            seen.elsewhere = true;
+            if self.lanes.get(&lane).is_some_and(|state| offset >= state.relayed_to) {
+                let outgoing = self.sender.wrap(target, (merge_time, position), origin.hops + 1, &original);
+                self.outbox.push(Handover { lane, offset, outgoing });
+            }
+        } else if target != self.sender.task {
+            let message =
+                format!("handed over {MAX_HOPS} times and still not at home: the relay was written from outside");
+            body = Err(Box::new(DeadLetter::of(Code::TooManyHops, message, raw.key, raw.value)));
+        }
+        self.merge.push_record(lane, Record { position, merge_time, body });
+        self.note(lane, seen);
+    }
+}
