@@ -60,7 +60,7 @@ pub fn folded(live: &Live) -> Told {
     let topics = Kind::ALL.map(|kind| (kind, topic(kind))).into();
     let setup = Setup { ruleset: &live.ruleset, hash: hash.hash(), app: APP, mode: live.mode, topics };
     let mut fold = Fold::new(setup);
-    let said = live.epochs.iter().map(|epoch| fold.apply(epoch)).collect();
+    let said = live.epochs.iter().map(|epoch| fold.apply(epoch.clone())).collect();
     (said, fold.counts())
 }
 
@@ -107,12 +107,9 @@ fn records(epoch: &Epoch, reached: &mut BTreeMap<(Kind, u32), EventTime>) -> Vec
     let mut records = Vec::new();
     for Taken { position, key, value, timestamp, how } in taken {
         let raw = RawRecord { key: key.as_deref(), value: value.as_deref(), timestamp, headers: &[] };
-        let refuse = |code| Err(Box::new(DeadLetter::of(code, "so it was said".to_owned(), raw.key, raw.value)));
-        let body = codec::decode(position.kind, &raw).and_then(|event| match how {
-            How::Early => refuse(Code::Early),
-            How::NotHome => refuse(Code::NotHome),
-            _ => Ok(event),
-        });
+        let early = || Box::new(DeadLetter::of(Code::Early, "so the journal says".to_owned(), raw.key, raw.value));
+        let body = codec::decode(position.kind, &raw);
+        let body = if how == How::Early { body.and(Err(early())) } else { body };
         if let How::HandedOver { merge_time } = how {
             records.push(Record { position, merge_time, body });
             continue;

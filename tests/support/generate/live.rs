@@ -2,7 +2,7 @@
 //!
 //! Time comes in steps that make something of it: partitions fall behind and hold the clock, events lie ahead of it
 //! or before what is due, the wall goes past what alerts are worth, clocks stop exactly at an event's time or a
-//! millisecond beside it. What a task does with a record (refuses it, relays it, takes it over) is thrown in.
+//! millisecond beside it. What a task does with a record (refuses it, hands it over, takes it over) is thrown in.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn lane(dice: &mut Dice, (kind, partition): (Kind, u32), lines: Vec<Vec<u8>>, sh
 
 fn how(dice: &mut Dice, taken: &Taken, reached: EventTime, shared: bool) -> How {
     if shared && home_of(taken, 2) == Some(1) {
-        return *dice.pick(&[How::Relayed, How::Relayed, How::NotHome]);
+        return if dice.chance(95) { How::Relayed } else { How::Early };
     }
     match dice.below(100) {
         0..3 => How::Early,

@@ -15,6 +15,7 @@ use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
+use super::customer::Entity;
 use super::decode;
 use super::lines::{Line, Topics};
 pub use super::look::Mode;
@@ -61,9 +62,7 @@ pub enum How {
     Read,
     /// Read, and refused as early, as the journal says.
     Early,
-    /// Read, and refused since its customer is at home elsewhere.
-    NotHome,
-    /// Read, and handed over to the task of its customer: it moves its partition's time, and no more.
+    /// Read, and handed over to the task where it is at home: it moves its partition's time, and no more.
     Relayed,
     /// Handed over by another task, with its place in the merge; it moves no partition's time here.
     HandedOver { merge_time: EventTime },
@@ -107,10 +106,10 @@ impl Fold {
     }
 
     /// Applies the next epoch.
-    pub fn apply(&mut self, epoch: &Epoch) -> Said {
-        let mut taken: Vec<&Taken> = epoch.records.iter().collect();
+    pub fn apply(&mut self, epoch: Epoch) -> Said {
+        let mut taken = epoch.records;
         taken.sort_by_key(|taken| taken.position);
-        let records = taken.into_iter().filter_map(|taken| self.record(taken)).collect();
+        let records = taken.iter().filter_map(|taken| self.record(taken)).collect();
         self.walk.epoch(records, epoch.clock, epoch.wall);
         let Found { events, alerts, refused } = std::mem::take(&mut self.walk.found);
         Said { events: sent(events), alerts: sent(alerts), dead_letters: refused }
@@ -128,11 +127,7 @@ impl Fold {
         if let How::HandedOver { merge_time } = taken.how {
             return Some(Record { merge_time, position, body });
         }
-        let body = match (body, taken.how) {
-            (Ok(_), How::Early) => Err(Code::Early),
-            (Ok(_), How::NotHome) => Err(Code::NotHome),
-            (body, _) => body,
-        };
+        let body = if taken.how == How::Early { body.and(Err(Code::Early)) } else { body };
         let reached = self.reached.entry((position.kind, position.partition)).or_insert(EventTime::MIN);
         if let Ok(event) = &body {
             *reached = (*reached).max(event.at);
@@ -142,10 +137,10 @@ impl Fold {
     }
 }
 
-/// The task, of so many, at which a record's customer is at home; `None` where it names none or cannot be read.
+/// The task, of so many, where a record is at home; `None` where it cannot be read: then it stays where it lies.
 pub fn home_of(taken: &Taken, tasks: u32) -> Option<u32> {
-    let customer = read(taken).ok()?.customer?;
-    Some(murmur2::home(customer.as_str().as_bytes(), tasks))
+    let entity = Entity::of(&read(taken).ok()?);
+    Some(murmur2::home(entity.key().as_bytes(), tasks))
 }
 
 fn read(taken: &Taken) -> Result<Event, Code> {
