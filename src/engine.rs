@@ -287,8 +287,9 @@ impl Engine {
         let customer = &mut self.customers[slot as usize];
         let looks = outcome.look && (customer.look_again || self.rules.plan.touches(event.kind()));
         if customer.as_of > self.clock {
-            // Time has moved past the clock: what it brought, a deadline passed over included, waits for the clock.
-            if looks || customer.deadline <= customer.as_of {
+            // Time has moved past the clock: what it brought, a deadline passed over included, waits for the clock. A
+            // look that waits already waits longer, whatever moved time.
+            if looks || customer.look_pending || customer.deadline <= customer.as_of {
                 customer.wait(looks.then_some(event), position, outcome.refund);
                 self.looks.push(customer.as_of, slot);
             }
