@@ -258,6 +258,19 @@ impl Customer {
 }
 
 impl Customer {
+    /// Reads a little of each of its cache lines, so that they are near when they are needed.
+    pub(super) fn touch(&self) -> u64 {
+        self.as_of.0.cast_unsigned() ^ self.log.len() as u64 ^ self.labels ^ self.lapses.0.cast_unsigned()
+    }
+
+    /// The same for what it points to.
+    pub(super) fn touch_beyond(&self) -> u64 {
+        let log = self.log.iter().step_by(2).take(8).fold(0, |sum, entry| sum ^ entry.key);
+        let counts = self.counts.first().map_or(0, |count| u64::from(*count));
+        let sums = self.sums.first().map_or(0, |sum| u64::from(*sum == 0));
+        log ^ counts ^ sums ^ self.rare.as_ref().map_or(0, |rare| rare.seen.len() as u64)
+    }
+
     /// Leaves the look to the clock. The newest event stands for all that wait.
     pub(super) fn wait(&mut self, event: Option<&Event>, position: Position, refund: bool) {
         self.look_pending = true;
