@@ -17,6 +17,10 @@ use vipstream::rules::ruleset::Ruleset;
 #[path = "support/machine.rs"]
 mod machine;
 
+/// The same as in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let is_given = |flag: &str| std::env::args().any(|arg| arg == flag);
     let shrink = if is_given("--quick") { 20 } else { 1 };

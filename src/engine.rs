@@ -14,6 +14,7 @@ mod features;
 mod look;
 mod presence;
 mod programme;
+mod tally;
 mod windows;
 
 use std::cell::Cell;
@@ -115,14 +116,15 @@ impl Engine {
 
     /// Applies one epoch: each record with the deadlines that fall due before it, then time up to the epoch's clock.
     pub fn apply(&mut self, epoch: Epoch, outputs: &mut Vec<Output>) {
-        self.wall = self.wall.max(epoch.wall);
+        let Epoch { records, clock, wall } = epoch;
+        self.wall = self.wall.max(wall);
         self.behind = false;
         let mut slice = SLICE;
-        for group in epoch.records.chunks(GROUP) {
+        for group in records.chunks(GROUP) {
             let slots = self.customers.meet(group, &self.rules);
             for (record, slot) in group.iter().zip(slots) {
                 let reached = match self.mode {
-                    TimeMode::Live => record.merge_time.min(epoch.clock).min(self.wall),
+                    TimeMode::Live => record.merge_time.min(clock).min(self.wall),
                     TimeMode::Event => record.merge_time,
                 };
                 self.clock = self.clock.max(reached);
@@ -130,7 +132,7 @@ impl Engine {
                 self.take(record, slot, outputs);
             }
         }
-        self.clock = self.clock.max(epoch.clock);
+        self.clock = self.clock.max(clock);
         self.fire_due(&mut slice, outputs);
     }
 
@@ -183,7 +185,7 @@ impl Engine {
         let (due, clock) = (self.due(), self.clock);
         while *slice > 0 {
             let customers = &self.customers;
-            let by_id = |slots: &mut Vec<Slot>| slots.sort_by(|l, r| customers[*l].id.cmp(&customers[*r].id));
+            let by_id = |slots: &mut Vec<Slot>| customers.sort(slots);
             // Looks first: a customer's deadline lies after the time for which its look waits.
             if let Some((at, slot)) = self.looks.pop(clock, by_id) {
                 let customer = &self.customers[slot];
@@ -272,6 +274,7 @@ impl Engine {
         let rules = Arc::clone(&self.rules);
         let customer = &mut self.customers[slot];
         self.stats.unmatched += customer.advance(event.at, &rules);
+        customer.news |= event.kind().bit();
         let arrival = Arrival { event, position: record.position, rules: &rules, stats: &mut self.stats };
         let outcome = arrival.apply(customer);
         if event.customer.is_some() {

@@ -65,6 +65,12 @@ impl Customers {
         slots
     }
 
+    /// Puts slots in the order of their customers' ids.
+    pub(super) fn sort(&self, slots: &mut [Slot]) {
+        black_box(slots.iter().fold(0, |sum, slot| sum ^ self[*slot].id.as_str().len()));
+        slots.sort_by(|l, r| self[*l].id.cmp(&self[*r].id));
+    }
+
     fn slot_of(&mut self, event: &Event, hash: u32, guess: Option<Slot>, rules: &Ruleset) -> Slot {
         let id = id_of(event);
         if let Some(slot) = guess.filter(|slot| self[*slot].id == *id) {
