@@ -1,27 +1,36 @@
-//! One app in this process: checks the cluster, starts a thread a task, and waits for them.
+//! One app in this process: checks the cluster, joins the group, and waits for the end.
 //!
 //! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
 
+mod guards;
+mod headroom;
+mod lag;
+mod prepare;
+mod watch;
+
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::broker::cluster::{Cluster, ClusterError, Wanted};
+use crate::broker::BrokerError;
+use crate::broker::cluster::{Cluster, ClusterError};
+use crate::broker::group::{KafkaGroup, Member};
 use crate::broker::kafka::Kafka;
-use crate::broker::{BrokerError, Partition};
 use crate::codec::output::Wire;
 use crate::config::Config;
 use crate::engine::TimeMode;
-use crate::metrics::{self, TaskMetrics};
+use crate::metrics::TaskMetrics;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::task::membership::{Membership, Run};
 use crate::task::progress::Progress;
 use crate::task::{Assignment, Setup, Task, TaskError};
+use crate::topics::{self, Fault, Finding};
+use prepare::{Prepared, prepare};
+use watch::Watch;
 
 /// Why an app did not start. Each message is one sentence with its remedy.
 #[derive(Debug, thiserror::Error)]
@@ -30,31 +39,29 @@ pub enum StartError {
     Cluster(#[from] ClusterError),
     #[error(transparent)]
     Broker(#[from] BrokerError),
-    #[error("topic {topic} (inputs.{}) does not exist: create it, or correct its name", .kind.name())]
-    MissingTopic { kind: Kind, topic: String },
-    #[error(
-        "{journal} has {partitions} partitions, `tasks` says {tasks}: the count is fixed when an app starts; say `tasks: {partitions}`, or start anew under another `app`"
-    )]
-    JournalPartitions { journal: String, partitions: u32, tasks: u32 },
+    /// Topics with which no promise could be kept.
+    #[error("{}", topics::list(.0))]
+    Topics(Vec<Finding>),
     #[error("a time to stop at needs `time: event`: in `live`, time is the clock's")]
     UntilInLive,
 }
 
 impl StartError {
     /// Whether the configuration is at fault, rather than the world it meets.
-    pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::JournalPartitions { .. } | Self::UntilInLive)
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Topics(findings) => findings.iter().any(|finding| finding.fault == Fault::Partitions),
+            Self::UntilInLive => true,
+            Self::Cluster(_) | Self::Broker(_) => false,
+        }
     }
 }
 
 /// A running app. Dropping it asks it to stop; [`Running::join`] waits.
 pub struct Running {
     setup: Arc<Setup>,
-    tasks: Vec<JoinHandle<()>>,
-    ended: Receiver<(u32, Result<(), TaskError>)>,
-    /// Dropped to wake the thread that watches the lag.
-    watched: Option<Sender<()>>,
-    watch: Option<JoinHandle<()>>,
+    membership: Option<JoinHandle<Result<(), TaskError>>>,
+    watch: Option<Watch>,
 }
 
 /// Starts an app that runs until stopped.
@@ -75,49 +82,28 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
         return Err(StartError::UntilInLive);
     }
     let cluster = Cluster::connect(&config.kafka, &config.app, PATIENCE)?;
-    let inputs = inputs(config, &cluster)?;
-    make_topics(config, &cluster)?;
+    let Prepared { topics, inputs, ids } = prepare(config, &cluster)?;
     let goals = if until.is_some() { ends(config, &cluster, &inputs)? } else { BTreeMap::new() };
-    let setup = Arc::new(setup(config, rules, until, goals));
-    let (report, ended) = mpsc::channel();
-    let mut tasks = Vec::new();
-    for partition in 0..config.tasks {
-        let own = inputs.iter().filter(|input| input.1 % config.tasks == partition).copied().collect();
-        let ownership = Arc::default();
-        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs: own, ownership };
-        setup.progress.assigned(partition);
-        let task = Task::new(assignment, Kafka::open(config, partition)?, TaskMetrics::new(partition, &setup.rules));
-        tasks.push(spawn(task, partition, report.clone()));
-    }
-    let (watched, wake) = mpsc::channel();
-    let watch = {
-        let setup = Arc::clone(&setup);
-        std::thread::Builder::new().name("lag".to_owned()).spawn(move || watch_lag(&setup, &cluster, &wake))
-    };
-    Ok(Running { setup, tasks, ended, watched: Some(watched), watch: watch.ok() })
+    let setup = Arc::new(Setup { topic_ids: ids, goals, ..setup(config, rules, until) });
+    let group = KafkaGroup::join(config)?;
+    let run = task_runner(config, &setup, inputs, group.member());
+    let membership = Membership::new(Arc::clone(&setup), group, run);
+    let thread = std::thread::Builder::new().name("membership".to_owned());
+    let membership = thread.spawn(move || membership.run()).expect("the system has room for a thread");
+    let watch = Watch::start(Arc::clone(&setup), cluster, config.clone(), topics);
+    Ok(Running { setup, membership: Some(membership), watch })
 }
 
-fn spawn(task: Task<Kafka>, partition: u32, report: Sender<(u32, Result<(), TaskError>)>) -> JoinHandle<()> {
-    let body = move || {
-        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| task.run()));
-        let result = ran.unwrap_or(Err(TaskError::Panicked { partition }));
-        // Nobody listens once the app was dropped.
-        let _ = report.send((partition, result));
-    };
-    std::thread::Builder::new().name(format!("task-{partition}")).spawn(body).expect("the system has room for a thread")
-}
-
-/// Every partition of every input.
-fn inputs(config: &Config, cluster: &Cluster) -> Result<Vec<(Kind, u32)>, StartError> {
-    let mut inputs = Vec::new();
-    for (kind, topic) in &config.inputs {
-        let (kind, topic) = (*kind, topic.clone());
-        let Some(partitions) = cluster.partitions(&topic)? else {
-            return Err(StartError::MissingTopic { kind, topic });
-        };
-        inputs.extend((0..partitions).map(|partition| (kind, partition)));
-    }
-    Ok(inputs)
+/// What the thread of a task does.
+fn task_runner(config: &Config, setup: &Arc<Setup>, inputs: Vec<(Kind, u32)>, member: Member) -> Run {
+    let (config, setup) = (config.clone(), Arc::clone(setup));
+    Arc::new(move |partition, ownership| {
+        let inputs = inputs.iter().filter(|input| input.1 % config.tasks == partition).copied().collect();
+        let broker = Kafka::open(&config, partition, member.clone())?;
+        let metrics = TaskMetrics::new(partition, &setup.rules);
+        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership };
+        Task::new(assignment, broker, metrics).run()
+    })
 }
 
 /// Where each input partition ends now.
@@ -126,30 +112,7 @@ fn ends(config: &Config, cluster: &Cluster, inputs: &[(Kind, u32)]) -> Result<BT
     inputs.iter().map(end).collect()
 }
 
-/// Makes the journal and the output topics where they are missing.
-fn make_topics(config: &Config, cluster: &Cluster) -> Result<(), StartError> {
-    let (journal, relay, tasks) = (config.journal(), config.relay(), config.tasks);
-    for topic in [&journal, &relay] {
-        if let Some(partitions) = cluster.partitions(topic)?
-            && partitions != tasks
-        {
-            return Err(StartError::JournalPartitions { journal: topic.clone(), partitions, tasks });
-        }
-    }
-    // A restart reads the journal from its beginning, so none of it may expire.
-    let kept = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
-    let large = [("max.message.bytes", "17825792")];
-    let wanted = [
-        Wanted { topic: &journal, partitions: tasks, settings: &kept },
-        Wanted { topic: &relay, partitions: tasks, settings: &kept },
-        Wanted { topic: &config.outputs.events, partitions: tasks, settings: &[] },
-        Wanted { topic: &config.outputs.alerts, partitions: tasks, settings: &[] },
-        Wanted { topic: &config.outputs.dlq, partitions: tasks, settings: &large },
-    ];
-    Ok(cluster.create_missing(&wanted)?)
-}
-
-fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: BTreeMap<(Kind, u32), u64>) -> Setup {
+fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Setup {
     let topic = |kind: Kind| config.inputs.get(&kind).cloned().unwrap_or_else(|| kind.name().to_owned());
     Setup {
         app: config.app.clone(),
@@ -162,6 +125,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: 
         merge_hold: config.merge_hold,
         brake: config.brake,
         outputs: config.outputs.clone(),
+        topic_ids: BTreeMap::new(),
         wire: Wire {
             ruleset: rules.name().to_owned(),
             hash: rules.hash().to_owned(),
@@ -171,7 +135,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: 
         },
         rules,
         until,
-        goals,
+        goals: BTreeMap::new(),
         progress: Progress::default(),
         stop: Arc::new(AtomicBool::new(false)),
     }
@@ -193,32 +157,21 @@ impl Running {
         Health { setup: Arc::clone(&self.setup) }
     }
 
-    /// Waits until every task has ended. The first that fails stops the others.
+    /// Waits until every task here has ended. The first that fails stops the others.
     ///
     /// # Errors
     /// Why the first task failed.
+    ///
+    /// # Panics
+    /// With a mistake of the membership's own.
     pub fn join(mut self) -> Result<(), TaskError> {
-        let mut outcome = Ok(());
-        for _ in 0..self.tasks.len() {
-            let Ok((task, result)) = self.ended.recv() else { break };
-            if let Err(error) = result {
-                self.stop();
-                if outcome.is_ok() {
-                    outcome = Err(error);
-                } else {
-                    tracing::warn!(task, %error, "this task stopped too");
-                }
-            }
+        let membership = self.membership.take().expect("it is joined once");
+        let outcome = membership.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // What the watch has found says more than what a task made of it.
+        match self.watch.take().map(|watch| watch.end(outcome.is_err())) {
+            Some(Err(found)) => Err(found),
+            _ => outcome,
         }
-        for task in self.tasks.drain(..) {
-            // A task's panic was caught and reported.
-            let _ = task.join();
-        }
-        drop(self.watched.take());
-        if let Some(watch) = self.watch.take() {
-            let _ = watch.join();
-        }
-        outcome
     }
 }
 
@@ -241,6 +194,9 @@ impl Health {
         if self.setup.stop.load(Ordering::Relaxed) {
             return Some("stopping".to_owned());
         }
+        if !progress.is_member() {
+            return Some("waiting for the group to assign tasks".to_owned());
+        }
         if !progress.all_restored() {
             return Some("replaying the journal".to_owned());
         }
@@ -252,46 +208,8 @@ impl Health {
     }
 }
 
-/// Asks now and then how far the inputs are ahead, until woken for good.
-fn watch_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) {
-    loop {
-        if let Some(total) = ask_lag(setup, cluster, wake)
-            && setup.progress.all_restored()
-        {
-            setup.progress.set_lag(total);
-        }
-        let pause = if setup.progress.lag().is_some() { LAG_EVERY } else { FIRST_LAG };
-        if wake.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-            return;
-        }
-    }
-}
-
-/// Records not yet applied, published by input and summed up; `None` where the broker does not say.
-fn ask_lag(setup: &Setup, cluster: &Cluster, wake: &Receiver<()>) -> Option<u64> {
-    let mut lags: BTreeMap<Kind, u64> = BTreeMap::new();
-    for standing in setup.progress.standings().into_values() {
-        for (partition, position) in standing.positions {
-            let Partition::Input(kind, number) = partition else { continue };
-            // Each question may take its whole time-out; the app may have ended meanwhile.
-            if wake.try_recv() != Err(TryRecvError::Empty) {
-                return None;
-            }
-            let end = cluster.offsets(&setup.wire.topics[kind as usize], number).ok()?.end;
-            *lags.entry(kind).or_default() += end.saturating_sub(position);
-        }
-    }
-    for (kind, lag) in &lags {
-        metrics::lag(*kind, *lag);
-    }
-    Some(lags.values().sum())
-}
-
 /// How long an unreachable broker is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Records behind at which the app still counts as serving.
 const READY_LAG: u64 = 100_000;
-
-const LAG_EVERY: Duration = Duration::from_secs(5);
-const FIRST_LAG: Duration = Duration::from_millis(250);

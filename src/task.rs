@@ -7,8 +7,11 @@ mod brake;
 mod commit;
 mod epoch;
 mod handover;
+pub(crate) mod identity;
 mod intake;
 pub mod journal;
+pub(crate) mod membership;
+mod mirror;
 pub(crate) mod ownership;
 pub(crate) mod progress;
 mod recovery;
@@ -23,8 +26,9 @@ use self::brake::BrakeWindow;
 use self::epoch::Fixed;
 use self::handover::Sender;
 use self::intake::Intake;
+use self::journal::TopicId;
 use self::ownership::Ownership;
-use self::progress::Progress;
+use self::progress::{Progress, Standing};
 use self::relay::Announcement;
 use crate::broker::{Broker, BrokerError, Partition};
 use crate::codec::output::Wire;
@@ -50,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) merge_hold: Duration,
     pub(crate) brake: Brake,
     pub(crate) outputs: Outputs,
+    /// The ids of inputs, journal and relay, where the broker says them.
+    pub(crate) topic_ids: BTreeMap<String, String>,
     pub(crate) wire: Wire,
     /// Time to stop at, in `event` mode.
     pub(crate) until: Option<EventTime>,
@@ -60,6 +66,17 @@ pub(crate) struct Setup {
     pub(crate) stop: Arc<AtomicBool>,
 }
 
+impl Setup {
+    /// The topic of a task's partition, and the partition's number there; of the journal's, for none.
+    pub(crate) fn place(&self, task: u32, partition: Option<Partition>) -> (&str, u32) {
+        match partition {
+            Some(Partition::Input(kind, number)) => (&self.wire.topics[kind as usize], number),
+            Some(Partition::Relay) => (&self.relay, task),
+            None => (&self.journal, task),
+        }
+    }
+}
+
 /// Why a task ended before its time. Each message is one sentence for an operator.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
@@ -67,7 +84,7 @@ pub enum TaskError {
     Broker(#[from] BrokerError),
     /// Another process runs this task.
     #[error(
-        "another process took over transactional id {id} ({reason}): only one may run an app's tasks; this one stops"
+        "another process took over transactional id {id} ({reason}), though the group says that its task is this one's: see that no process outside of group and configuration uses the id"
     )]
     Fenced { id: String, reason: String },
     #[error("the broker does not let transactional id {id} write: {reason}")]
@@ -95,6 +112,9 @@ pub enum TaskError {
     /// The configuration does not fit the journal.
     #[error("{0}")]
     Changed(String),
+    /// Somebody changed in Kafka what the app rests on.
+    #[error("{0}")]
+    Outside(String),
     #[error(
         "{count} of the newest {of} records were refused, the last as `{code}`: see their headers in {dlq}; \
          then mend the topic, or raise dead_letter.brake"
@@ -103,6 +123,9 @@ pub enum TaskError {
     /// Asked to stop before the epoch at hand could be committed; the journal has the one before it.
     #[error("stopped while the broker was out of reach: the epoch at hand was not committed and will be done again")]
     Interrupted,
+    /// Past the time that ending may take.
+    #[error("not every task ended within {within:?} of being asked to: what they had under way will be done again")]
+    Stuck { within: Duration },
     #[error("task {partition} failed by a mistake of its own: this is a bug")]
     Panicked { partition: u32 },
 }
@@ -129,6 +152,8 @@ pub(crate) struct Task<B> {
     announced: Option<Announcement>,
     /// The group's offsets as last committed.
     mirrored: BTreeMap<Partition, u64>,
+    /// The topics that the journal does not name yet.
+    unnamed: Vec<TopicId>,
     /// Number of the next epoch.
     number: u64,
     /// As of the last epoch committed.
@@ -156,6 +181,7 @@ impl<B: Broker> Task<B> {
             inputs,
             announced: None,
             mirrored: BTreeMap::new(),
+            unnamed: Vec::new(),
             number: 0,
             clock: EventTime::MIN,
             wall: EventTime::MIN,
@@ -189,6 +215,7 @@ impl<B: Broker> Task<B> {
     fn carry_out(&mut self, fixed: Fixed, outputs: &mut Vec<Output>) -> Result<(), TaskError> {
         let Fixed { epoch, ranges, relay, opened } = fixed;
         let (clock, wall, records) = (epoch.clock, epoch.wall, epoch.records.len());
+        let (handed_over, taken_in) = (ranges.handed_over(), ranges.taken_in());
         // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
         self.engine.apply(epoch, outputs);
         // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
@@ -199,9 +226,11 @@ impl<B: Broker> Task<B> {
         self.wall = wall;
         self.last_epoch = crate::clock::now();
         tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?opened.elapsed(), %clock, "epoch committed");
-        self.setup.progress.applied(self.partition, &self.intake.positions(), self.intake.times());
+        self.publish();
         self.metrics.epoch(&EpochDone {
             records,
+            handed_over,
+            taken_in,
             outputs,
             stats: &self.engine.stats(),
             took: opened.elapsed(),
@@ -209,6 +238,14 @@ impl<B: Broker> Task<B> {
             left_out: self.intake.merge().left_out().count(),
         });
         Ok(())
+    }
+
+    /// Tells those who ask from other threads where the task stands.
+    fn publish(&self) {
+        let next_deadline = self.engine.next_deadline().filter(|_| self.setup.mode == TimeMode::Live);
+        let (positions, times) = (self.intake.positions(), self.intake.times());
+        let standing = Standing { restored: true, positions, times, next_deadline, ..Standing::default() };
+        self.setup.progress.applied(self.partition, standing);
     }
 
     fn is_stopping(&self) -> bool {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use prost::Message;
 
 use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
-use super::{Task, TaskError};
+use super::{Task, TaskError, mirror};
 use crate::broker::{Broker, BrokerError, Outgoing, Partition, Refusal};
+use crate::metrics::Ending;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
 
@@ -27,7 +28,7 @@ impl<B: Broker> Task<B> {
         let mut positions = self.intake.positions();
         positions.retain(|partition, position| self.mirrored.get(partition) != Some(position));
         let record = self.journal_record(ranges, clock, wall, outputs).encode_to_vec();
-        let metadata = format!("epoch {} outputs {}", self.number, hex(&outputs_digest(outputs)));
+        let metadata = mirror::note(self.number, &outputs_digest(outputs));
         let mut outgoing: Vec<Outgoing> = outputs.iter().map(|output| self.outgoing(output, wall)).collect();
         outgoing.extend_from_slice(relay);
         outgoing.push(Outgoing {
@@ -39,7 +40,9 @@ impl<B: Broker> Task<B> {
         });
         let started = crate::clock::now();
         self.carry_through(&record, &outgoing, &positions, &metadata)?;
+        self.ownership.note_commit();
         self.mirrored.extend(positions);
+        self.unnamed.clear();
         self.metrics.commit(started.elapsed());
         Ok(())
     }
@@ -57,6 +60,8 @@ impl<B: Broker> Task<B> {
             outputs_digest: outputs_digest(outputs),
             caught_up: self.caught_up,
             time: mode_name(self.setup.mode).to_owned(),
+            topics: self.unnamed.clone(),
+            tasks: self.setup.tasks,
         }
     }
 
@@ -85,9 +90,18 @@ impl<B: Broker> Task<B> {
         metadata: &str,
     ) -> Result<(), TaskError> {
         let epoch = self.number;
+        let started = crate::clock::now();
         let mut pause = FIRST_PAUSE;
         for tries in 1.. {
-            let Err(refusal) = self.transaction(outgoing, positions, metadata) else { return Ok(()) };
+            let Err(refusal) = self.transaction(outgoing, positions, metadata) else {
+                self.metrics.transaction(Ending::Committed);
+                return Ok(());
+            };
+            self.metrics.transaction(match refusal {
+                Refusal::Abortable(_) => Ending::Aborted,
+                Refusal::Fenced(_) | Refusal::Denied(_) => Ending::Fenced,
+                Refusal::Unknown(_) => Ending::Unknown,
+            });
             let reason = refusal.to_string();
             tracing::warn!(task = self.partition, epoch, tries, %reason, "the epoch was not committed yet");
             let aborted = match refusal {
@@ -103,9 +117,7 @@ impl<B: Broker> Task<B> {
                     return Err(TaskError::Denied { id: self.transactional_id(), reason });
                 }
                 Err(Refusal::Abortable(_) | Refusal::Unknown(_)) => {
-                    if !self.ownership.is_confirmed() {
-                        return Err(TaskError::Interrupted);
-                    }
+                    self.confirm()?;
                     self.init()?;
                     if self.is_in_journal(record)? {
                         tracing::info!(task = self.partition, epoch, "the epoch had been committed");
@@ -113,16 +125,28 @@ impl<B: Broker> Task<B> {
                     }
                 }
             }
-            if tries >= TRIES {
+            // While the group rebalances, the broker refuses at once: tries alone would be over too soon.
+            if tries >= TRIES && started.elapsed() >= REBALANCE {
                 return Err(TaskError::NotCommitted { epoch, tries, reason });
             }
-            if self.is_stopping() {
+            // A rebalance passes quickly, unless it was this process that the group gave up.
+            if self.ownership.is_lost() || self.is_stopping() && started.elapsed() >= LAST_TRIES {
                 return Err(TaskError::Interrupted);
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         unreachable!("the tries are bounded")
+    }
+
+    /// Waits until the group has said that the task is still this process's.
+    fn confirm(&self) -> Result<(), TaskError> {
+        while !self.ownership.is_confirmed() {
+            if self.is_stopping() {
+                return Err(TaskError::Interrupted);
+            }
+        }
+        Ok(())
     }
 
     fn transaction(
@@ -223,18 +247,16 @@ impl<B: Broker> Task<B> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Tries of one epoch: with its pauses and the broker's time-outs, several minutes of an outage.
 const TRIES: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Within it, trying again goes on however often the broker has refused.
+const REBALANCE: Duration = Duration::from_mins(2);
+
+/// How long an epoch under way is still tried once the task is to end.
+const LAST_TRIES: Duration = Duration::from_secs(3);
 
 /// Offsets of the journal looked at first: a record and a marker an epoch.
 const JOURNAL_END: u64 = 64;

@@ -42,6 +42,22 @@ pub struct JournalRecord {
     /// `live` or `event`.
     #[prost(string, tag = "10")]
     pub time: String,
+    /// The topics that no record before names, so that one made anew is noticed.
+    #[prost(message, repeated, tag = "11")]
+    pub topics: Vec<TopicId>,
+    /// How many tasks share the customers.
+    #[prost(uint32, tag = "12")]
+    pub tasks: u32,
+}
+
+/// Which topic a name stood for.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TopicId {
+    #[prost(string, tag = "1")]
+    pub topic: String,
+    /// As Kafka's tools show it.
+    #[prost(string, tag = "2")]
+    pub id: String,
 }
 
 /// The part of a lane that an epoch took. For what was handed over to this task, `kind` is `relay`, `partition` the
@@ -92,11 +108,14 @@ struct Taken {
     digest: u64,
     early: Vec<u64>,
     relayed_to: u64,
+    /// Records taken, and handed over.
+    count: usize,
+    handed_over: usize,
 }
 
 impl Taken {
     const fn nothing(from: u64) -> Self {
-        Self { from, to: from, digest: 0, early: Vec::new(), relayed_to: 0 }
+        Self { from, to: from, digest: 0, early: Vec::new(), relayed_to: 0, count: 0, handed_over: 0 }
     }
 }
 
@@ -108,13 +127,27 @@ impl Ranges {
 
     /// Notes that a record was handed over; `position` is the lane's, where nothing was taken of it yet.
     pub(super) fn hand_over(&mut self, lane: Lane, position: u64, offset: u64) {
-        self.0.entry(lane).or_insert_with(|| Taken::nothing(position)).relayed_to = offset + 1;
+        let taken = self.0.entry(lane).or_insert_with(|| Taken::nothing(position));
+        taken.relayed_to = offset + 1;
+        taken.handed_over += 1;
+    }
+
+    /// How many records went to other tasks.
+    pub(super) fn handed_over(&self) -> usize {
+        self.0.values().map(|taken| taken.handed_over).sum()
+    }
+
+    /// How many records came from other tasks.
+    pub(super) fn taken_in(&self) -> usize {
+        let relayed = self.0.iter().filter(|(lane, _)| matches!(lane, Lane::Relay(_)));
+        relayed.map(|(_, taken)| taken.count).sum()
     }
 
     /// Adds a record; `from` is the partition's position before the epoch.
     pub(super) fn add(&mut self, lane: Lane, from: u64, offset: u64, digest: u64, is_early: bool) {
         let taken = self.0.entry(lane).or_insert_with(|| Taken::nothing(from));
         taken.to = offset + 1;
+        taken.count += 1;
         let mut link = [0; 16];
         link[..8].copy_from_slice(&offset.to_le_bytes());
         link[8..].copy_from_slice(&digest.to_le_bytes());
@@ -133,7 +166,7 @@ impl Ranges {
     pub(super) fn into_wire(self) -> Vec<InputRange> {
         self.0
             .into_iter()
-            .map(|(lane, Taken { from, to, digest, early, relayed_to })| {
+            .map(|(lane, Taken { from, to, digest, early, relayed_to, .. })| {
                 let (kind, partition) = match lane {
                     Lane::Input(kind, partition) => (kind.name(), partition),
                     Lane::Relay(source) => (RELAY, source),

@@ -1,7 +1,7 @@
 //! How far the tasks of this process have come, for those who ask from other threads: readiness and lag.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::broker::Partition;
@@ -13,8 +13,8 @@ pub(crate) struct Progress {
     tasks: Mutex<BTreeMap<u32, Standing>>,
     /// Records not yet applied, as last asked; unknown before.
     lag: Mutex<Option<u64>>,
-    /// Times that tasks were assigned, ever.
-    assigned: AtomicU64,
+    /// This process is a member of the group and was told what it has, be it nothing.
+    member: AtomicBool,
 }
 
 /// Where one task stands.
@@ -22,16 +22,19 @@ pub(crate) struct Progress {
 pub(crate) struct Standing {
     /// The journal has been replayed.
     pub(crate) restored: bool,
+    /// The offset of each partition from which a restart reads.
+    pub(crate) needed: BTreeMap<Partition, u64>,
     /// The next offset of each partition.
     pub(crate) positions: BTreeMap<Partition, u64>,
     /// Kafka's time of the oldest record that waits, or of the newest applied.
     pub(crate) times: BTreeMap<Partition, EventTime>,
+    /// In `live`: when the earliest deadline is to fire.
+    pub(crate) next_deadline: Option<EventTime>,
 }
 
 impl Progress {
     /// A task starts.
     pub(crate) fn assigned(&self, task: u32) {
-        self.assigned.fetch_add(1, Ordering::Relaxed);
         self.tasks().insert(task, Standing::default());
     }
 
@@ -40,17 +43,18 @@ impl Progress {
         self.tasks().remove(&task);
     }
 
-    /// A task has applied an epoch, or restored.
-    pub(crate) fn applied(
-        &self,
-        task: u32,
-        positions: &BTreeMap<Partition, u64>,
-        times: impl Iterator<Item = (Partition, EventTime)>,
-    ) {
+    /// A task reads from these positions on, and would again after a restart.
+    pub(crate) fn needs(&self, task: u32, positions: &BTreeMap<Partition, u64>) {
         if let Some(standing) = self.tasks().get_mut(&task) {
-            standing.restored = true;
-            standing.positions.clone_from(positions);
-            standing.times.extend(times);
+            standing.needed.clone_from(positions);
+        }
+    }
+
+    /// A task has applied an epoch, or restored.
+    pub(crate) fn applied(&self, task: u32, standing: Standing) {
+        if let Some(known) = self.tasks().get_mut(&task) {
+            let needed = std::mem::take(&mut known.needed);
+            *known = Standing { needed, ..standing };
         }
     }
 
@@ -59,9 +63,18 @@ impl Progress {
         self.tasks().clone()
     }
 
-    /// Whether this process has ever been given a task, and every task it has now has replayed its journal.
+    pub(crate) fn set_member(&self, is_member: bool) {
+        self.member.store(is_member, Ordering::Relaxed);
+    }
+
+    /// Whether the group has told this process which tasks it has.
+    pub(crate) fn is_member(&self) -> bool {
+        self.member.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process knows its tasks, and each of them has replayed its journal.
     pub(crate) fn all_restored(&self) -> bool {
-        self.assigned.load(Ordering::Relaxed) > 0 && self.tasks().values().all(|standing| standing.restored)
+        self.is_member() && self.tasks().values().all(|standing| standing.restored)
     }
 
     pub(crate) fn set_lag(&self, records: u64) {
