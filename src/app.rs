@@ -2,7 +2,10 @@
 //!
 //! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
 
+mod guards;
+mod headroom;
 mod lag;
+mod prepare;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -12,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::broker::BrokerError;
-use crate::broker::cluster::{Cluster, ClusterError, Wanted};
+use crate::broker::cluster::{Cluster, ClusterError};
 use crate::broker::group::{KafkaGroup, Member};
 use crate::broker::kafka::Kafka;
 use crate::codec::output::Wire;
@@ -25,6 +28,8 @@ use crate::rules::ruleset::Ruleset;
 use crate::task::membership::{Membership, Run};
 use crate::task::progress::Progress;
 use crate::task::{Assignment, Setup, Task, TaskError};
+use crate::topics::{self, Fault, Finding};
+use prepare::{Prepared, prepare};
 use watch::Watch;
 
 /// Why an app did not start. Each message is one sentence with its remedy.
@@ -34,20 +39,21 @@ pub enum StartError {
     Cluster(#[from] ClusterError),
     #[error(transparent)]
     Broker(#[from] BrokerError),
-    #[error("topic {topic} (inputs.{}) does not exist: create it, or correct its name", .kind.name())]
-    MissingTopic { kind: Kind, topic: String },
-    #[error(
-        "{journal} has {partitions} partitions, `tasks` says {tasks}: the count is fixed when an app starts; say `tasks: {partitions}`, or start anew under another `app`"
-    )]
-    JournalPartitions { journal: String, partitions: u32, tasks: u32 },
+    /// Topics with which no promise could be kept.
+    #[error("{}", topics::list(.0))]
+    Topics(Vec<Finding>),
     #[error("a time to stop at needs `time: event`: in `live`, time is the clock's")]
     UntilInLive,
 }
 
 impl StartError {
     /// Whether the configuration is at fault, rather than the world it meets.
-    pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::JournalPartitions { .. } | Self::UntilInLive)
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Topics(findings) => findings.iter().any(|finding| finding.fault == Fault::Partitions),
+            Self::UntilInLive => true,
+            Self::Cluster(_) | Self::Broker(_) => false,
+        }
     }
 }
 
@@ -55,7 +61,7 @@ impl StartError {
 pub struct Running {
     setup: Arc<Setup>,
     membership: Option<JoinHandle<Result<(), TaskError>>>,
-    _watch: Option<Watch>,
+    watch: Option<Watch>,
 }
 
 /// Starts an app that runs until stopped.
@@ -76,17 +82,16 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
         return Err(StartError::UntilInLive);
     }
     let cluster = Cluster::connect(&config.kafka, &config.app, PATIENCE)?;
-    let inputs = inputs(config, &cluster)?;
-    make_topics(config, &cluster)?;
+    let Prepared { topics, inputs, ids } = prepare(config, &cluster)?;
     let goals = if until.is_some() { ends(config, &cluster, &inputs)? } else { BTreeMap::new() };
-    let setup = Arc::new(setup(config, rules, until, goals));
+    let setup = Arc::new(Setup { topic_ids: ids, goals, ..setup(config, rules, until) });
     let group = KafkaGroup::join(config)?;
     let run = task_runner(config, &setup, inputs, group.member());
     let membership = Membership::new(Arc::clone(&setup), group, run);
     let thread = std::thread::Builder::new().name("membership".to_owned());
     let membership = thread.spawn(move || membership.run()).expect("the system has room for a thread");
-    let watch = Watch::start(Arc::clone(&setup), cluster);
-    Ok(Running { setup, membership: Some(membership), _watch: watch })
+    let watch = Watch::start(Arc::clone(&setup), cluster, config.clone(), topics);
+    Ok(Running { setup, membership: Some(membership), watch })
 }
 
 /// What the thread of a task does.
@@ -101,49 +106,13 @@ fn task_runner(config: &Config, setup: &Arc<Setup>, inputs: Vec<(Kind, u32)>, me
     })
 }
 
-/// Every partition of every input.
-fn inputs(config: &Config, cluster: &Cluster) -> Result<Vec<(Kind, u32)>, StartError> {
-    let mut inputs = Vec::new();
-    for (kind, topic) in &config.inputs {
-        let (kind, topic) = (*kind, topic.clone());
-        let Some(partitions) = cluster.partitions(&topic)? else {
-            return Err(StartError::MissingTopic { kind, topic });
-        };
-        inputs.extend((0..partitions).map(|partition| (kind, partition)));
-    }
-    Ok(inputs)
-}
-
 /// Where each input partition ends now.
 fn ends(config: &Config, cluster: &Cluster, inputs: &[(Kind, u32)]) -> Result<BTreeMap<(Kind, u32), u64>, StartError> {
     let end = |input: &(Kind, u32)| Ok((*input, cluster.offsets(&config.inputs[&input.0], input.1)?.end));
     inputs.iter().map(end).collect()
 }
 
-/// Makes the journal and the output topics where they are missing.
-fn make_topics(config: &Config, cluster: &Cluster) -> Result<(), StartError> {
-    let (journal, relay, tasks) = (config.journal(), config.relay(), config.tasks);
-    for topic in [&journal, &relay] {
-        if let Some(partitions) = cluster.partitions(topic)?
-            && partitions != tasks
-        {
-            return Err(StartError::JournalPartitions { journal: topic.clone(), partitions, tasks });
-        }
-    }
-    // A restart reads the journal from its beginning, so none of it may expire.
-    let kept = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
-    let large = [("max.message.bytes", "17825792")];
-    let wanted = [
-        Wanted { topic: &journal, partitions: tasks, settings: &kept },
-        Wanted { topic: &relay, partitions: tasks, settings: &kept },
-        Wanted { topic: &config.outputs.events, partitions: tasks, settings: &[] },
-        Wanted { topic: &config.outputs.alerts, partitions: tasks, settings: &[] },
-        Wanted { topic: &config.outputs.dlq, partitions: tasks, settings: &large },
-    ];
-    Ok(cluster.create_missing(&wanted)?)
-}
-
-fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: BTreeMap<(Kind, u32), u64>) -> Setup {
+fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Setup {
     let topic = |kind: Kind| config.inputs.get(&kind).cloned().unwrap_or_else(|| kind.name().to_owned());
     Setup {
         app: config.app.clone(),
@@ -156,6 +125,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: 
         merge_hold: config.merge_hold,
         brake: config.brake,
         outputs: config.outputs.clone(),
+        topic_ids: BTreeMap::new(),
         wire: Wire {
             ruleset: rules.name().to_owned(),
             hash: rules.hash().to_owned(),
@@ -165,7 +135,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>, goals: 
         },
         rules,
         until,
-        goals,
+        goals: BTreeMap::new(),
         progress: Progress::default(),
         stop: Arc::new(AtomicBool::new(false)),
     }
@@ -196,7 +166,12 @@ impl Running {
     /// With a mistake of the membership's own.
     pub fn join(mut self) -> Result<(), TaskError> {
         let membership = self.membership.take().expect("it is joined once");
-        membership.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let outcome = membership.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // What the watch has found says more than what a task made of it.
+        match self.watch.take().map(|watch| watch.end(outcome.is_err())) {
+            Some(Err(found)) => Err(found),
+            _ => outcome,
+        }
     }
 }
 

@@ -3,11 +3,15 @@
 //! Everything that must hold across failures (the identical epoch again, a new producer and a look at the
 //! journal's end) stands above, in `task/`, so that a simulated broker exercises the very code that runs.
 
+mod admin;
 pub mod cluster;
 mod connection;
 mod consumer;
 pub mod group;
 pub mod kafka;
+mod offsets;
+mod queue;
+mod sample;
 mod transaction;
 
 use std::collections::BTreeMap;
@@ -95,6 +99,12 @@ pub trait Broker {
     /// See [`Refusal`].
     fn abort(&mut self) -> Result<(), Refusal>;
 
+    /// What the group has committed of these partitions, as it stands once no transaction of this task is open.
+    ///
+    /// # Errors
+    /// The broker did not say.
+    fn committed(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Committed>, BrokerError>;
+
     /// The journal partition's offsets, from the first record kept to the high watermark.
     ///
     /// # Errors
@@ -157,6 +167,14 @@ pub enum Fetched<'a> {
     AtEnd(u64),
     /// The broker is out of reach: whether this is the end is not known until it is heard again.
     Lost,
+}
+
+/// A group's offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    pub offset: u64,
+    /// What was noted beside it.
+    pub note: String,
 }
 
 /// A record to be produced.

@@ -24,3 +24,4 @@ mod http;
 mod metrics;
 pub mod task;
 mod telemetry;
+pub mod topics;

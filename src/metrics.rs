@@ -9,6 +9,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::engine::Stats;
+use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
@@ -49,6 +50,8 @@ const STALLED: &str = "vipstream_input_stalled_partitions";
 const TASKS_ASSIGNED: &str = "vipstream_tasks_assigned";
 const TASK_ASSIGNMENTS: &str = "vipstream_task_assignments_total";
 const GROUP_REBALANCES: &str = "vipstream_group_rebalances_total";
+const HEADROOM_SECONDS: &str = "vipstream_input_replay_headroom_seconds";
+const UNREAD_PARTITIONS: &str = "vipstream_input_unread_partitions";
 
 /// Upper bounds of the histograms' buckets, in seconds.
 pub(crate) const SECONDS_BUCKETS: [f64; 14] =
@@ -95,6 +98,12 @@ pub(crate) fn describe() {
     describe_gauge!(TASKS_ASSIGNED, Unit::Count, "Tasks that this process has");
     describe_counter!(TASK_ASSIGNMENTS, Unit::Count, "Tasks that the group gave to this process");
     describe_counter!(GROUP_REBALANCES, Unit::Count, "Times that the group gave or took tasks, or confirmed them");
+    describe_gauge!(
+        HEADROOM_SECONDS,
+        Unit::Seconds,
+        "How long until retention may remove the oldest record of an input that a restart needs"
+    );
+    describe_gauge!(UNREAD_PARTITIONS, Unit::Count, "Partitions of an input that appeared since the start");
 }
 
 /// A task's handles.
@@ -316,6 +325,16 @@ pub(crate) fn lag(input: &str, lag: &InputLag) {
 /// Publishes how long a task's earliest deadline is overdue.
 pub(crate) fn due_lag(task: u32, overdue: Duration) {
     gauge!(DUE_LAG, "task" => task.to_string()).set(overdue.as_secs_f64());
+}
+
+/// Publishes how long a restart will find all that it needs of an input; `None`: for ever.
+pub(crate) fn headroom(kind: Kind, left: Option<Duration>) {
+    gauge!(HEADROOM_SECONDS, "input" => kind.name()).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
+}
+
+/// Publishes how many partitions of an input are not read before the next start.
+pub(crate) fn unread(kind: Kind, partitions: u32) {
+    gauge!(UNREAD_PARTITIONS, "input" => kind.name()).set(level(u64::from(partitions)));
 }
 
 /// Gauges are floating point; counts stay exact up to 2^53.

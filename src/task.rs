@@ -7,9 +7,11 @@ mod brake;
 mod commit;
 mod epoch;
 mod handover;
+pub(crate) mod identity;
 mod intake;
 pub mod journal;
 pub(crate) mod membership;
+mod mirror;
 pub(crate) mod ownership;
 pub(crate) mod progress;
 mod recovery;
@@ -24,6 +26,7 @@ use self::brake::BrakeWindow;
 use self::epoch::Fixed;
 use self::handover::Sender;
 use self::intake::Intake;
+use self::journal::TopicId;
 use self::ownership::Ownership;
 use self::progress::{Progress, Standing};
 use self::relay::Announcement;
@@ -51,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) merge_hold: Duration,
     pub(crate) brake: Brake,
     pub(crate) outputs: Outputs,
+    /// The ids of inputs, journal and relay, where the broker says them.
+    pub(crate) topic_ids: BTreeMap<String, String>,
     pub(crate) wire: Wire,
     /// Time to stop at, in `event` mode.
     pub(crate) until: Option<EventTime>,
@@ -59,6 +64,17 @@ pub(crate) struct Setup {
     pub(crate) progress: Progress,
     /// Asks every task to finish its epoch and end.
     pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl Setup {
+    /// The topic of a task's partition, and the partition's number there; of the journal's, for none.
+    pub(crate) fn place(&self, task: u32, partition: Option<Partition>) -> (&str, u32) {
+        match partition {
+            Some(Partition::Input(kind, number)) => (&self.wire.topics[kind as usize], number),
+            Some(Partition::Relay) => (&self.relay, task),
+            None => (&self.journal, task),
+        }
+    }
 }
 
 /// Why a task ended before its time. Each message is one sentence for an operator.
@@ -96,6 +112,9 @@ pub enum TaskError {
     /// The configuration does not fit the journal.
     #[error("{0}")]
     Changed(String),
+    /// Somebody changed in Kafka what the app rests on.
+    #[error("{0}")]
+    Outside(String),
     #[error(
         "{count} of the newest {of} records were refused, the last as `{code}`: see their headers in {dlq}; \
          then mend the topic, or raise dead_letter.brake"
@@ -133,6 +152,8 @@ pub(crate) struct Task<B> {
     announced: Option<Announcement>,
     /// The group's offsets as last committed.
     mirrored: BTreeMap<Partition, u64>,
+    /// The topics that the journal does not name yet.
+    unnamed: Vec<TopicId>,
     /// Number of the next epoch.
     number: u64,
     /// As of the last epoch committed.
@@ -160,6 +181,7 @@ impl<B: Broker> Task<B> {
             inputs,
             announced: None,
             mirrored: BTreeMap::new(),
+            unnamed: Vec::new(),
             number: 0,
             clock: EventTime::MIN,
             wall: EventTime::MIN,
@@ -221,8 +243,8 @@ impl<B: Broker> Task<B> {
     /// Tells those who ask from other threads where the task stands.
     fn publish(&self) {
         let next_deadline = self.engine.next_deadline().filter(|_| self.setup.mode == TimeMode::Live);
-        let standing =
-            Standing { restored: true, positions: self.intake.positions(), times: self.intake.times(), next_deadline };
+        let (positions, times) = (self.intake.positions(), self.intake.times());
+        let standing = Standing { restored: true, positions, times, next_deadline, ..Standing::default() };
         self.setup.progress.applied(self.partition, standing);
     }
 

@@ -5,8 +5,10 @@ mod kafka;
 #[path = "support/service.rs"]
 mod service;
 #[path = "support/shop.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
 mod shop;
 #[path = "support/topics.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
 mod topics;
 
 use std::time::Duration;

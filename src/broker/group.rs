@@ -34,8 +34,9 @@ pub struct KafkaGroup {
     answer_at: Option<Instant>,
 }
 
-/// The member, as transactions need it: offsets are committed in its name and generation.
-#[derive(Clone)]
+/// The member, as transactions need it: offsets are committed in its name and generation. By default that of no group,
+/// which reads but cannot commit.
+#[derive(Clone, Default)]
 pub struct Member(Weak<BaseConsumer<Listener>>);
 
 impl Member {
@@ -199,7 +200,8 @@ impl ConsumerContext for Listener {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let is_assigned = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.leaving.load(Ordering::Relaxed) {
-            let done = if is_assigned { consumer.incremental_assign(list) } else { consumer.incremental_unassign(list) };
+            let done =
+                if is_assigned { consumer.incremental_assign(list) } else { consumer.incremental_unassign(list) };
             if let Err(error) = done {
                 tracing::debug!(target: "vipstream::kafka", %error, "trouble on leaving the group");
             }

@@ -8,8 +8,7 @@ use super::kafka::Properties;
 use crate::yaml::Problems;
 
 /// The properties of membership.
-const MEMBERSHIP: [&str; 7] =
-    [INSTANCE, PROTOCOL, SESSION, HEARTBEAT, STRATEGY, MAX_POLL, REMOTE_ASSIGNOR];
+const MEMBERSHIP: [&str; 7] = [INSTANCE, PROTOCOL, SESSION, HEARTBEAT, STRATEGY, MAX_POLL, REMOTE_ASSIGNOR];
 
 const INSTANCE: &str = "group.instance.id";
 const PROTOCOL: &str = "group.protocol";

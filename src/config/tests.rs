@@ -114,13 +114,27 @@ fn where_the_broker_assigns_it_says_the_times_too() {
     let config = with_kafka("group.protocol: consumer, group.remote.assignor: uniform").unwrap();
     let names: Vec<&str> = config.kafka.membership().into_keys().collect();
     assert_eq!(names, ["group.protocol", "group.remote.assignor"]);
-    insta::assert_snapshot!(with_kafka("group.protocol: consumer, session.timeout.ms: 6000").unwrap_err(), @"");
+    insta::assert_snapshot!(with_kafka("group.protocol: consumer, session.timeout.ms: 6000").unwrap_err(), @r"
+    1 problem
+      vipstream.yaml:3 kafka.session.timeout.ms: cannot be set with `group.protocol: consumer`
+          leave it out: with this protocol the broker says (group.consumer.* there), and assigns
+    ");
 }
 
 #[test]
 fn a_group_that_could_not_work_is_refused() {
     let properties = "partition.assignment.strategy: range, heartbeat.interval.ms: 4000, max.poll.interval.ms: 9000, group.remote.assignor: range";
-    insta::assert_snapshot!(with_kafka(properties).unwrap_err(), @"");
+    insta::assert_snapshot!(with_kafka(properties).unwrap_err(), @r#"
+    4 problems
+      vipstream.yaml:3 kafka.partition.assignment.strategy: "range" is not supported, cooperative-sticky is
+          leave it out: any other stops every task whenever one moves
+      vipstream.yaml:3 kafka.group.remote.assignor: means something with `group.protocol: consumer` alone
+          leave it out, or choose that protocol
+      vipstream.yaml:3 kafka.heartbeat.interval.ms: 4000 is too long for a session of 10000 ms
+          at most a third of it, so that one lost heartbeat does not cost the membership
+      vipstream.yaml:3 kafka.max.poll.interval.ms: 9000 is shorter than the session of 10000 ms
+          default 300000
+    "#);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use prost::Message;
 
 use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
-use super::{Task, TaskError};
+use super::{Task, TaskError, mirror};
 use crate::broker::{Broker, BrokerError, Outgoing, Partition, Refusal};
 use crate::metrics::Ending;
 use crate::model::output::Output;
@@ -28,7 +28,7 @@ impl<B: Broker> Task<B> {
         let mut positions = self.intake.positions();
         positions.retain(|partition, position| self.mirrored.get(partition) != Some(position));
         let record = self.journal_record(ranges, clock, wall, outputs).encode_to_vec();
-        let metadata = format!("epoch {} outputs {}", self.number, hex(&outputs_digest(outputs)));
+        let metadata = mirror::note(self.number, &outputs_digest(outputs));
         let mut outgoing: Vec<Outgoing> = outputs.iter().map(|output| self.outgoing(output, wall)).collect();
         outgoing.extend_from_slice(relay);
         outgoing.push(Outgoing {
@@ -42,6 +42,7 @@ impl<B: Broker> Task<B> {
         self.carry_through(&record, &outgoing, &positions, &metadata)?;
         self.ownership.note_commit();
         self.mirrored.extend(positions);
+        self.unnamed.clear();
         self.metrics.commit(started.elapsed());
         Ok(())
     }
@@ -59,6 +60,8 @@ impl<B: Broker> Task<B> {
             outputs_digest: outputs_digest(outputs),
             caught_up: self.caught_up,
             time: mode_name(self.setup.mode).to_owned(),
+            topics: self.unnamed.clone(),
+            tasks: self.setup.tasks,
         }
     }
 
@@ -242,14 +245,6 @@ impl<B: Broker> Task<B> {
         }
         unreachable!("the tries are bounded")
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Tries of one epoch: with its pauses and the broker's time-outs, several minutes of an outage.

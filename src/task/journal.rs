@@ -42,6 +42,22 @@ pub struct JournalRecord {
     /// `live` or `event`.
     #[prost(string, tag = "10")]
     pub time: String,
+    /// The topics that no record before names, so that one made anew is noticed.
+    #[prost(message, repeated, tag = "11")]
+    pub topics: Vec<TopicId>,
+    /// How many tasks share the customers.
+    #[prost(uint32, tag = "12")]
+    pub tasks: u32,
+}
+
+/// Which topic a name stood for.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TopicId {
+    #[prost(string, tag = "1")]
+    pub topic: String,
+    /// As Kafka's tools show it.
+    #[prost(string, tag = "2")]
+    pub id: String,
 }
 
 /// The part of a lane that an epoch took. For what was handed over to this task, `kind` is `relay`, `partition` the

@@ -22,6 +22,8 @@ pub(crate) struct Progress {
 pub(crate) struct Standing {
     /// The journal has been replayed.
     pub(crate) restored: bool,
+    /// The offset of each partition from which a restart reads.
+    pub(crate) needed: BTreeMap<Partition, u64>,
     /// The next offset of each partition.
     pub(crate) positions: BTreeMap<Partition, u64>,
     /// Kafka's time of the oldest record that waits, or of the newest applied.
@@ -41,10 +43,18 @@ impl Progress {
         self.tasks().remove(&task);
     }
 
+    /// A task reads from these positions on, and would again after a restart.
+    pub(crate) fn needs(&self, task: u32, positions: &BTreeMap<Partition, u64>) {
+        if let Some(standing) = self.tasks().get_mut(&task) {
+            standing.needed.clone_from(positions);
+        }
+    }
+
     /// A task has applied an epoch, or restored.
     pub(crate) fn applied(&self, task: u32, standing: Standing) {
         if let Some(known) = self.tasks().get_mut(&task) {
-            *known = standing;
+            let needed = std::mem::take(&mut known.needed);
+            *known = Standing { needed, ..standing };
         }
     }
 

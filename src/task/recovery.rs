@@ -26,6 +26,8 @@ impl<B: Broker> Task<B> {
         let started = clock::now();
         self.init()?;
         let journal = self.read_journal()?;
+        self.check_topics(&journal)?;
+        self.check_mirror(&journal)?;
         if journal.is_empty() {
             self.begin_anew()?;
         } else {
@@ -85,6 +87,14 @@ impl<B: Broker> Task<B> {
                  changed yet; put the old file back, or start anew under another `app`",
                 record.ruleset,
                 self.setup.rules.hash()
+            ));
+        }
+        // Journals of earlier builds do not say.
+        if record.tasks != 0 && record.tasks != self.setup.tasks {
+            return changed(format!(
+                "the journal was written by {} tasks, `tasks` says {}: customers would be at home elsewhere; start \
+                 anew under another `app`",
+                record.tasks, self.setup.tasks
             ));
         }
         if record.time != mode_name(self.setup.mode) {
@@ -207,6 +217,7 @@ impl<B: Broker> Task<B> {
     fn read_from(&mut self, positions: &BTreeMap<Partition, u64>) -> Result<(), TaskError> {
         self.intake.set_goals(self.setup.goals.clone());
         self.intake.read_relay_from(positions.get(&Partition::Relay).copied().unwrap_or_default());
+        self.setup.progress.needs(self.partition, positions);
         self.ask(|broker| broker.read_from(positions))
     }
 

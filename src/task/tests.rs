@@ -1,5 +1,7 @@
 //! The task over a scripted broker: what it does when a transaction ends otherwise than hoped, and when it starts again.
 
+mod guards;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Mutex;
@@ -8,9 +10,12 @@ use prost::Message;
 
 use super::journal::JournalRecord;
 use super::*;
-use crate::broker::{Fetched, Outgoing, Refusal};
+use crate::broker::{Committed, Fetched, Outgoing, Refusal};
 use crate::codec::RawRecord;
 use crate::model::event::Kind;
+
+/// The end of 2020.
+const UNTIL: EventTime = EventTime(1_609_459_200_000);
 
 const INPUT: Partition = Partition::Input(Kind::Purchase, 0);
 
@@ -49,6 +54,8 @@ struct World {
     attempts: Vec<Vec<Outgoing>>,
     verdicts: VecDeque<Option<Verdict>>,
     inits: u32,
+    /// The group's offsets.
+    offsets: BTreeMap<Partition, Committed>,
     /// Asks the task to stop once so many epochs are committed.
     stop_after: Option<(usize, Arc<AtomicBool>)>,
     /// Lost where the script says so.
@@ -61,6 +68,7 @@ struct Scripted {
     position: u64,
     told_end: bool,
     open: Vec<Outgoing>,
+    offsets: BTreeMap<Partition, Committed>,
 }
 
 impl Scripted {
@@ -123,16 +131,20 @@ impl Broker for Scripted {
         Ok(())
     }
 
-    fn offsets(&mut self, _: &BTreeMap<Partition, u64>, _: &str) -> Result<(), Refusal> {
+    fn offsets(&mut self, positions: &BTreeMap<Partition, u64>, metadata: &str) -> Result<(), Refusal> {
+        let note = metadata.to_owned();
+        self.offsets =
+            positions.iter().map(|(it, offset)| (*it, Committed { offset: *offset, note: note.clone() })).collect();
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), Refusal> {
-        let sent = self.open.clone();
+        let (sent, offsets) = (self.open.clone(), std::mem::take(&mut self.offsets));
         let mut world = self.world();
         world.attempts.push(sent.clone());
         let verdict = world.verdicts.pop_front().flatten();
         if matches!(verdict, None | Some(Verdict::UnknownYetDone)) {
+            world.offsets.extend(offsets);
             for record in sent {
                 if record.topic == "test.journal" {
                     world.journal.push(record.value.unwrap());
@@ -173,6 +185,11 @@ impl Broker for Scripted {
     fn abort(&mut self) -> Result<(), Refusal> {
         self.open.clear();
         Ok(())
+    }
+
+    fn committed(&mut self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Committed>, BrokerError> {
+        let all = self.world().offsets.clone();
+        Ok(all.into_iter().filter(|(partition, _)| partitions.contains(partition)).collect())
     }
 
     fn journal_range(&mut self) -> Result<Range<u64>, BrokerError> {
@@ -226,6 +243,7 @@ fn setup_with(rules: &str, mode: TimeMode, until: Option<EventTime>) -> Setup {
         merge_hold: Duration::from_secs(2),
         brake: Brake::default(),
         outputs: Outputs::default(),
+        topic_ids: BTreeMap::new(),
         wire,
         until,
         goals: BTreeMap::new(),
@@ -236,17 +254,16 @@ fn setup_with(rules: &str, mode: TimeMode, until: Option<EventTime>) -> Setup {
 
 /// Runs a task over the world, in `event` time to the end of 2020.
 fn run(world: &Arc<Mutex<World>>) -> Result<(), TaskError> {
-    run_as(world, setup(TimeMode::Event, Some(END)))
+    run_as(world, setup(TimeMode::Event, Some(UNTIL)))
 }
-
-const END: EventTime = EventTime(1_609_459_200_000);
 
 fn run_as(world: &Arc<Mutex<World>>, setup: Setup) -> Result<(), TaskError> {
     run_owned(world, setup, Arc::default())
 }
 
 fn run_owned(world: &Arc<Mutex<World>>, setup: Setup, ownership: Arc<Ownership>) -> Result<(), TaskError> {
-    let broker = Scripted { world: Arc::clone(world), position: 0, told_end: false, open: Vec::new() };
+    let broker =
+        Scripted { world: Arc::clone(world), position: 0, told_end: false, open: Vec::new(), offsets: BTreeMap::new() };
     let metrics = TaskMetrics::new(0, &setup.rules);
     let inputs = vec![(Kind::Purchase, 0)];
     let assignment = Assignment { setup: Arc::new(setup), partition: 0, inputs, ownership };
@@ -308,7 +325,7 @@ fn a_task_that_lost_its_partition_makes_no_new_producer() {
     let world = with_verdicts(&[None, Some(Verdict::Lost)]);
     let ownership: Arc<Ownership> = Arc::default();
     world.lock().unwrap().ownership = Some(Arc::clone(&ownership));
-    let error = run_owned(&world, setup(TimeMode::Event, Some(END)), ownership).unwrap_err();
+    let error = run_owned(&world, setup(TimeMode::Event, Some(UNTIL)), ownership).unwrap_err();
     assert!(matches!(error, TaskError::Interrupted), "{error}");
     let world = world.lock().unwrap();
     assert_eq!((world.inits, world.attempts.len()), (1, 2), "it would fence the rightful owner");

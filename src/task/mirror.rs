@@ -1,0 +1,90 @@
+//! The group's committed offsets: a mirror of the journal, for tools that show lag. Nothing is read from them; but
+//! where they do not fit the journal, somebody changed one or the other, and that is said rather than passed over.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::journal::JournalRecord;
+use super::{Task, TaskError};
+use crate::broker::{Broker, Committed, Partition};
+use crate::merge::Lane;
+
+/// What is noted beside each offset.
+pub(super) fn note(epoch: u64, outputs_digest: &[u8]) -> String {
+    outputs_digest.iter().fold(format!("epoch {epoch} outputs "), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The epoch of a note; `None` where the note is not ours.
+fn epoch_of(note: &str) -> Option<u64> {
+    note.strip_prefix("epoch ")?.split_once(" outputs ")?.0.parse().ok()
+}
+
+impl<B: Broker> Task<B> {
+    /// Refuses offsets that the journal did not bring about. Offsets that are missing have expired.
+    pub(super) fn check_mirror(&mut self, journal: &[JournalRecord]) -> Result<(), TaskError> {
+        let inputs = self.inputs.iter().map(|(kind, partition)| Partition::Input(*kind, *partition));
+        let partitions: Vec<Partition> = inputs.chain([Partition::Relay]).collect();
+        let committed = self.ask(|broker| broker.committed(&partitions))?;
+        let Some(last) = journal.last() else { return self.check_no_offsets(&committed) };
+        // What others hand over lies mixed in one partition, of which the journal names no single position.
+        let ranges = journal.iter().flat_map(|record| &record.ranges);
+        let reached: BTreeMap<Partition, u64> = ranges
+            .filter_map(|range| match range.lane()? {
+                Lane::Input(kind, partition) => Some((Partition::Input(kind, partition), range.to)),
+                Lane::Relay(_) => None,
+            })
+            .collect();
+        for (partition, Committed { offset, note }) in &committed {
+            let reached = reached.get(partition).copied().unwrap_or_default();
+            let why = match epoch_of(note) {
+                None => "was not committed by this app, which notes an epoch beside each".to_owned(),
+                Some(epoch) if epoch > last.epoch => {
+                    format!("was committed with epoch {epoch}, and the journal ends with epoch {}", last.epoch)
+                }
+                Some(_) if *offset < reached => format!("lies before {reached}, which the journal has reached"),
+                Some(_) => continue,
+            };
+            return Err(self.moved(*partition, *offset, &why));
+        }
+        Ok(())
+    }
+
+    fn moved(&self, partition: Partition, offset: u64, why: &str) -> TaskError {
+        let (group, journal) = (&self.setup.app, &self.setup.journal);
+        let (topic, number) = self.setup.place(self.partition, Some(partition));
+        TaskError::Outside(format!(
+            "offset {offset} of group {group} for {topic} partition {number} {why}: somebody set it, or {journal} was \
+             cut. The journal alone says where the app stands, so setting offsets has no effect: to go on by the \
+             journal, delete them (kafka-consumer-groups --delete-offsets --group {group} --topic {topic}); to read \
+             anew, start under another `app`"
+        ))
+    }
+
+    /// Refuses to begin anew where the app has been before.
+    fn check_no_offsets(&self, committed: &BTreeMap<Partition, Committed>) -> Result<(), TaskError> {
+        if committed.is_empty() {
+            return Ok(());
+        }
+        let (group, journal, partition) = (&self.setup.app, &self.setup.journal, self.partition);
+        let places = committed.iter().map(|(partition, committed)| {
+            let (topic, number) = self.setup.place(self.partition, Some(*partition));
+            format!("{topic} partition {number}: {}", committed.offset)
+        });
+        let places: Vec<String> = places.collect();
+        let mut shown = places.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        if places.len() > SHOWN {
+            let _ = write!(shown, " and {} more", places.len() - SHOWN);
+        }
+        Err(TaskError::Outside(format!(
+            "{journal} partition {partition} is empty, but group {group} has offsets ({shown}): the journal was lost, \
+             or the group is somebody else's. Start under another `app`; or, for this one to start anew, delete the \
+             group's offsets (kafka-consumer-groups --delete --group {group})"
+        )))
+    }
+}
+
+/// Offsets that one sentence lists.
+const SHOWN: usize = 5;
