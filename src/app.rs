@@ -4,6 +4,7 @@
 
 mod guards;
 mod headroom;
+mod lag;
 mod prepare;
 mod watch;
 

@@ -22,6 +22,6 @@ mod clock;
 pub mod config;
 mod http;
 mod metrics;
-mod task;
+pub mod task;
 mod telemetry;
 pub mod topics;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::engine::Stats;
-use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
@@ -39,9 +38,16 @@ const CUSTOMERS: &str = "vipstream_task_customers";
 const LEFT_OUT: &str = "vipstream_task_left_out_partitions";
 const RESTORED: &str = "vipstream_task_restored";
 const RESTORE_SECONDS: &str = "vipstream_task_restore_seconds";
+const RESTORES: &str = "vipstream_task_restores_total";
+const HANDED_OVER: &str = "vipstream_task_handed_over_records_total";
+const TAKEN_IN: &str = "vipstream_task_taken_in_records_total";
+const TRANSACTIONS: &str = "vipstream_task_transactions_total";
+const DUE_LAG: &str = "vipstream_task_due_lag_seconds";
 const LAG_RECORDS: &str = "vipstream_input_lag_records";
 const HEADROOM_SECONDS: &str = "vipstream_input_replay_headroom_seconds";
 const UNREAD_PARTITIONS: &str = "vipstream_input_unread_partitions";
+const LAG_SECONDS: &str = "vipstream_input_lag_seconds";
+const STALLED: &str = "vipstream_input_stalled_partitions";
 
 /// Upper bounds of the histograms' buckets, in seconds.
 pub(crate) const SECONDS_BUCKETS: [f64; 14] =
@@ -77,6 +83,11 @@ pub(crate) fn describe() {
     describe_gauge!(LEFT_OUT, Unit::Count, "Partitions too far behind to be waited for");
     describe_gauge!(RESTORED, Unit::Count, "1 once the journal has been replayed");
     describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long replaying the journal took");
+    describe_counter!(RESTORES, Unit::Count, "Times a task replayed its journal");
+    describe_counter!(HANDED_OVER, Unit::Count, "Records handed over to the task where they are at home");
+    describe_counter!(TAKEN_IN, Unit::Count, "Records applied that another task handed over");
+    describe_counter!(TRANSACTIONS, Unit::Count, "Transactions, by how they ended");
+    describe_gauge!(DUE_LAG, Unit::Seconds, "How long the earliest deadline that should have fired is overdue");
     describe_gauge!(LAG_RECORDS, Unit::Count, "Records of an input not yet applied");
     describe_gauge!(
         HEADROOM_SECONDS,
@@ -84,6 +95,8 @@ pub(crate) fn describe() {
         "How long until retention may remove the oldest record of an input that a restart needs"
     );
     describe_gauge!(UNREAD_PARTITIONS, Unit::Count, "Partitions of an input that appeared since the start");
+    describe_gauge!(LAG_SECONDS, Unit::Seconds, "Age of the oldest record of an input not yet applied");
+    describe_gauge!(STALLED, Unit::Count, "Partitions with records to apply of which none was for a minute");
 }
 
 /// A task's handles.
@@ -102,6 +115,11 @@ pub(crate) struct TaskMetrics {
     left_out: Gauge,
     restored: Gauge,
     restore_seconds: Gauge,
+    restores: Counter,
+    handed_over: Counter,
+    taken_in: Counter,
+    /// By [`Ending`].
+    transactions: [Counter; 4],
     /// What the engine had counted when last published.
     published: Stats,
 }
@@ -137,6 +155,10 @@ impl TaskMetrics {
             left_out: level(LEFT_OUT),
             restored,
             restore_seconds: level(RESTORE_SECONDS),
+            restores: count(RESTORES),
+            handed_over: count(HANDED_OVER),
+            taken_in: count(TAKEN_IN),
+            transactions: ENDINGS.map(|ending| counter!(TRANSACTIONS, "task" => task.clone(), "ended" => ending)),
             published: Stats::default(),
         }
     }
@@ -145,6 +167,7 @@ impl TaskMetrics {
     pub(crate) fn restored(&mut self, stats: &Stats, took: Duration) {
         self.published = stats.clone();
         self.restored.set(1.0);
+        self.restores.increment(1);
         self.restore_seconds.set(took.as_secs_f64());
         self.customers.set(level(stats.customers));
     }
@@ -152,6 +175,8 @@ impl TaskMetrics {
     /// One epoch was committed.
     pub(crate) fn epoch(&mut self, done: &EpochDone<'_>) {
         self.records.increment(done.records as u64);
+        self.handed_over.increment(done.handed_over as u64);
+        self.taken_in.increment(done.taken_in as u64);
         self.epochs.increment(1);
         self.epoch_seconds.record(done.took.as_secs_f64());
         self.clock_seconds.set(seconds(done.clock));
@@ -184,9 +209,14 @@ impl TaskMetrics {
         }
     }
 
-    /// A transaction was committed.
+    /// An epoch was carried through.
     pub(crate) fn commit(&self, took: Duration) {
         self.commit_seconds.record(took.as_secs_f64());
+    }
+
+    /// A transaction ended.
+    pub(crate) fn transaction(&self, ending: Ending) {
+        self.transactions[ending as usize].increment(1);
     }
 }
 
@@ -209,9 +239,24 @@ const COUNTED: [(&str, Read); 12] = [
     (REORDERED, |stats| stats.reordered),
 ];
 
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    Committed,
+    Aborted,
+    Fenced,
+    Unknown,
+}
+
+/// In the order of [`Ending`].
+const ENDINGS: [&str; 4] = ["committed", "aborted", "fenced", "unknown"];
+
 /// What is published of an epoch.
 pub(crate) struct EpochDone<'a> {
     pub(crate) records: usize,
+    /// Records that went to other tasks, and that came from them.
+    pub(crate) handed_over: usize,
+    pub(crate) taken_in: usize,
     pub(crate) outputs: &'a [Output],
     pub(crate) stats: &'a Stats,
     pub(crate) took: Duration,
@@ -219,19 +264,35 @@ pub(crate) struct EpochDone<'a> {
     pub(crate) left_out: usize,
 }
 
-/// Publishes how many records of an input are not yet applied.
-pub(crate) fn lag(kind: Kind, records: u64) {
-    gauge!(LAG_RECORDS, "input" => kind.name()).set(level(records));
+/// How far an input is ahead.
+#[derive(Debug, Default)]
+pub(crate) struct InputLag {
+    pub(crate) records: u64,
+    pub(crate) behind: Duration,
+    /// Partitions that do not move.
+    pub(crate) stalled: u64,
+}
+
+/// Publishes how far an input, or the relay, is ahead.
+pub(crate) fn lag(input: &str, lag: &InputLag) {
+    gauge!(LAG_RECORDS, "input" => input.to_owned()).set(level(lag.records));
+    gauge!(LAG_SECONDS, "input" => input.to_owned()).set(lag.behind.as_secs_f64());
+    gauge!(STALLED, "input" => input.to_owned()).set(level(lag.stalled));
+}
+
+/// Publishes how long a task's earliest deadline is overdue.
+pub(crate) fn due_lag(task: u32, overdue: Duration) {
+    gauge!(DUE_LAG, "task" => task.to_string()).set(overdue.as_secs_f64());
 }
 
 /// Publishes how long a restart will find all that it needs of an input; `None`: for ever.
-pub(crate) fn headroom(kind: Kind, left: Option<Duration>) {
-    gauge!(HEADROOM_SECONDS, "input" => kind.name()).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
+pub(crate) fn headroom(input: &str, left: Option<Duration>) {
+    gauge!(HEADROOM_SECONDS, "input" => input.to_owned()).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
 }
 
 /// Publishes how many partitions of an input are not read before the next start.
-pub(crate) fn unread(kind: Kind, partitions: u32) {
-    gauge!(UNREAD_PARTITIONS, "input" => kind.name()).set(level(u64::from(partitions)));
+pub(crate) fn unread(input: &str, partitions: u32) {
+    gauge!(UNREAD_PARTITIONS, "input" => input.to_owned()).set(level(u64::from(partitions)));
 }
 
 /// Gauges are floating point; counts stay exact up to 2^53.

@@ -9,12 +9,12 @@ mod epoch;
 mod handover;
 pub(crate) mod identity;
 mod intake;
-pub(crate) mod journal;
+pub mod journal;
 mod mirror;
 pub(crate) mod ownership;
 pub(crate) mod progress;
 mod recovery;
-mod relay;
+pub mod relay;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use self::handover::Sender;
 use self::intake::Intake;
 use self::journal::TopicId;
 use self::ownership::Ownership;
-use self::progress::Progress;
+use self::progress::{Progress, Standing};
 use self::relay::Announcement;
 use crate::broker::{Broker, BrokerError, Partition};
 use crate::codec::output::Wire;
@@ -211,6 +211,7 @@ impl<B: Broker> Task<B> {
     fn carry_out(&mut self, fixed: Fixed, outputs: &mut Vec<Output>) -> Result<(), TaskError> {
         let Fixed { epoch, ranges, relay, opened } = fixed;
         let (clock, wall, records) = (epoch.clock, epoch.wall, epoch.records.len());
+        let (handed_over, taken_in) = (ranges.handed_over(), ranges.taken_in());
         // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
         self.engine.apply(epoch, outputs);
         // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
@@ -221,9 +222,11 @@ impl<B: Broker> Task<B> {
         self.wall = wall;
         self.last_epoch = crate::clock::now();
         tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?opened.elapsed(), %clock, "epoch committed");
-        self.setup.progress.applied(self.partition, &self.intake.positions(), self.intake.times());
+        self.publish();
         self.metrics.epoch(&EpochDone {
             records,
+            handed_over,
+            taken_in,
             outputs,
             stats: &self.engine.stats(),
             took: opened.elapsed(),
@@ -231,6 +234,14 @@ impl<B: Broker> Task<B> {
             left_out: self.intake.merge().left_out().count(),
         });
         Ok(())
+    }
+
+    /// Tells those who ask from other threads where the task stands.
+    fn publish(&self) {
+        let next_deadline = self.engine.next_deadline().filter(|_| self.setup.mode == TimeMode::Live);
+        let standing =
+            Standing { restored: true, positions: self.intake.positions(), times: self.intake.times(), next_deadline };
+        self.setup.progress.applied(self.partition, standing);
     }
 
     fn is_stopping(&self) -> bool {

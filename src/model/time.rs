@@ -24,6 +24,12 @@ impl EventTime {
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
     }
+
+    /// The span from an earlier time to this one; none where that is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
+    }
 }
 
 /// RFC 3339 in UTC with exactly three decimals: `1997-01-01T08:00:00.000Z`.

@@ -11,6 +11,7 @@ use prost::Message;
 use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
 use super::{Task, TaskError, mirror};
 use crate::broker::{Broker, BrokerError, Outgoing, Partition, Refusal};
+use crate::metrics::Ending;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
 
@@ -90,7 +91,15 @@ impl<B: Broker> Task<B> {
         let epoch = self.number;
         let mut pause = FIRST_PAUSE;
         for tries in 1.. {
-            let Err(refusal) = self.transaction(outgoing, positions, metadata) else { return Ok(()) };
+            let Err(refusal) = self.transaction(outgoing, positions, metadata) else {
+                self.metrics.transaction(Ending::Committed);
+                return Ok(());
+            };
+            self.metrics.transaction(match refusal {
+                Refusal::Abortable(_) => Ending::Aborted,
+                Refusal::Fenced(_) | Refusal::Denied(_) => Ending::Fenced,
+                Refusal::Unknown(_) => Ending::Unknown,
+            });
             let reason = refusal.to_string();
             tracing::warn!(task = self.partition, epoch, tries, %reason, "the epoch was not committed yet");
             let aborted = match refusal {

@@ -139,15 +139,19 @@ impl Intake {
     }
 
     /// Kafka's time of the oldest record fetched and not taken of each partition, else of the newest taken.
-    pub(super) fn times(&self) -> impl Iterator<Item = (Partition, EventTime)> {
-        self.lanes.iter().filter_map(|(lane, state)| {
+    pub(super) fn times(&self) -> BTreeMap<Partition, EventTime> {
+        let mut times = BTreeMap::new();
+        for (lane, state) in &self.lanes {
             let partition = match lane {
                 Lane::Input(kind, partition) => Partition::Input(*kind, *partition),
                 Lane::Relay(_) => Partition::Relay,
             };
             let waiting = state.buffered.front().and_then(|seen| seen.timestamp);
-            Some((partition, waiting.or(state.reached)?))
-        })
+            if let Some(at) = waiting.or(state.reached) {
+                times.entry(partition).and_modify(|known: &mut EventTime| *known = at.min(*known)).or_insert(at);
+            }
+        }
+        times
     }
 
     /// Fetches what has arrived; waits for the first at most so long.

@@ -15,78 +15,78 @@ pub(crate) const LOGIC_VERSION: u32 = 1;
 
 /// One committed epoch. Field numbers are never reused.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct JournalRecord {
+pub struct JournalRecord {
     /// From 0, the start of the app, without records.
     #[prost(uint64, tag = "1")]
-    pub(crate) epoch: u64,
+    pub epoch: u64,
     #[prost(message, repeated, tag = "2")]
-    pub(crate) ranges: Vec<InputRange>,
+    pub ranges: Vec<InputRange>,
     #[prost(sint64, tag = "3")]
-    pub(crate) clock_ms: i64,
+    pub clock_ms: i64,
     #[prost(sint64, tag = "4")]
-    pub(crate) wall_ms: i64,
+    pub wall_ms: i64,
     /// Hash of the ruleset in force.
     #[prost(string, tag = "5")]
-    pub(crate) ruleset: String,
+    pub ruleset: String,
     /// Its text, in the record that introduces it.
     #[prost(string, optional, tag = "6")]
-    pub(crate) ruleset_text: Option<String>,
+    pub ruleset_text: Option<String>,
     #[prost(uint32, tag = "7")]
-    pub(crate) logic_version: u32,
+    pub logic_version: u32,
     /// XXH3 (128 bits, little endian) of what identifies each output, in order.
     #[prost(bytes = "vec", tag = "8")]
-    pub(crate) outputs_digest: Vec<u8>,
+    pub outputs_digest: Vec<u8>,
     /// Whether every partition has been at its end once.
     #[prost(bool, tag = "9")]
-    pub(crate) caught_up: bool,
+    pub caught_up: bool,
     /// `live` or `event`.
     #[prost(string, tag = "10")]
-    pub(crate) time: String,
+    pub time: String,
     /// The topics that no record before names, so that one made anew is noticed.
     #[prost(message, repeated, tag = "11")]
-    pub(crate) topics: Vec<TopicId>,
+    pub topics: Vec<TopicId>,
     /// How many tasks share the customers.
     #[prost(uint32, tag = "12")]
-    pub(crate) tasks: u32,
+    pub tasks: u32,
 }
 
 /// Which topic a name stood for.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub(crate) struct TopicId {
+pub struct TopicId {
     #[prost(string, tag = "1")]
-    pub(crate) topic: String,
+    pub topic: String,
     /// As Kafka's tools show it.
     #[prost(string, tag = "2")]
-    pub(crate) id: String,
+    pub id: String,
 }
 
 /// The part of a lane that an epoch took. For what was handed over to this task, `kind` is `relay`, `partition` the
 /// task that handed it over, and the offsets are those of this task's partition of the relay.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct InputRange {
+pub struct InputRange {
     #[prost(string, tag = "1")]
-    pub(crate) kind: String,
+    pub kind: String,
     #[prost(uint32, tag = "2")]
-    pub(crate) partition: u32,
+    pub partition: u32,
     #[prost(uint64, tag = "3")]
-    pub(crate) from: u64,
+    pub from: u64,
     /// One past the last record taken.
     #[prost(uint64, tag = "4")]
-    pub(crate) to: u64,
+    pub to: u64,
     /// XXH3 (64 bits), chained over offset, key, value and headers of each record.
     #[prost(fixed64, tag = "5")]
-    pub(crate) digest: u64,
+    pub digest: u64,
     /// Offsets refused as early: a verdict on the wall clock of that moment, so it is written down.
     #[prost(uint64, repeated, tag = "6")]
-    pub(crate) early: Vec<u64>,
+    pub early: Vec<u64>,
     /// Everything below was handed over to the tasks where it is at home; 0 where nothing was.
     #[prost(uint64, tag = "7")]
-    pub(crate) relayed_to: u64,
+    pub relayed_to: u64,
 }
 
 impl InputRange {
     /// The lane; `None` where this build does not know the kind.
-    pub(crate) fn lane(&self) -> Option<Lane> {
+    pub fn lane(&self) -> Option<Lane> {
         if self.kind == RELAY {
             return Some(Lane::Relay(self.partition));
         }
@@ -95,7 +95,7 @@ impl InputRange {
 }
 
 /// Stands where a kind does for what was handed over.
-pub(crate) const RELAY: &str = "relay";
+pub const RELAY: &str = "relay";
 
 /// What an epoch took of each lane, as it grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,11 +108,14 @@ struct Taken {
     digest: u64,
     early: Vec<u64>,
     relayed_to: u64,
+    /// Records taken, and handed over.
+    count: usize,
+    handed_over: usize,
 }
 
 impl Taken {
     const fn nothing(from: u64) -> Self {
-        Self { from, to: from, digest: 0, early: Vec::new(), relayed_to: 0 }
+        Self { from, to: from, digest: 0, early: Vec::new(), relayed_to: 0, count: 0, handed_over: 0 }
     }
 }
 
@@ -124,13 +127,27 @@ impl Ranges {
 
     /// Notes that a record was handed over; `position` is the lane's, where nothing was taken of it yet.
     pub(super) fn hand_over(&mut self, lane: Lane, position: u64, offset: u64) {
-        self.0.entry(lane).or_insert_with(|| Taken::nothing(position)).relayed_to = offset + 1;
+        let taken = self.0.entry(lane).or_insert_with(|| Taken::nothing(position));
+        taken.relayed_to = offset + 1;
+        taken.handed_over += 1;
+    }
+
+    /// How many records went to other tasks.
+    pub(super) fn handed_over(&self) -> usize {
+        self.0.values().map(|taken| taken.handed_over).sum()
+    }
+
+    /// How many records came from other tasks.
+    pub(super) fn taken_in(&self) -> usize {
+        let relayed = self.0.iter().filter(|(lane, _)| matches!(lane, Lane::Relay(_)));
+        relayed.map(|(_, taken)| taken.count).sum()
     }
 
     /// Adds a record; `from` is the partition's position before the epoch.
     pub(super) fn add(&mut self, lane: Lane, from: u64, offset: u64, digest: u64, is_early: bool) {
         let taken = self.0.entry(lane).or_insert_with(|| Taken::nothing(from));
         taken.to = offset + 1;
+        taken.count += 1;
         let mut link = [0; 16];
         link[..8].copy_from_slice(&offset.to_le_bytes());
         link[8..].copy_from_slice(&digest.to_le_bytes());
@@ -149,7 +166,7 @@ impl Ranges {
     pub(super) fn into_wire(self) -> Vec<InputRange> {
         self.0
             .into_iter()
-            .map(|(lane, Taken { from, to, digest, early, relayed_to })| {
+            .map(|(lane, Taken { from, to, digest, early, relayed_to, .. })| {
                 let (kind, partition) = match lane {
                     Lane::Input(kind, partition) => (kind.name(), partition),
                     Lane::Relay(source) => (RELAY, source),

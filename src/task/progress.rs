@@ -11,6 +11,8 @@ use crate::model::time::EventTime;
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     tasks: Mutex<BTreeMap<u32, Standing>>,
+    /// By task, the offset of each partition from which a restart reads.
+    needed: Mutex<BTreeMap<u32, BTreeMap<Partition, u64>>>,
     /// Records not yet applied, as last asked; unknown before.
     lag: Mutex<Option<u64>>,
     /// Times that tasks were assigned, ever.
@@ -22,12 +24,12 @@ pub(crate) struct Progress {
 pub(crate) struct Standing {
     /// The journal has been replayed.
     pub(crate) restored: bool,
-    /// The offset of each partition from which a restart reads.
-    pub(crate) needed: BTreeMap<Partition, u64>,
     /// The next offset of each partition.
     pub(crate) positions: BTreeMap<Partition, u64>,
     /// Kafka's time of the oldest record that waits, or of the newest applied.
     pub(crate) times: BTreeMap<Partition, EventTime>,
+    /// In `live`: when the earliest deadline is to fire.
+    pub(crate) next_deadline: Option<EventTime>,
 }
 
 impl Progress {
@@ -40,26 +42,23 @@ impl Progress {
     /// A task has ended.
     pub(crate) fn released(&self, task: u32) {
         self.tasks().remove(&task);
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
     }
 
     /// A task reads from these positions on, and would again after a restart.
     pub(crate) fn needs(&self, task: u32, positions: &BTreeMap<Partition, u64>) {
-        if let Some(standing) = self.tasks().get_mut(&task) {
-            standing.needed.clone_from(positions);
-        }
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).insert(task, positions.clone());
+    }
+
+    /// By task, the offset of each partition from which a restart reads.
+    pub(crate) fn needed(&self) -> BTreeMap<u32, BTreeMap<Partition, u64>> {
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A task has applied an epoch, or restored.
-    pub(crate) fn applied(
-        &self,
-        task: u32,
-        positions: &BTreeMap<Partition, u64>,
-        times: impl Iterator<Item = (Partition, EventTime)>,
-    ) {
-        if let Some(standing) = self.tasks().get_mut(&task) {
-            standing.restored = true;
-            standing.positions.clone_from(positions);
-            standing.times.extend(times);
+    pub(crate) fn applied(&self, task: u32, standing: Standing) {
+        if let Some(known) = self.tasks().get_mut(&task) {
+            *known = standing;
         }
     }
 

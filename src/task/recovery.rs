@@ -34,7 +34,7 @@ impl<B: Broker> Task<B> {
             self.replay(&journal)?;
         }
         self.metrics.restored(&self.engine.stats(), started.elapsed());
-        self.setup.progress.applied(self.partition, &self.intake.positions(), self.intake.times());
+        self.publish();
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::model::record::Position;
 use crate::model::time::EventTime;
 
 /// The header of a record handed over.
-pub(super) const ORIGIN: &str = "vipstream.relay.origin";
+pub const ORIGIN: &str = "vipstream.relay.origin";
 
 /// The header of an announcement, which has neither key nor value.
 pub(super) const ANNOUNCEMENT: &str = "vipstream.relay.announcement";
@@ -24,25 +24,25 @@ pub(super) const MAX_HOPS: u32 = 8;
 
 /// Where a record lies in the order of the inputs.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Place {
+pub struct Place {
     #[prost(string, tag = "1")]
-    kind: String,
+    pub kind: String,
     #[prost(uint32, tag = "2")]
-    partition: u32,
+    pub partition: u32,
     #[prost(uint64, tag = "3")]
-    offset: u64,
+    pub offset: u64,
     #[prost(sint64, tag = "4")]
-    merge_time_ms: i64,
+    pub merge_time_ms: i64,
 }
 
 impl Place {
-    pub(super) fn of((merge_time, position): Key) -> Self {
+    pub fn of((merge_time, position): Key) -> Self {
         let Position { kind, partition, offset } = position;
         Self { kind: kind.name().to_owned(), partition, offset, merge_time_ms: merge_time.0 }
     }
 
     /// The place; `None` where this build does not know the kind.
-    pub(super) fn key(&self) -> Option<Key> {
+    pub fn key(&self) -> Option<Key> {
         let position = Position { kind: Kind::from_name(&self.kind)?, partition: self.partition, offset: self.offset };
         Some((EventTime(self.merge_time_ms), position))
     }
@@ -50,18 +50,18 @@ impl Place {
 
 /// Where a record handed over came from.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Origin {
+pub struct Origin {
     /// The task that handed it over last.
     #[prost(uint32, tag = "1")]
-    pub(super) source: u32,
+    pub source: u32,
     #[prost(message, required, tag = "2")]
-    pub(super) place: Place,
+    pub place: Place,
     /// Kafka's time of the original record.
     #[prost(sint64, optional, tag = "3")]
-    pub(super) timestamp_ms: Option<i64>,
+    pub timestamp_ms: Option<i64>,
     /// How often it has been handed over.
     #[prost(uint32, tag = "4")]
-    pub(super) hops: u32,
+    pub hops: u32,
 }
 
 /// How far a task has looked through its inputs.

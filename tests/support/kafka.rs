@@ -14,12 +14,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 /// What a test says that finds no Kafka: never silently green.
 const NEEDED: &str = "these tests need Kafka: run tests/run, or set VIPSTREAM_TEST_KAFKA=host:port";
 
-/// Runs the broker (`"$@"` after the first argument), ends it when standard input does, and removes its folder (`$1`).
+/// Runs the broker (`"$@"` after the first argument), ends it when standard input does, and removes its folder (`$1`)
+/// unless it is to be kept.
 const WATCHED: &str = r#"
 folder=$1; shift; exec 3<&0
 "$@" >"$folder/broker.log" 2>&1 </dev/null & broker=$!
 { cat <&3 >/dev/null; kill -9 $broker 2>/dev/null; } & watch=$!
-wait $broker; kill $watch 2>/dev/null; rm -rf "$folder"
+wait $broker; kill $watch 2>/dev/null
+[ -e "$folder/keep" ] || rm -rf "$folder"
 "#;
 
 const STARTS: u32 = 3;
@@ -30,8 +32,15 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 /// # Panics
 /// Where there is none to be had: the test fails and says how to get one.
 pub(crate) fn bootstrap() -> &'static str {
-    static ADDRESS: OnceLock<(String, Option<Child>)> = OnceLock::new();
+    static ADDRESS: OnceLock<(String, Option<Broker>)> = OnceLock::new();
     &ADDRESS.get_or_init(find).0
+}
+
+/// A broker on a folder and an address of its own.
+pub(crate) struct Broker {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) address: String,
+    pub(crate) process: Child,
 }
 
 /// A name that no other test, nor an earlier run on the same broker, uses.
@@ -41,43 +50,65 @@ pub(crate) fn unique(name: &str) -> String {
     format!("{name}-{run:x}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn find() -> (String, Option<Child>) {
+fn find() -> (String, Option<Broker>) {
     if let Ok(address) = std::env::var("VIPSTREAM_TEST_KAFKA") {
         return (address, None);
     }
-    let Ok(libs) = std::env::var("VIPSTREAM_TEST_KAFKA_LIBS") else { panic!("{NEEDED}") };
-    // Another process may take a free port before the broker does: then once more, with others.
-    for _ in 0..STARTS {
-        if let Some((address, broker)) = start(Path::new(&libs)) {
-            return (address, Some(broker));
-        }
-    }
-    panic!("the test Kafka did not start: see the log above");
+    let broker = Broker::start();
+    (broker.address.clone(), Some(broker))
 }
 
-fn start(libs: &Path) -> Option<(String, Child)> {
-    let folder = tempfile::Builder::new().prefix("vipstream-kafka-").tempdir().expect("a temporary folder").keep();
-    let address = format!("127.0.0.1:{}", free_port());
-    std::fs::write(folder.join("server.properties"), properties(&folder, &address)).expect("a writable folder");
-    format_storage(libs, &folder);
-    let mut broker = Command::new("sh")
+impl Broker {
+    /// Starts a broker with nothing in it.
+    ///
+    /// # Panics
+    /// Where there is none to be had.
+    pub(crate) fn start() -> Self {
+        // Another process may take a free port before the broker does: then once more, with others.
+        let started = (0..STARTS).find_map(|_| Self::try_start());
+        started.expect("the test Kafka starts: see the log above")
+    }
+
+    fn try_start() -> Option<Self> {
+        let folder = tempfile::Builder::new().prefix("vipstream-kafka-").tempdir().expect("a temporary folder");
+        let address = format!("127.0.0.1:{}", free_port());
+        std::fs::write(folder.path().join("server.properties"), properties(folder.path(), &address))
+            .expect("a writable folder");
+        format_storage(folder.path());
+        let process = spawn(folder.path());
+        let mut broker = Self { folder, address, process };
+        broker.is_ready().then_some(broker)
+    }
+
+    /// Whether it answers before it ends or its time is up.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        let ready = is_ready(&self.address, &mut self.process);
+        if !ready {
+            eprintln!("{}", std::fs::read_to_string(self.folder.path().join("broker.log")).unwrap_or_default());
+        }
+        ready
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) fn spawn(folder: &Path) -> Child {
+    Command::new("sh")
         .args(["-c", WATCHED, "sh"])
-        .arg(&folder)
+        .arg(folder)
         .arg("java")
         .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", &class_path(libs), "kafka.Kafka"])
+        .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", &class_path(), "kafka.Kafka"])
         .arg(folder.join("server.properties"))
         .stdin(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("sh and java can be started");
-    if is_ready(&address, &mut broker) {
-        return Some((address, broker));
-    }
-    eprintln!("{}", std::fs::read_to_string(folder.join("broker.log")).unwrap_or_default());
-    drop(broker.stdin.take());
-    let _ = broker.wait();
-    None
+        .expect("sh and java can be started")
 }
 
 fn properties(folder: &Path, address: &str) -> String {
@@ -107,9 +138,9 @@ message.max.bytes=17825792
     )
 }
 
-fn format_storage(libs: &Path, folder: &Path) {
+fn format_storage(folder: &Path) {
     let formatted = Command::new("java")
-        .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-XX:TieredStopAtLevel=1", "-cp", &class_path(libs)])
+        .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-XX:TieredStopAtLevel=1", "-cp", &class_path()])
         .args(["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"])
         .arg(folder.join("server.properties"))
         .output()
@@ -117,7 +148,8 @@ fn format_storage(libs: &Path, folder: &Path) {
     assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
 }
 
-fn class_path(libs: &Path) -> String {
+fn class_path() -> String {
+    let Ok(libs) = std::env::var("VIPSTREAM_TEST_KAFKA_LIBS") else { panic!("{NEEDED}") };
     PathBuf::from(libs).join("*").display().to_string()
 }
 

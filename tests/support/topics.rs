@@ -7,7 +7,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -74,6 +74,16 @@ pub(crate) fn send(
     producer.send(record).map_err(|(error, _)| error).expect("room in the queue");
 }
 
+/// Sends a record where its key belongs; waits for room where much is under way.
+pub(crate) fn send_patiently(producer: &BaseProducer, topic: &str, key: &[u8], value: &[u8]) {
+    let mut record = BaseRecord::to(topic).key(key).payload(value);
+    while let Err((error, back)) = producer.send(record) {
+        assert_eq!(error.rdkafka_error_code(), Some(rdkafka::types::RDKafkaErrorCode::QueueFull), "{error}");
+        producer.poll(Duration::from_millis(5));
+        record = back;
+    }
+}
+
 /// Waits until everything sent has arrived.
 pub(crate) fn flush(producer: &BaseProducer) {
     producer.flush(ANSWER).expect("everything sent arrives");
@@ -81,6 +91,22 @@ pub(crate) fn flush(producer: &BaseProducer) {
 
 /// Everything committed in a topic by now, partition by partition.
 pub(crate) fn read_all(bootstrap: &str, topic: &str) -> Vec<Read> {
+    let mut read = Vec::new();
+    each(bootstrap, topic, |message| {
+        read.push(Read {
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: message
+                .headers()
+                .map(|headers| headers.iter().map(|header| text(header.key, header.value)).collect())
+                .unwrap_or_default(),
+        });
+    });
+    read
+}
+
+/// Shows everything committed in a topic by now, each partition in order.
+pub(crate) fn each(bootstrap: &str, topic: &str, mut sink: impl FnMut(&BorrowedMessage<'_>)) {
     let consumer: BaseConsumer = client(bootstrap)
         .set("group.id", "reader")
         .set("enable.auto.commit", "false")
@@ -96,23 +122,14 @@ pub(crate) fn read_all(bootstrap: &str, topic: &str) -> Vec<Read> {
         list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
     }
     consumer.assign(&list).expect("an assignment");
-    let mut read = Vec::new();
     let mut ends = 0;
     while ends < partitions {
         match consumer.poll(ANSWER).expect("the broker answers") {
-            Ok(message) => read.push(Read {
-                key: message.key().map(<[u8]>::to_vec),
-                value: message.payload().map(<[u8]>::to_vec),
-                headers: message
-                    .headers()
-                    .map(|headers| headers.iter().map(|header| text(header.key, header.value)).collect())
-                    .unwrap_or_default(),
-            }),
+            Ok(message) => sink(&message),
             Err(KafkaError::PartitionEOF(_)) => ends += 1,
             Err(error) => panic!("{topic}: {error}"),
         }
     }
-    read
 }
 
 /// How many offsets a topic has in all, markers included; 0 where there is none yet.

@@ -1,0 +1,282 @@
+//! Exactly once under trouble, on a real Apache Kafka: five tasks over three processes that are killed and frozen,
+//! a broker that crashes, records on wrong partitions. The reference model, given what the journal says was taken
+//! and when, must say exactly what a committed reader finds.
+//!
+//! `VIPSTREAM_CHAOS="records=1000000 rate=4000 kills=20 crashes=3 freezes=3 customers=20000" tests/run --release
+//! --test chaos` gives more trouble; `seed=N` repeats one run's moments.
+
+mod support {
+    pub mod chaos;
+    pub mod kafka;
+    #[expect(dead_code, reason = "other tests need the rest")]
+    pub mod model;
+    #[expect(dead_code, reason = "other tests need the rest")]
+    pub mod topics;
+}
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use support::chaos::fleet::{Fleet, crash};
+use support::chaos::ledger::Ledger;
+use support::chaos::traffic::{INPUTS, RULES, Traffic};
+use support::kafka::{self, Broker};
+use support::model::fold::{Fold, Mode, Said, Setup};
+use support::topics;
+use vipstream::model::event::Kind;
+use vipstream::rules::ruleset::Ruleset;
+
+const TASKS: u32 = 5;
+const PROCESSES: usize = 3;
+
+/// Long enough for a process to stay a member through a slow moment, short enough to test.
+const SESSION: Duration = Duration::from_secs(6);
+
+/// How much trouble there is.
+struct Plan {
+    seed: u64,
+    records: u64,
+    /// Records a second.
+    rate: u64,
+    customers: u64,
+    kills: u64,
+    crashes: u64,
+    freezes: u64,
+}
+
+impl Plan {
+    fn read() -> Self {
+        let text = std::env::var("VIPSTREAM_CHAOS").unwrap_or_default();
+        let given: BTreeMap<&str, u64> = text
+            .split_whitespace()
+            .map(|word| word.split_once('=').expect("VIPSTREAM_CHAOS holds words such as kills=20"))
+            .map(|(name, number)| (name, number.parse().expect("VIPSTREAM_CHAOS holds whole numbers")))
+            .collect();
+        let number = |name: &str, default: u64| given.get(name).copied().unwrap_or(default);
+        Self {
+            seed: number("seed", std::time::UNIX_EPOCH.elapsed().expect("after 1970").subsec_nanos().into()),
+            records: number("records", 30_000),
+            rate: number("rate", 400),
+            customers: number("customers", 1_000),
+            kills: number("kills", 3),
+            crashes: number("crashes", 1),
+            freezes: number("freezes", 1),
+        }
+    }
+
+    /// What befalls whom, after how many records, in order.
+    fn troubles(&self, dice: &mut Traffic) -> Vec<(u64, Trouble)> {
+        let kinds = [(Trouble::Kill, self.kills), (Trouble::Crash, self.crashes), (Trouble::Freeze, self.freezes)];
+        let all = kinds.into_iter().flat_map(|(trouble, times)| (0..times).map(move |_| trouble));
+        let mut at: Vec<(u64, Trouble)> = all.map(|trouble| (dice.below(self.records), trouble)).collect();
+        at.sort_unstable();
+        at
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trouble {
+    Kill,
+    Crash,
+    Freeze,
+}
+
+#[test]
+fn whatever_befalls_processes_and_broker_the_model_says_what_readers_see() {
+    let plan = Plan::read();
+    eprintln!("repeat with VIPSTREAM_CHAOS=\"seed={} records={} ...\"", plan.seed, plan.records);
+    let mut broker = Broker::start();
+    let app = kafka::unique("chaos");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rules = format!("ruleset: {app}\n{RULES}");
+    prepare(&broker.address, &app, folder.path(), &rules);
+    let mut fleet = Fleet::start(folder.path(), PROCESSES);
+    torment(&plan, &mut broker, &mut fleet, &app);
+    wait_until_read(&broker.address, &app, &mut fleet);
+    fleet.end();
+    judge(&broker.address, &app, &rules);
+}
+
+fn prepare(bootstrap: &str, app: &str, folder: &Path, rules: &str) {
+    for (kind, partitions) in INPUTS {
+        topics::create(bootstrap, &format!("{app}.{}", kind.name()), partitions);
+    }
+    let inputs: Vec<String> =
+        INPUTS.iter().map(|(kind, _)| format!("  {0}: {{ topic: {app}.{0} }}", kind.name())).collect();
+    let config = format!(
+        "app: {app}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", session.timeout.ms: {} }}\ntasks: {TASKS}\n\
+         rules: rules.yaml\ninputs:\n{}\noutputs: {{ events: {app}.events, alerts: {app}.alerts, dlq: {app}.dlq }}\n",
+        SESSION.as_millis(),
+        inputs.join("\n")
+    );
+    std::fs::write(folder.join("vipstream.yaml"), config).expect("a writable folder");
+    std::fs::write(folder.join("rules.yaml"), rules).expect("a writable folder");
+}
+
+/// Sends the records at their rate, and brings the troubles as they come up.
+fn torment(plan: &Plan, broker: &mut Broker, fleet: &mut Fleet, app: &str) {
+    let mut traffic = Traffic::new(plan.seed, plan.customers);
+    let mut troubles = plan.troubles(&mut traffic).into_iter().peekable();
+    let producer = topics::producer(&broker.address);
+    let mut frozen: Option<(usize, Instant)> = None;
+    let started = Instant::now();
+    for sent in 0..plan.records {
+        while troubles.peek().is_some_and(|(at, _)| *at <= sent) {
+            let (at, trouble) = troubles.next().expect("just seen");
+            let member = usize::try_from(traffic.below(PROCESSES as u64)).expect("few processes");
+            eprintln!("{:6.1} s, record {at}: {trouble:?} (process {member})", started.elapsed().as_secs_f64());
+            match trouble {
+                Trouble::Kill if frozen.is_some_and(|(it, _)| it == member) => {
+                    fleet.freeze(member, false);
+                    frozen = None;
+                    fleet.kill(member);
+                }
+                Trouble::Kill => fleet.kill(member),
+                Trouble::Crash => crash(broker),
+                Trouble::Freeze if frozen.is_none() => {
+                    fleet.freeze(member, true);
+                    frozen = Some((member, Instant::now()));
+                }
+                Trouble::Freeze => {}
+            }
+        }
+        if let Some((member, _)) = frozen.filter(|(_, since)| since.elapsed() > SESSION * 2) {
+            fleet.freeze(member, false);
+            frozen = None;
+        }
+        traffic.send(&producer, app);
+        pace(plan.rate, sent, started, &producer);
+    }
+    if let Some((member, since)) = frozen {
+        while since.elapsed() < SESSION * 2 {
+            rdkafka::producer::Producer::flush(&producer, Duration::from_secs(1)).ok();
+            std::thread::yield_now();
+        }
+        fleet.freeze(member, false);
+    }
+    rdkafka::producer::Producer::flush(&producer, Duration::from_mins(2)).expect("everything sent arrives");
+}
+
+/// Waits while more was sent than the rate allows.
+fn pace(rate: u64, sent: u64, started: Instant, producer: &rdkafka::producer::BaseProducer) {
+    let due = Duration::from_micros(sent * 1_000_000 / rate);
+    while started.elapsed() < due {
+        producer.poll(Duration::from_millis(5));
+    }
+}
+
+/// Waits until the group's offsets have reached the end of every input and of the relay.
+fn wait_until_read(bootstrap: &str, app: &str, fleet: &mut Fleet) {
+    let started = Instant::now();
+    let watcher: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", app)
+        .set("isolation.level", "read_uncommitted")
+        .create()
+        .expect("a consumer");
+    loop {
+        let behind = lag(&watcher, app);
+        if behind == 0 {
+            return;
+        }
+        assert_eq!(fleet.fallen(), None);
+        watcher.poll(Duration::from_millis(200));
+        assert!(started.elapsed() < Duration::from_mins(3), "{behind} records behind");
+    }
+}
+
+/// What `kafka-consumer-groups` would show.
+fn lag(watcher: &BaseConsumer, app: &str) -> i64 {
+    let mut list = TopicPartitionList::new();
+    let relay = (format!("{app}.relay"), i32::try_from(TASKS).expect("few tasks"));
+    let inputs = INPUTS.iter().map(|(kind, partitions)| (format!("{app}.{}", kind.name()), *partitions));
+    for (topic, partitions) in inputs.chain([relay]) {
+        for partition in 0..partitions {
+            list.add_partition(&topic, partition);
+        }
+    }
+    let wait = Duration::from_secs(10);
+    let Ok(committed) = watcher.committed_offsets(list, wait) else { return i64::MAX };
+    let behind = committed.elements().into_iter().map(|element| {
+        let end = watcher.fetch_watermarks(element.topic(), element.partition(), wait).map_or(i64::MAX, |it| it.1);
+        match element.offset() {
+            Offset::Offset(offset) => end - offset,
+            _ => end,
+        }
+    });
+    behind.sum()
+}
+
+/// Compares what committed readers see with what the model says.
+fn judge(bootstrap: &str, app: &str, rules: &str) {
+    let kinds = INPUTS.map(|(kind, _)| kind);
+    let ledger = Ledger::read(bootstrap, app, &kinds, TASKS);
+    ledger.assert_ranges_are_gapless_and_reach_the_end();
+    let handed_over = ledger.assert_handed_over_once();
+    let expected = model_says(&ledger, app, rules);
+    let epochs: usize = ledger.journal.iter().map(Vec::len).sum();
+    eprintln!(
+        "{epochs} epochs, {handed_over} records handed over, {} decisions, {} alerts, {} dead letters",
+        expected[0].len(),
+        expected[1].len(),
+        expected[2].len()
+    );
+    assert!(expected.iter().all(|lines| lines.len() > 20), "the traffic brings outputs of every kind");
+    for (name, expected) in ["events", "alerts", "dlq"].into_iter().zip(expected) {
+        let seen = seen(bootstrap, &format!("{app}.{name}"));
+        for (seen, expected) in seen.iter().zip(&expected) {
+            assert_eq!(seen, expected, "{app}.{name}");
+        }
+        assert_eq!(seen.len(), expected.len(), "{app}.{name}");
+    }
+}
+
+/// Events, alerts and dead letters of all tasks, sorted.
+fn model_says(ledger: &Ledger, app: &str, rules: &str) -> [Vec<String>; 3] {
+    let hash = Ruleset::parse("rules.yaml", rules).expect("rules in order").hash().to_owned();
+    let topics: BTreeMap<Kind, String> =
+        INPUTS.iter().map(|(kind, _)| (*kind, format!("{app}.{}", kind.name()))).collect();
+    let mut lines: [Vec<String>; 3] = Default::default();
+    for task in 0..TASKS {
+        let topics = topics.clone();
+        let mut fold = Fold::new(Setup { ruleset: rules, hash: &hash, app, mode: Mode::Live, topics });
+        for epoch in ledger.epochs(task) {
+            let Said { events, alerts, dead_letters } = fold.apply(epoch);
+            lines[0].extend(events.into_iter().map(|sent| sent.value));
+            lines[1].extend(alerts.into_iter().map(|sent| sent.value));
+            lines[2].extend(dead_letters.into_iter().map(|(position, code)| {
+                format!("{app}.{} {} {} {}", position.kind.name(), position.partition, position.offset, code.name())
+            }));
+        }
+    }
+    lines.iter_mut().for_each(|lines| lines.sort_unstable());
+    lines
+}
+
+/// What a committed reader finds, in the model's form, sorted.
+fn seen(bootstrap: &str, topic: &str) -> Vec<String> {
+    let mut sequence: BTreeMap<String, u64> = BTreeMap::new();
+    let line = |read: topics::Read| match read.header("vipstream.error.code") {
+        Some(code) => {
+            let place = ["topic", "partition", "offset"].map(|name| read.header(&format!("vipstream.error.{name}")));
+            format!("{} {code}", place.map(Option::unwrap_or_default).join(" "))
+        }
+        None => {
+            let value = String::from_utf8(read.value.expect("an output has a value")).expect("JSON is text");
+            if topic.ends_with(".events") {
+                let json: serde_json::Value = serde_json::from_str(&value).expect("JSON");
+                let customer = json["customer_id"].as_str().expect("a customer").to_owned();
+                let number = json["status_seq"].as_u64().expect("a number");
+                assert_eq!(sequence.insert(customer, number).unwrap_or_default() + 1, number, "{value}");
+            }
+            value
+        }
+    };
+    let mut lines: Vec<String> = topics::read_all(bootstrap, topic).into_iter().map(line).collect();
+    lines.sort_unstable();
+    lines
+}

@@ -1,0 +1,5 @@
+//! Trouble for a fleet of processes: kills, freezes, broker crashes, at moments that a seed chooses.
+
+pub(crate) mod fleet;
+pub(crate) mod ledger;
+pub(crate) mod traffic;

@@ -1,0 +1,112 @@
+//! Several processes of one app, and what can befall them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::support::kafka::{self, Broker};
+
+/// Processes that share an app's tasks. Their logs lie in files.
+pub(crate) struct Fleet {
+    folder: PathBuf,
+    members: Vec<Child>,
+    started: usize,
+}
+
+impl Fleet {
+    /// Starts as many processes on `vipstream.yaml` in the folder.
+    pub(crate) fn start(folder: &Path, size: usize) -> Self {
+        let mut fleet = Self { folder: folder.to_owned(), members: Vec::new(), started: 0 };
+        for _ in 0..size {
+            let member = fleet.spawn();
+            fleet.members.push(member);
+        }
+        fleet
+    }
+
+    fn spawn(&mut self) -> Child {
+        self.started += 1;
+        let log = File::create(self.folder.join(format!("process-{}.log", self.started))).expect("a writable folder");
+        Command::new(env!("CARGO_BIN_EXE_vipstream"))
+            .arg("run")
+            .arg("--config")
+            .arg(self.folder.join("vipstream.yaml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts")
+    }
+
+    /// Kills a process and starts another in its place.
+    pub(crate) fn kill(&mut self, member: usize) {
+        self.members[member].kill().expect("a running process");
+        self.members[member].wait().expect("a killed process ends");
+        self.members[member] = self.spawn();
+    }
+
+    /// Stops a process in the middle of whatever it does, or lets it go on.
+    pub(crate) fn freeze(&self, member: usize, frozen: bool) {
+        self.signal(member, if frozen { "-STOP" } else { "-CONT" });
+    }
+
+    /// Processes that have ended by themselves, with the end of what they said.
+    pub(crate) fn fallen(&mut self) -> Option<String> {
+        let fallen = self.members.iter_mut().position(|member| !matches!(member.try_wait(), Ok(None)))?;
+        Some(format!("process {fallen} ended: {}", self.last_words()))
+    }
+
+    fn last_words(&self) -> String {
+        let logs = (1..=self.started).map(|number| self.folder.join(format!("process-{number}.log")));
+        let ends = logs.filter_map(|path| std::fs::read_to_string(path).ok()).map(|log| {
+            let lines: Vec<&str> = log.lines().collect();
+            lines[lines.len().saturating_sub(5)..].join("\n")
+        });
+        ends.collect::<Vec<_>>().join("\n---\n")
+    }
+
+    /// How much memory each process has, in bytes.
+    pub(crate) fn memory(&self) -> Vec<u64> {
+        let resident = |member: &Child| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", member.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+            line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
+        };
+        self.members.iter().map(resident).collect()
+    }
+
+    /// Asks all to end; each must do so well.
+    pub(crate) fn end(mut self) {
+        for member in 0..self.members.len() {
+            self.signal(member, "-TERM");
+        }
+        let codes: Vec<_> =
+            self.members.iter_mut().map(|member| member.wait().expect("a process ends").code()).collect();
+        assert!(codes.iter().all(|code| *code == Some(0)), "exit codes {codes:?}: {}", self.last_words());
+    }
+
+    fn signal(&self, member: usize, signal: &str) {
+        let pid = self.members[member].id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill runs").success());
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            let _ = member.kill();
+            let _ = member.wait();
+        }
+    }
+}
+
+/// Kills the broker, as a crash would, and starts it again on what it had written.
+pub(crate) fn crash(broker: &mut Broker) {
+    let keep = broker.folder.path().join("keep");
+    std::fs::write(&keep, "").expect("a writable folder");
+    drop(broker.process.stdin.take());
+    let _ = broker.process.wait();
+    std::fs::remove_file(&keep).expect("the folder was kept");
+    broker.process = kafka::spawn(broker.folder.path());
+    assert!(broker.is_ready(), "the test Kafka comes back: see the log above");
+}
