@@ -43,7 +43,10 @@ impl Member {
         let (_, text) = get(&self.address, "/metrics");
         let lines = text.lines().filter_map(|line| line.strip_prefix(name));
         let lines = lines.filter(|rest| rest.starts_with(['{', ' ']));
-        lines.filter_map(|rest| rest.rsplit_once(' ')).map(|(labels, value)| (labels.to_owned(), number(value))).collect()
+        lines
+            .filter_map(|rest| rest.rsplit_once(' '))
+            .map(|(labels, value)| (labels.to_owned(), number(value)))
+            .collect()
     }
 
     fn count(&self, name: &str) -> f64 {

@@ -1,0 +1,86 @@
+//! What an administrator may do to an app's topics and offsets from outside.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// An administrator of a test's broker.
+pub(crate) struct Admin {
+    bootstrap: String,
+    client: AdminClient<DefaultClientContext>,
+}
+
+impl Admin {
+    pub(crate) fn of(bootstrap: &str) -> Self {
+        let client = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("an admin client");
+        Self { bootstrap: bootstrap.to_owned(), client }
+    }
+
+    /// Makes a topic with these settings.
+    pub(crate) fn create(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
+        let made = wait(self.client.create_topics(&[new], &options())).expect("an answer");
+        made.into_iter().for_each(|topic| drop(topic.expect("a new topic")));
+    }
+
+    /// Deletes a topic and waits until the broker has forgotten it.
+    pub(crate) fn delete(&self, topic: &str) {
+        let done = wait(self.client.delete_topics(&[topic], &options())).expect("an answer");
+        done.into_iter().for_each(|topic| drop(topic.expect("a deleted topic")));
+        let asks = self.consumer("asks");
+        while asks.fetch_metadata(Some(topic), ANSWER).expect("metadata").topics()[0].error().is_none() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Gives a topic these settings, and no others.
+    pub(crate) fn set(&self, topic: &str, settings: &[(&str, &str)]) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        let change = settings.iter().fold(change, |change, (name, value)| change.set(name, value));
+        let done = wait(self.client.alter_configs(&[change], &options())).expect("an answer");
+        done.into_iter().for_each(|topic| drop(topic.expect("changed settings")));
+    }
+
+    /// Adds partitions up to a count.
+    pub(crate) fn add_partitions(&self, topic: &str, count: usize) {
+        let new = NewPartitions::new(topic, count);
+        let done = wait(self.client.create_partitions(&[new], &options())).expect("an answer");
+        done.into_iter().for_each(|topic| drop(topic.expect("new partitions")));
+    }
+
+    /// Deletes a partition's records before an offset, as retention would.
+    pub(crate) fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a partition");
+        wait(self.client.delete_records(&list, &options())).expect("deleted records");
+    }
+
+    /// Sets a group's offset, as a tool does.
+    pub(crate) fn set_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a partition");
+        self.consumer(group).commit(&list, CommitMode::Sync).expect("a committed offset");
+    }
+
+    fn consumer(&self, group: &str) -> BaseConsumer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap).set("group.id", group).create().expect("a consumer")
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER))
+}
+
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(answer)
+}
