@@ -1,4 +1,4 @@
-//! One app in this process: checks the cluster, starts a thread a task, and waits for them.
+//! One app in this process: checks the cluster, joins the group, and waits for the end.
 //!
 //! `run` and `demo` start here, and so do tests: everything it needs is in the configuration and the ruleset.
 
@@ -9,15 +9,14 @@ mod prepare;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::broker::BrokerError;
 use crate::broker::cluster::{Cluster, ClusterError};
+use crate::broker::group::{KafkaGroup, Member};
 use crate::broker::kafka::Kafka;
 use crate::codec::output::Wire;
 use crate::config::Config;
@@ -26,6 +25,7 @@ use crate::metrics::TaskMetrics;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::task::membership::{Membership, Run};
 use crate::task::progress::Progress;
 use crate::task::{Assignment, Setup, Task, TaskError};
 use crate::topics::{self, Fault, Finding};
@@ -60,8 +60,7 @@ impl StartError {
 /// A running app. Dropping it asks it to stop; [`Running::join`] waits.
 pub struct Running {
     setup: Arc<Setup>,
-    tasks: Vec<JoinHandle<()>>,
-    ended: Receiver<(u32, Result<(), TaskError>)>,
+    membership: Option<JoinHandle<Result<(), TaskError>>>,
     watch: Option<Watch>,
 }
 
@@ -86,28 +85,25 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
     let Prepared { topics, inputs, ids } = prepare(config, &cluster)?;
     let goals = if until.is_some() { ends(config, &cluster, &inputs)? } else { BTreeMap::new() };
     let setup = Arc::new(Setup { topic_ids: ids, goals, ..setup(config, rules, until) });
-    let (report, ended) = mpsc::channel();
-    let mut tasks = Vec::new();
-    for partition in 0..config.tasks {
-        let own = inputs.iter().filter(|input| input.1 % config.tasks == partition).copied().collect();
-        let ownership = Arc::default();
-        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs: own, ownership };
-        setup.progress.assigned(partition);
-        let task = Task::new(assignment, Kafka::open(config, partition)?, TaskMetrics::new(partition, &setup.rules));
-        tasks.push(spawn(task, partition, report.clone()));
-    }
+    let group = KafkaGroup::join(config)?;
+    let run = task_runner(config, &setup, inputs, group.member());
+    let membership = Membership::new(Arc::clone(&setup), group, run);
+    let thread = std::thread::Builder::new().name("membership".to_owned());
+    let membership = thread.spawn(move || membership.run()).expect("the system has room for a thread");
     let watch = Watch::start(Arc::clone(&setup), cluster, config.clone(), topics);
-    Ok(Running { setup, tasks, ended, watch })
+    Ok(Running { setup, membership: Some(membership), watch })
 }
 
-fn spawn(task: Task<Kafka>, partition: u32, report: Sender<(u32, Result<(), TaskError>)>) -> JoinHandle<()> {
-    let body = move || {
-        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| task.run()));
-        let result = ran.unwrap_or(Err(TaskError::Panicked { partition }));
-        // Nobody listens once the app was dropped.
-        let _ = report.send((partition, result));
-    };
-    std::thread::Builder::new().name(format!("task-{partition}")).spawn(body).expect("the system has room for a thread")
+/// What the thread of a task does.
+fn task_runner(config: &Config, setup: &Arc<Setup>, inputs: Vec<(Kind, u32)>, member: Member) -> Run {
+    let (config, setup) = (config.clone(), Arc::clone(setup));
+    Arc::new(move |partition, ownership| {
+        let inputs = inputs.iter().filter(|input| input.1 % config.tasks == partition).copied().collect();
+        let broker = Kafka::open(&config, partition, member.clone())?;
+        let metrics = TaskMetrics::new(partition, &setup.rules);
+        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership };
+        Task::new(assignment, broker, metrics).run()
+    })
 }
 
 /// Where each input partition ends now.
@@ -161,27 +157,16 @@ impl Running {
         Health { setup: Arc::clone(&self.setup) }
     }
 
-    /// Waits until every task has ended. The first that fails stops the others.
+    /// Waits until every task here has ended. The first that fails stops the others.
     ///
     /// # Errors
     /// Why the first task failed.
+    ///
+    /// # Panics
+    /// With a mistake of the membership's own.
     pub fn join(mut self) -> Result<(), TaskError> {
-        let mut outcome = Ok(());
-        for _ in 0..self.tasks.len() {
-            let Ok((task, result)) = self.ended.recv() else { break };
-            if let Err(error) = result {
-                self.stop();
-                if outcome.is_ok() {
-                    outcome = Err(error);
-                } else {
-                    tracing::warn!(task, %error, "this task stopped too");
-                }
-            }
-        }
-        for task in self.tasks.drain(..) {
-            // A task's panic was caught and reported.
-            let _ = task.join();
-        }
+        let membership = self.membership.take().expect("it is joined once");
+        let outcome = membership.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // What the watch has found says more than what a task made of it.
         match self.watch.take().map(|watch| watch.end(outcome.is_err())) {
             Some(Err(found)) => Err(found),
@@ -208,6 +193,9 @@ impl Health {
         let progress = &self.setup.progress;
         if self.setup.stop.load(Ordering::Relaxed) {
             return Some("stopping".to_owned());
+        }
+        if !progress.is_member() {
+            return Some("waiting for the group to assign tasks".to_owned());
         }
         if !progress.all_restored() {
             return Some("replaying the journal".to_owned());

@@ -7,8 +7,10 @@ mod admin;
 pub mod cluster;
 mod connection;
 mod consumer;
+pub mod group;
 pub mod kafka;
 mod offsets;
+mod queue;
 mod sample;
 mod transaction;
 
@@ -114,6 +116,43 @@ pub trait Broker {
     /// # Errors
     /// The range's end was not reached.
     fn journal(&mut self, range: Range<u64>, sink: &mut dyn FnMut(u64, &[u8])) -> Result<(), BrokerError>;
+}
+
+/// One process's membership of the app's group: who owns journal partition p runs task p.
+///
+/// Changes come one at a time. What is taken away stays this process's until acknowledged, unless it is lost.
+pub trait Group {
+    /// Waits at most so long for the next change.
+    ///
+    /// # Errors
+    /// What waiting does not help: the broker denies it, or another process bears this one's name.
+    fn poll(&mut self, wait: Duration) -> Result<Option<Change>, BrokerError>;
+
+    /// Says that nothing here uses any more what was last taken away: the group may give it to others.
+    ///
+    /// # Errors
+    /// The group refused.
+    fn acknowledge(&mut self) -> Result<(), BrokerError>;
+
+    /// Asks whether this process is still a member in good standing. [`Change::Confirmed`] answers that it was when
+    /// asked or later; where it was not, a loss comes instead, and where nobody answers, neither.
+    fn confirm(&mut self);
+
+    /// Gives everything up and leaves, so that others take over at once; waits at most so long for it.
+    fn leave(&mut self, at_most: Duration);
+}
+
+/// What the group tells a process of its journal partitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// They are this process's from now on, besides those it has; none, where others have them all.
+    Assigned(Vec<u32>),
+    /// They go to others once it is acknowledged.
+    Released(Vec<u32>),
+    /// They are others' already, or may be: the process was not heard of for too long.
+    Lost(Vec<u32>),
+    /// The answer to [`Group::confirm`].
+    Confirmed,
 }
 
 /// What a fetch brought of one partition.

@@ -5,6 +5,7 @@
 
 mod brake;
 mod environment;
+mod group;
 mod inputs;
 mod kafka;
 

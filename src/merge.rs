@@ -4,7 +4,7 @@
 //! depends on the records alone, never on which fetch came first, so a restore and a file replay merge
 //! alike. Never reads a clock: the caller says which partitions are at their end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::model::event::{Event, Kind};
@@ -25,15 +25,22 @@ pub type Key = (EventTime, Position);
 
 /// Buffers what was fetched of each partition and hands it out in merge order.
 ///
-/// Lanes are few (inputs times partitions of a task), so taking looks at each.
+/// Lanes are few (inputs times partitions of a task), so taking looks at each: at one key, kept at hand.
 #[derive(Debug, Default)]
 pub struct Merge {
-    lanes: BTreeMap<Lane, Buffer>,
+    /// In order of the lanes.
+    lanes: Vec<(Lane, Buffer)>,
+    /// What each lane brings next, as far as the order is concerned.
+    bounds: Vec<Option<Bound>>,
     /// The greatest key taken in order: a lane left out has caught up when it reaches it.
     newest: Option<Key>,
     /// What the caller's clock shows; only spans between its readings matter.
     now: Duration,
 }
+
+/// The key of a lane's first record (`true`), or, where it has none, the one that its next cannot precede (`false`):
+/// then nothing from this key on may be taken.
+type Bound = (Key, bool);
 
 #[derive(Debug, Default)]
 struct Buffer {
@@ -58,6 +65,17 @@ impl Buffer {
         self.records.front().map(|record| (record.merge_time, record.position))
     }
 
+    /// `None` for one outside the order, left out of it, or at its end.
+    fn bound(&self) -> Option<Bound> {
+        if self.outside || self.left_out {
+            return None;
+        }
+        match self.head() {
+            Some(head) => Some((head, true)),
+            None => (!self.at_end).then(|| (self.last.unwrap_or(START), false)),
+        }
+    }
+
     /// Whether a record still to be fetched may have to be taken before `key`.
     fn may_precede(&self, key: Key) -> bool {
         self.records.is_empty() && self.may_bring(key)
@@ -77,12 +95,36 @@ impl Merge {
     /// Adds a partition from which `reached` is the greatest event time already applied (the start of
     /// time for a new one).
     pub fn open(&mut self, lane: Lane, reached: EventTime) {
-        self.lanes.insert(lane, Buffer { reached, ..Buffer::default() });
+        self.insert(lane, Buffer { reached, ..Buffer::default() });
     }
 
     /// Adds a lane outside the order: its records are taken as they come, and nothing waits for them.
     pub fn open_outside(&mut self, lane: Lane) {
-        self.lanes.insert(lane, Buffer { reached: EventTime::MIN, outside: true, ..Buffer::default() });
+        self.insert(lane, Buffer { outside: true, ..Buffer::default() });
+    }
+
+    fn insert(&mut self, lane: Lane, buffer: Buffer) {
+        match self.place(lane) {
+            Ok(place) => self.lanes[place].1 = buffer,
+            Err(place) => self.lanes.insert(place, (lane, buffer)),
+        }
+        self.bounds = self.lanes.iter().map(|(_, buffer)| buffer.bound()).collect();
+    }
+
+    fn place(&self, lane: Lane) -> Result<usize, usize> {
+        self.lanes.binary_search_by_key(&lane, |(lane, _)| *lane)
+    }
+
+    fn buffer(&self, lane: Lane) -> Option<&Buffer> {
+        self.place(lane).ok().map(|place| &self.lanes[place].1)
+    }
+
+    /// Changes a lane's buffer, and what it brings next with it.
+    fn change<T>(&mut self, lane: Lane, change: impl FnOnce(&mut Buffer) -> T) -> Option<T> {
+        let place = self.place(lane).ok()?;
+        let changed = change(&mut self.lanes[place].1);
+        self.bounds[place] = self.lanes[place].1.bound();
+        Some(changed)
     }
 
     /// Takes in the next record of an input's partition, in offset order, and says at which merge time it stands. A
@@ -92,7 +134,7 @@ impl Merge {
     /// Where the partition was not opened.
     pub fn push(&mut self, kind: Kind, partition: u32, offset: u64, body: Result<Event, Box<DeadLetter>>) -> EventTime {
         let lane = Lane::Input(kind, partition);
-        let reached = self.lanes.get(&lane).map_or(EventTime::MIN, |buffer| buffer.reached);
+        let reached = self.buffer(lane).map_or(EventTime::MIN, |buffer| buffer.reached);
         let merge_time = body.as_ref().map_or(reached, |event| reached.max(event.at));
         self.push_record(lane, Record { position: Position { kind, partition, offset }, merge_time, body });
         merge_time
@@ -103,21 +145,24 @@ impl Merge {
     /// # Panics
     /// Where the lane was not opened.
     pub fn push_record(&mut self, lane: Lane, record: Record) {
-        let buffer = self.lanes.get_mut(&lane).expect("a lane is opened before it is read");
-        if buffer.records.is_empty() {
-            buffer.since = self.now;
-        }
-        buffer.reached = buffer.reached.max(record.merge_time);
-        buffer.last = Some((record.merge_time, record.position));
-        buffer.records.push_back(record);
+        let now = self.now;
+        let pushed = self.change(lane, |buffer| {
+            if buffer.records.is_empty() {
+                buffer.since = now;
+            }
+            buffer.reached = buffer.reached.max(record.merge_time);
+            buffer.last = Some((record.merge_time, record.position));
+            buffer.records.push_back(record);
+        });
+        pushed.expect("a lane is opened before it is read");
     }
 
     /// Nothing that a lane still brings lies before `key`.
     pub fn announce(&mut self, lane: Lane, key: Key) {
-        if let Some(buffer) = self.lanes.get_mut(&lane) {
+        self.change(lane, |buffer| {
             buffer.last = buffer.last.max(Some(key));
             buffer.reached = buffer.reached.max(key.0);
-        }
+        });
     }
 
     /// Looks ahead at the inputs: the lane of the record that comes next among them, whatever is relayed. Each
@@ -131,56 +176,52 @@ impl Merge {
         if held {
             return None;
         }
-        self.lanes.get_mut(&lane)?.scouted += 1;
+        self.change(lane, |buffer| buffer.scouted += 1)?;
         Some(lane)
     }
 
     /// How far [`Merge::scout`] has come: nothing that it will still show lies before this key. `None` when it has
     /// shown all and every input is at its end.
     pub fn scouted(&self) -> Option<Key> {
-        let start = (EventTime::MIN, Position { kind: Kind::ALL[0], partition: 0, offset: 0 });
         let open = self.inputs().filter_map(|(_, buffer)| {
-            buffer.next_to_scout().or_else(|| (!buffer.at_end).then_some(buffer.last.unwrap_or(start)))
+            buffer.next_to_scout().or_else(|| (!buffer.at_end).then_some(buffer.last.unwrap_or(START)))
         });
         open.min()
     }
 
     fn inputs(&self) -> impl Iterator<Item = (&Lane, &Buffer)> {
-        self.lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Input(..)))
+        let lanes = self.lanes.iter().map(|(lane, buffer)| (lane, buffer));
+        lanes.filter(|(lane, _)| matches!(lane, Lane::Input(..)))
     }
 
     /// Says whether the last fetch found the lane's end.
     pub fn set_at_end(&mut self, lane: Lane, at_end: bool) {
-        if let Some(buffer) = self.lanes.get_mut(&lane) {
+        self.change(lane, |buffer| {
             buffer.at_end = at_end;
             buffer.left_out &= !(at_end && buffer.records.is_empty());
-        }
+        });
     }
 
-    /// Whether the last fetch found the partition's end.
+    /// Whether the last fetch found the lane's end.
     pub fn is_at_end(&self, lane: Lane) -> bool {
-        self.lanes.get(&lane).is_some_and(|buffer| buffer.at_end)
-    }
-
-    /// Records buffered of a partition.
-    pub fn buffered(&self, lane: Lane) -> usize {
-        self.lanes.get(&lane).map_or(0, |buffer| buffer.records.len())
+        self.buffer(lane).is_some_and(|buffer| buffer.at_end)
     }
 
     /// Takes the next record in order; `None` until more is fetched.
     pub fn take(&mut self) -> Option<(Lane, Record)> {
-        let (key, lane) = self.first(false)?;
-        let held = self.ordered().any(|(other, buffer)| *other != lane && !buffer.left_out && buffer.may_precede(key));
-        if held {
+        let bounds = self.bounds.iter().enumerate().filter_map(|(place, bound)| Some(((*bound)?, place)));
+        let ((key, is_record), place) = bounds.min()?;
+        if !is_record {
             return None;
         }
         self.newest = self.newest.max(Some(key));
-        self.pop(lane)
+        self.pop(self.lanes[place].0)
     }
 
     /// The merge time of the record that comes next, whether it may be taken yet or not.
     pub fn next_time(&self) -> Option<EventTime> {
-        self.first(false).map(|((time, _), _)| time)
+        let records = self.bounds.iter().flatten().filter(|(_, is_record)| *is_record);
+        records.map(|((time, _), _)| *time).min()
     }
 
     /// Takes the next record of the lanes outside the order.
@@ -190,22 +231,20 @@ impl Merge {
         self.pop(lane)
     }
 
-    fn first(&self, left_out: bool) -> Option<(Key, Lane)> {
-        let lanes = self.ordered().filter(|(_, buffer)| buffer.left_out == left_out);
-        lanes.filter_map(|(lane, buffer)| Some((buffer.head()?, *lane))).min()
-    }
-
-    fn ordered(&self) -> impl Iterator<Item = (&Lane, &Buffer)> {
-        self.lanes.iter().filter(|(_, buffer)| !buffer.outside)
+    fn ordered(&self) -> impl Iterator<Item = &Buffer> {
+        self.lanes.iter().map(|(_, buffer)| buffer).filter(|buffer| !buffer.outside)
     }
 
     /// Takes the next record of a lane, whatever its place in the order.
     pub fn pop(&mut self, lane: Lane) -> Option<(Lane, Record)> {
-        let buffer = self.lanes.get_mut(&lane)?;
-        buffer.since = self.now;
-        let record = buffer.records.pop_front();
-        buffer.scouted = buffer.scouted.saturating_sub(usize::from(record.is_some()));
-        buffer.left_out &= !(buffer.at_end && buffer.records.is_empty());
+        let now = self.now;
+        let record = self.change(lane, |buffer| {
+            buffer.since = now;
+            let record = buffer.records.pop_front();
+            buffer.scouted = buffer.scouted.saturating_sub(usize::from(record.is_some()));
+            buffer.left_out &= !(buffer.at_end && buffer.records.is_empty());
+            record
+        })?;
         Some((lane, record?))
     }
 
@@ -222,25 +261,30 @@ impl Merge {
             let in_order = !buffer.left_out && !buffer.outside;
             in_order && !buffer.records.is_empty() && now.saturating_sub(buffer.since) > hold
         };
-        let Some(key) = self.lanes.values().filter(|buffer| waits(buffer)).filter_map(Buffer::head).min() else {
+        let Some(key) = self.ordered().filter(|buffer| waits(buffer)).filter_map(Buffer::head).min() else {
             return;
         };
-        for buffer in self.lanes.values_mut().filter(|buffer| !buffer.outside && !waits(buffer)) {
-            buffer.left_out |= buffer.may_precede(key) || buffer.head().is_some_and(|head| head < key);
+        for ((_, buffer), bound) in self.lanes.iter_mut().zip(&mut self.bounds) {
+            if !buffer.outside && !waits(buffer) {
+                buffer.left_out |= buffer.may_precede(key) || buffer.head().is_some_and(|head| head < key);
+                *bound = buffer.bound();
+            }
         }
     }
 
     /// Takes the next record of the partitions left out; one that has come level with the others joins them instead.
     pub fn take_left_out(&mut self) -> Option<(Lane, Record)> {
         loop {
-            let (key, lane) = self.first(true)?;
+            let left_out = self.lanes.iter().filter(|(_, buffer)| buffer.left_out);
+            let (key, lane) = left_out.filter_map(|(lane, buffer)| Some((buffer.head()?, *lane))).min()?;
             if Some(key) < self.newest {
                 return self.pop(lane);
             }
-            if let Some(buffer) = self.lanes.get_mut(&lane) {
+            let now = self.now;
+            self.change(lane, |buffer| {
                 buffer.left_out = false;
-                buffer.since = self.now;
-            }
+                buffer.since = now;
+            });
         }
     }
 
@@ -251,7 +295,7 @@ impl Merge {
 
     /// Whether a record of a merge time up to this one is buffered or may still be fetched.
     pub fn may_bring_up_to(&self, time: EventTime) -> bool {
-        self.ordered().any(|(_, buffer)| match buffer.head() {
+        self.ordered().any(|buffer| match buffer.head() {
             Some((head, _)) => head <= time,
             None => !buffer.at_end && buffer.reached <= time,
         })
@@ -260,13 +304,16 @@ impl Merge {
     /// The time up to which everything has been taken: no record of an earlier merge time is buffered or, of a
     /// partition not at its end, still to be fetched. `None` when all is taken and all partitions are at their end.
     pub fn clock(&self) -> Option<EventTime> {
-        let open = self.ordered().filter_map(|(_, buffer)| match buffer.head() {
+        let open = self.ordered().filter_map(|buffer| match buffer.head() {
             Some((time, _)) => Some(time),
             None => (!buffer.at_end).then_some(buffer.reached),
         });
         open.min()
     }
 }
+
+/// Before every record.
+const START: Key = (EventTime::MIN, Position { kind: Kind::ALL[0], partition: 0, offset: 0 });
 
 #[cfg(test)]
 mod tests;

@@ -44,10 +44,13 @@ const TAKEN_IN: &str = "vipstream_task_taken_in_records_total";
 const TRANSACTIONS: &str = "vipstream_task_transactions_total";
 const DUE_LAG: &str = "vipstream_task_due_lag_seconds";
 const LAG_RECORDS: &str = "vipstream_input_lag_records";
-const HEADROOM_SECONDS: &str = "vipstream_input_replay_headroom_seconds";
-const UNREAD_PARTITIONS: &str = "vipstream_input_unread_partitions";
 const LAG_SECONDS: &str = "vipstream_input_lag_seconds";
 const STALLED: &str = "vipstream_input_stalled_partitions";
+const TASKS_ASSIGNED: &str = "vipstream_tasks_assigned";
+const TASK_ASSIGNMENTS: &str = "vipstream_task_assignments_total";
+const GROUP_REBALANCES: &str = "vipstream_group_rebalances_total";
+const HEADROOM_SECONDS: &str = "vipstream_input_replay_headroom_seconds";
+const UNREAD_PARTITIONS: &str = "vipstream_input_unread_partitions";
 
 /// Upper bounds of the histograms' buckets, in seconds.
 pub(crate) const SECONDS_BUCKETS: [f64; 14] =
@@ -89,14 +92,17 @@ pub(crate) fn describe() {
     describe_counter!(TRANSACTIONS, Unit::Count, "Transactions, by how they ended");
     describe_gauge!(DUE_LAG, Unit::Seconds, "How long the earliest deadline that should have fired is overdue");
     describe_gauge!(LAG_RECORDS, Unit::Count, "Records of an input not yet applied");
+    describe_gauge!(LAG_SECONDS, Unit::Seconds, "Age of the oldest record of an input not yet applied");
+    describe_gauge!(STALLED, Unit::Count, "Partitions with records to apply of which none was for a minute");
+    describe_gauge!(TASKS_ASSIGNED, Unit::Count, "Tasks that this process has");
+    describe_counter!(TASK_ASSIGNMENTS, Unit::Count, "Tasks that the group gave to this process");
+    describe_counter!(GROUP_REBALANCES, Unit::Count, "Times that the group gave or took tasks, or confirmed them");
     describe_gauge!(
         HEADROOM_SECONDS,
         Unit::Seconds,
         "How long until retention may remove the oldest record of an input that a restart needs"
     );
     describe_gauge!(UNREAD_PARTITIONS, Unit::Count, "Partitions of an input that appeared since the start");
-    describe_gauge!(LAG_SECONDS, Unit::Seconds, "Age of the oldest record of an input not yet applied");
-    describe_gauge!(STALLED, Unit::Count, "Partitions with records to apply of which none was for a minute");
 }
 
 /// A task's handles.
@@ -220,6 +226,41 @@ impl TaskMetrics {
     }
 }
 
+/// A gauge keeps its last value for ever: what is another process's by now must not be counted twice.
+impl Drop for TaskMetrics {
+    fn drop(&mut self) {
+        for gauge in [&self.restored, &self.customers, &self.left_out] {
+            gauge.set(0.0);
+        }
+    }
+}
+
+/// Handles of the membership.
+pub(crate) struct MembershipMetrics {
+    assigned: Gauge,
+    assignments: Counter,
+    rebalances: Counter,
+}
+
+impl MembershipMetrics {
+    pub(crate) fn new() -> Self {
+        let assigned = gauge!(TASKS_ASSIGNED);
+        assigned.set(0.0);
+        Self { assigned, assignments: counter!(TASK_ASSIGNMENTS), rebalances: counter!(GROUP_REBALANCES) }
+    }
+
+    /// How many tasks the process has now.
+    pub(crate) fn assigned(&self, tasks: usize) {
+        self.assigned.set(level(tasks as u64));
+    }
+
+    /// The group gave so many tasks, or none, or took some away.
+    pub(crate) fn rebalanced(&self, given: usize) {
+        self.rebalances.increment(1);
+        self.assignments.increment(given as u64);
+    }
+}
+
 /// Reads one of the engine's counters.
 type Read = fn(&Stats) -> u64;
 
@@ -286,13 +327,13 @@ pub(crate) fn due_lag(task: u32, overdue: Duration) {
 }
 
 /// Publishes how long a restart will find all that it needs of an input; `None`: for ever.
-pub(crate) fn headroom(input: &str, left: Option<Duration>) {
-    gauge!(HEADROOM_SECONDS, "input" => input.to_owned()).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
+pub(crate) fn headroom(input: &'static str, left: Option<Duration>) {
+    gauge!(HEADROOM_SECONDS, "input" => input).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
 }
 
 /// Publishes how many partitions of an input are not read before the next start.
-pub(crate) fn unread(input: &str, partitions: u32) {
-    gauge!(UNREAD_PARTITIONS, "input" => input.to_owned()).set(level(u64::from(partitions)));
+pub(crate) fn unread(input: &'static str, partitions: u32) {
+    gauge!(UNREAD_PARTITIONS, "input" => input).set(level(u64::from(partitions)));
 }
 
 /// Gauges are floating point; counts stay exact up to 2^53.

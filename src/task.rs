@@ -10,6 +10,7 @@ mod handover;
 pub(crate) mod identity;
 mod intake;
 pub mod journal;
+pub(crate) mod membership;
 mod mirror;
 pub(crate) mod ownership;
 pub(crate) mod progress;
@@ -83,7 +84,7 @@ pub enum TaskError {
     Broker(#[from] BrokerError),
     /// Another process runs this task.
     #[error(
-        "another process took over transactional id {id} ({reason}): only one may run an app's tasks; this one stops"
+        "another process took over transactional id {id} ({reason}), though the group says that its task is this one's: see that no process outside of group and configuration uses the id"
     )]
     Fenced { id: String, reason: String },
     #[error("the broker does not let transactional id {id} write: {reason}")]
@@ -122,6 +123,9 @@ pub enum TaskError {
     /// Asked to stop before the epoch at hand could be committed; the journal has the one before it.
     #[error("stopped while the broker was out of reach: the epoch at hand was not committed and will be done again")]
     Interrupted,
+    /// Past the time that ending may take.
+    #[error("not every task ended within {within:?} of being asked to: what they had under way will be done again")]
+    Stuck { within: Duration },
     #[error("task {partition} failed by a mistake of its own: this is a bug")]
     Panicked { partition: u32 },
 }
@@ -239,8 +243,8 @@ impl<B: Broker> Task<B> {
     /// Tells those who ask from other threads where the task stands.
     fn publish(&self) {
         let next_deadline = self.engine.next_deadline().filter(|_| self.setup.mode == TimeMode::Live);
-        let standing =
-            Standing { restored: true, positions: self.intake.positions(), times: self.intake.times(), next_deadline };
+        let (positions, times) = (self.intake.positions(), self.intake.times());
+        let standing = Standing { restored: true, positions, times, next_deadline };
         self.setup.progress.applied(self.partition, standing);
     }
 

@@ -3,16 +3,17 @@
 #[path = "support/kafka.rs"]
 mod kafka;
 #[path = "support/service.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
 mod service;
 #[path = "support/shop.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
 mod shop;
 #[path = "support/topics.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
 mod topics;
 
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::producer::{BaseProducer, Producer};
 use service::{Files, get, until};
 use shop::{Shop, UNTIL};
 use vipstream::broker::cluster::Cluster;
@@ -144,42 +145,6 @@ fn a_topic_full_of_refused_records_stops_the_app() {
     let error = vipstream::app::start(&config, shop.rules()).unwrap().join().unwrap_err().to_string();
     assert!(error.starts_with("50 of the newest 50 records were refused, the last as `invalid_json`"), "{error}");
     assert!(topics::read_all(&shop.bootstrap, &shop.output("dlq")).is_empty());
-}
-
-#[test]
-fn a_second_owner_fences_the_first() {
-    let shop = Shop::open();
-    let running = vipstream::app::start(&shop.config("time: event\ntasks: 1"), shop.rules()).unwrap();
-    until("the app serves", || running.health().unready().is_none().then_some(()));
-    let second: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", &shop.bootstrap)
-        .set("transactional.id", format!("{}-0", shop.app))
-        .create()
-        .unwrap();
-    second.init_transactions(Duration::from_secs(20)).unwrap();
-    shop.fill(&shop.traffic(10));
-    let error = running.join().unwrap_err().to_string();
-    assert!(error.starts_with(&format!("another process took over transactional id {}-0", shop.app)), "{error}");
-    assert!(shop.decided().decisions.is_empty());
-}
-
-#[test]
-fn a_second_process_takes_over_from_the_first() {
-    let shop = Shop::open();
-    let config = shop.config("time: event\ntasks: 2");
-    let first = vipstream::app::start(&config, shop.rules()).unwrap();
-    until("the first serves", || first.health().unready().is_none().then_some(()));
-    let traffic = shop.traffic(1_500);
-    shop.fill(&traffic[..700]);
-    let second = vipstream::app::start_until(&config, shop.rules(), None).unwrap();
-    until("the second serves", || second.health().unready().is_none().then_some(()));
-    shop.fill(&traffic[700..]);
-    assert!(first.join().unwrap_err().to_string().starts_with("another process took over"));
-    second.stop();
-    second.join().unwrap();
-    shop.run_to_the_end();
-    // What came in while they ran was taken as it came; yet each customer's decisions are counted without a gap.
-    shop.assert_sequences_without_gap();
 }
 
 #[test]

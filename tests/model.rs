@@ -2,6 +2,7 @@
 //! by the engine, and every line must be equal.
 
 mod support {
+    pub mod difference;
     pub mod generate;
     pub mod history;
     pub mod judge;
@@ -24,5 +25,7 @@ mod properties {
     mod equality;
     mod history;
     mod laws;
+    mod live;
+    mod seeds;
     mod windows;
 }

@@ -158,16 +158,21 @@ fn only_the_clock_reads_clocks() {
 fn only_metrics_names_metrics() {
     let others = source().filter(|file| file.path != "src/metrics.rs");
     let found = others.flat_map(|file| {
-        file.find(&["counter!", "gauge!", "histogram!", "\"vipstream_task", "\"vipstream_input"]).collect::<Vec<_>>()
+        file.find(&["counter!", "gauge!", "histogram!", "\"vipstream_task", "\"vipstream_input", "\"vipstream_group"])
+            .collect::<Vec<_>>()
     });
     none(found, "metrics are named in src/metrics.rs alone");
 }
 
 #[test]
-fn nothing_is_unsafe() {
+fn unsafe_lies_in_few_files() {
     let word = ["un", "safe"].concat();
-    none(all_rust().flat_map(|file| file.find(&[&word]).collect::<Vec<_>>()), "nothing here needs it");
+    let others = all_rust().filter(|file| !UNSAFE.contains(&file.path.as_str()));
+    none(others.flat_map(|file| file.find(&[&word]).collect::<Vec<_>>()), "nothing here needs it");
 }
+
+/// Where the client library is called itself, for what the crate around it lacks. A lint asks each block for its reason.
+const UNSAFE: [&str; 2] = ["src/broker/admin.rs", "src/broker/queue.rs"];
 
 #[test]
 fn files_are_short() {
@@ -246,7 +251,7 @@ fn every_metric_is_described_and_explained_in_the_readme() {
 #[test]
 fn metrics_are_named_alike() {
     let text = read("src/metrics.rs");
-    let endings = ["_total", "_seconds", "_records", "_customers", "_partitions", "_restored"];
+    let endings = ["_total", "_seconds", "_records", "_customers", "_partitions", "_restored", "_assigned"];
     let odd = declared_metrics(&text).into_iter().filter(|(_, _, wire)| !endings.iter().any(|end| wire.ends_with(end)));
     none(
         odd.map(|(at, _, wire)| format!("src/metrics.rs:{at}: {wire}")),

@@ -6,16 +6,19 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use vipstream::broker::group::KafkaGroup;
 use vipstream::broker::kafka::Kafka;
 use vipstream::broker::{Broker, Fetched, Outgoing, Partition};
 use vipstream::codec::{RawRecord, decode};
+use vipstream::config::Config;
 
 use crate::shop::{Shop, TASKS};
 
 /// Reads everything with a thread a task; says how many records there were.
 pub fn read(shop: &Shop, decoding: bool) -> u64 {
+    let group = KafkaGroup::join(&passing(shop)).expect("a member");
     each_task(|task| {
-        let (mut broker, mut open) = opened(shop, task);
+        let (mut broker, mut open) = opened(shop, &group, task);
         let mut count = 0;
         while !open.is_empty() {
             let sink = &mut |partition: Partition, fetched: Fetched<'_>| match fetched {
@@ -47,8 +50,9 @@ pub enum Share {
 
 /// Passes records through until everything is read, or until told to stop.
 pub fn pass(shop: &Shop, share: Share, linger: Duration, stop: Option<&AtomicBool>) -> u64 {
+    let group = KafkaGroup::join(&passing(shop)).expect("a member");
     each_task(|task| {
-        let (mut broker, mut open) = opened(shop, task);
+        let (mut broker, mut open) = opened(shop, &group, task);
         broker.init().expect("a transactional producer");
         let mut passing = Passing { topic: shop.topic("through"), share, ..Passing::default() };
         while !open.is_empty() || stop.is_some() {
@@ -137,10 +141,15 @@ fn each_task(work: impl Fn(u32) -> u64 + Sync) -> u64 {
     })
 }
 
+/// Another app on the same inputs.
+fn passing(shop: &Shop) -> Config {
+    shop.config(&format!("{}-passing", shop.app), "")
+}
+
 /// A task's connection that reads its partitions from their beginnings.
-fn opened(shop: &Shop, task: u32) -> (Kafka, BTreeMap<Partition, u64>) {
-    let config = shop.config(&format!("{}-passing", shop.app), "");
-    let mut broker = Kafka::open(&config, task).expect("a connection");
+fn opened(shop: &Shop, group: &KafkaGroup, task: u32) -> (Kafka, BTreeMap<Partition, u64>) {
+    let config = passing(shop);
+    let mut broker = Kafka::open(&config, task, group.member()).expect("a connection");
     let positions: BTreeMap<Partition, u64> = shop.partitions(task).into_iter().map(|it| (it, 0)).collect();
     broker.read_from(&positions).expect("positions to read from");
     (broker, positions)

@@ -1,6 +1,6 @@
 //! How far the inputs are ahead of the tasks of this process, in records and in time, and which partitions stand still.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::broker::Partition;
@@ -10,9 +10,12 @@ use crate::metrics::{self, InputLag};
 use crate::task::Setup;
 use crate::task::journal::RELAY;
 
-/// Remembers where each partition stood, to notice one that does not move.
+/// Remembers where each partition stood, to notice one that does not move, and of what it has published a lag: that of
+/// a task which has gone elsewhere is told there, and is nothing here.
 #[derive(Default)]
 pub(super) struct LagWatch {
+    inputs: BTreeSet<&'static str>,
+    tasks: BTreeSet<u32>,
     stands: BTreeMap<(u32, Partition), Stand>,
 }
 
@@ -27,9 +30,13 @@ impl LagWatch {
     /// Asks where every partition ends, publishes what follows, and says how many records are not yet applied;
     /// `None` where the broker does not say, or the app is over.
     pub(super) fn ask(&mut self, setup: &Setup, cluster: &Cluster, is_over: impl Fn() -> bool) -> Option<u64> {
-        let mut lags: BTreeMap<&str, InputLag> = BTreeMap::new();
+        let mut lags: BTreeMap<&'static str, InputLag> =
+            self.inputs.iter().map(|input| (*input, InputLag::default())).collect();
         let standings = setup.progress.standings();
         self.stands.retain(|(task, _), _| standings.contains_key(task));
+        let gone = self.tasks.iter().filter(|task| !standings.contains_key(task));
+        gone.for_each(|task| metrics::due_lag(*task, Duration::ZERO));
+        self.tasks = standings.keys().copied().collect();
         for (task, standing) in standings {
             for (partition, position) in standing.positions {
                 if is_over() {
@@ -55,6 +62,7 @@ impl LagWatch {
         for (input, lag) in &lags {
             metrics::lag(input, lag);
         }
+        self.inputs = lags.keys().copied().collect();
         Some(lags.values().map(|lag| lag.records).sum())
     }
 

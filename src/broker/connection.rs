@@ -1,6 +1,7 @@
 //! How each client of the Kafka library is set up, and what it has to say.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -22,6 +23,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(10);
 pub(super) struct Context {
     /// The last error the client reported beside its calls: it says more than a call's time-out.
     last: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    /// How many it has reported.
+    errors: AtomicU64,
     /// The first record of a transaction that did not arrive, and why.
     undelivered: Mutex<Option<String>>,
 }
@@ -36,12 +39,21 @@ impl Context {
     pub(super) fn last_error(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.last.lock().ok()?.clone()
     }
+
+    /// How many errors were reported: more than before means that contact may have been lost.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
 }
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         // What matters comes again as an error of a call; the rest is for those who look for it.
         tracing::debug!(target: "vipstream::kafka", ?level, facility, "{text}");
+        // An error of a partition that no fetch belongs to, as when its topic is gone: the log alone has it.
+        if facility == "ERROR" {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -50,6 +62,7 @@ impl ClientContext for Context {
             return;
         }
         tracing::debug!(target: "vipstream::kafka", ?code, "{reason}");
+        self.errors.fetch_add(1, Ordering::Relaxed);
         if let Ok(mut last) = self.last.lock() {
             // "All brokers are down" follows the error that says why.
             if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
@@ -82,7 +95,7 @@ pub(super) fn client(properties: &Properties, defaults: &[(&str, &str)], ours: &
     for (name, value) in defaults {
         config.set(*name, *value);
     }
-    for (name, value) in &properties.0 {
+    for (name, value) in properties.common() {
         config.set(name, value);
     }
     for (name, value) in ours {
@@ -91,11 +104,30 @@ pub(super) fn client(properties: &Properties, defaults: &[(&str, &str)], ours: &
     config
 }
 
-/// Properties of every consumer: committed records only, positions that only the journal decides.
-pub(super) fn consumer(properties: &Properties, group: &str) -> ClientConfig {
-    let defaults = [("queued.max.messages.kbytes", "16384"), ("fetch.queue.backoff.ms", "10")];
+/// Properties of the one client that is a member of the group: it reads nothing.
+pub(super) fn group_member(properties: &Properties, group: &str) -> ClientConfig {
+    let mut config = reader(properties);
+    config.set("group.id", group);
+    config.set("enable.partition.eof", "false").set("queued.max.messages.kbytes", "64");
+    // A journal just made may be unknown to the broker first asked.
+    config.set("topic.metadata.refresh.interval.ms", "10000");
+    for (name, value) in properties.membership() {
+        config.set(name, value);
+    }
+    config
+}
+
+/// Properties of every reader: committed records only, positions that only the journal decides.
+pub(super) fn reader(properties: &Properties) -> ClientConfig {
+    // What a partition that is not drained may hold, and how soon it is fetched again once drained. A fetch waits at the
+    // broker for all partitions at once: so long does one that has room again wait for those that are at their end.
+    let defaults = [
+        ("queued.max.messages.kbytes", "4096"),
+        ("queued.min.messages", "20000"),
+        ("fetch.queue.backoff.ms", "10"),
+        ("fetch.wait.max.ms", "20"),
+    ];
     let ours = [
-        ("group.id", group),
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),
         ("auto.offset.reset", "error"),

@@ -1,191 +1,206 @@
-//! Reading one input: an assign-only consumer that keeps its own positions.
+//! Reading partitions: positions of our own, ends, pauses, and what to do when contact is lost.
 //!
-//! One consumer an input, since the library's end-of-partition event names the partition but not the topic.
+//! One client reads all partitions of a task. Where a partition's stream must start anew it is dropped, and the next
+//! fetch starts it at its position.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
-use rdkafka::{Offset, TopicPartitionList};
 
-use super::connection::{ANSWER, Context, consumer, failed, is_denial};
+use super::connection::{ANSWER, failed, is_denial};
+use super::queue::{Bell, Client, Stream, Taken};
 use super::{BrokerError, Fetched};
-use crate::codec::RawRecord;
-use crate::config::Properties;
-use crate::model::time::EventTime;
 
-/// Rung by the library when a consumer has something to hand over.
-#[derive(Debug, Default)]
-pub(super) struct Bell {
-    rung: Mutex<bool>,
-    changed: Condvar,
+/// Reads partitions, each known to the caller by a key.
+pub(super) struct Reader<K> {
+    client: Arc<Client>,
+    bell: Arc<Bell>,
+    readings: BTreeMap<K, Reading>,
+    /// How many errors the client had reported when this was last looked at.
+    errors: u64,
 }
 
-impl Bell {
-    fn ring(&self) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_one();
-    }
-
-    /// Waits until rung, at most so long.
-    pub(super) fn wait(&self, at_most: Duration) {
-        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut rung, _) =
-            self.changed.wait_timeout_while(rung, at_most, |rung| !*rung).unwrap_or_else(PoisonError::into_inner);
-        *rung = false;
-    }
-}
-
-/// The partitions of one topic that a task reads.
-pub(super) struct Reader {
+/// A partition that is read, and how far.
+pub(super) struct Reading {
     topic: String,
-    consumer: BaseConsumer<Context>,
-    /// The next offset of each partition read.
-    positions: BTreeMap<u32, u64>,
-    paused: BTreeSet<u32>,
-    /// Contact was lost: the partitions are assigned anew, so that their ends are told again.
-    lost: bool,
+    partition: u32,
+    /// Everything below was handed over or is no record.
+    position: u64,
+    stream: Option<Stream>,
+    paused: bool,
+    at_end: bool,
+    /// Contact was lost meanwhile: an end that the library tells may be of before.
+    doubted: bool,
 }
 
-impl Reader {
-    pub(super) fn open(
-        properties: &Properties,
-        group: &str,
-        topic: &str,
-        bell: &Arc<Bell>,
-    ) -> Result<Self, KafkaError> {
-        let mut client: BaseConsumer<Context> = consumer(properties, group).create_with_context(Context::default())?;
-        let bell = Arc::clone(bell);
-        client.set_nonempty_callback(move || bell.ring());
-        Ok(Self {
-            topic: topic.to_owned(),
-            consumer: client,
-            positions: BTreeMap::new(),
-            paused: BTreeSet::new(),
-            lost: false,
-        })
+impl Reading {
+    pub(super) fn new(topic: &str, partition: u32, position: u64) -> Self {
+        let topic = topic.to_owned();
+        Self { topic, partition, position, stream: None, paused: false, at_end: false, doubted: false }
     }
 
-    pub(super) fn topic(&self) -> &str {
-        &self.topic
+    fn start(&mut self, client: &Arc<Client>, bell: &Arc<Bell>) -> Result<(), BrokerError> {
+        let stream = Stream::start(client, &self.topic, self.partition, self.position, bell);
+        self.stream = Some(stream.map_err(|error| self.failed(&error))?);
+        (self.at_end, self.doubted) = (false, false);
+        Ok(())
     }
 
-    pub(super) fn consumer(&self) -> &BaseConsumer<Context> {
-        &self.consumer
-    }
-
-    pub(super) fn kept(&self, partition: u32) -> Result<Range<u64>, BrokerError> {
-        let (low, high) = self
-            .consumer
-            .fetch_watermarks(&self.topic, signed(partition), ANSWER)
-            .map_err(|error| failed(&format!("asking for the offsets of {}", self.topic), &error))?;
-        Ok(unsigned(low)..unsigned(high))
-    }
-
-    pub(super) fn read_from(&mut self, positions: BTreeMap<u32, u64>) -> Result<(), BrokerError> {
-        self.positions = positions;
-        self.paused.clear();
-        self.assign()
-    }
-
-    fn assign(&mut self) -> Result<(), BrokerError> {
-        self.lost = false;
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in &self.positions {
-            let offset = Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX));
-            list.add_partition_offset(&self.topic, signed(*partition), offset)
-                .map_err(|error| failed(&format!("reading {}", self.topic), &error))?;
-        }
-        self.consumer.assign(&list).map_err(|error| failed(&format!("reading {}", self.topic), &error))?;
-        // An assignment starts with every partition flowing.
-        self.paused.iter().try_for_each(|partition| self.set_paused(*partition, true))
-    }
-
-    pub(super) fn pause(&mut self, partition: u32, paused: bool) -> Result<(), BrokerError> {
-        if paused {
-            self.paused.insert(partition);
-        } else {
-            self.paused.remove(&partition);
-        }
-        self.set_paused(partition, paused)
-    }
-
-    fn set_paused(&self, partition: u32, paused: bool) -> Result<(), BrokerError> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition(&self.topic, signed(partition));
-        let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
-        done.map_err(|error| failed(&format!("pausing {}", self.topic), &error))
-    }
-
-    /// Hands over what the library holds, at most `most` records; says how many.
-    pub(super) fn drain(&mut self, most: usize, sink: &mut dyn FnMut(u32, Fetched<'_>)) -> Result<usize, BrokerError> {
-        let mut count = 0;
-        while count < most {
-            match self.consumer.poll(Duration::ZERO) {
-                None => break,
-                Some(Ok(message)) => {
-                    count += 1;
-                    let partition = unsigned_partition(message.partition());
-                    self.positions.insert(partition, unsigned(message.offset()) + 1);
-                    hand_over(&message, partition, sink);
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    let partition = unsigned_partition(partition);
-                    let position = self.positions.get(&partition).copied().unwrap_or_default();
-                    sink(partition, Fetched::AtEnd(position));
-                }
-                Some(Err(error)) => self.note(&error, sink)?,
+    /// Hands over what has arrived, at most `most` records. Says how much there was, and why the library could not go
+    /// on.
+    fn drain(&mut self, most: usize, sink: &mut dyn FnMut(Fetched<'_>)) -> (usize, Option<RDKafkaErrorCode>) {
+        let Some(stream) = &mut self.stream else { return (0, None) };
+        let mut failure = None;
+        let mut is_stale = false;
+        let batch = stream.take(most);
+        let count = batch.len();
+        batch.for_each(|taken| match taken {
+            Taken::Record { offset, raw } => {
+                self.position = offset + 1;
+                self.at_end = false;
+                sink(Fetched::Record { offset, raw });
             }
+            Taken::End(_) if self.doubted => is_stale = true,
+            Taken::End(offset) => {
+                self.position = self.position.max(offset);
+                self.at_end = true;
+                sink(Fetched::AtEnd(offset));
+            }
+            Taken::Failed(code) => failure = Some(code),
+        });
+        drop(batch);
+        if is_stale {
+            self.stream = None;
         }
-        Ok(count)
+        (count, failure)
     }
 
-    /// Assigns the partitions anew if contact was lost since.
-    pub(super) fn resume(&mut self) -> Result<(), BrokerError> {
-        if self.lost { self.assign() } else { Ok(()) }
+    /// Whether this is the end is no longer known. The library tells an end once: where it has, it must be asked anew.
+    fn lose(&mut self) {
+        if self.at_end {
+            self.stream = None;
+        }
+        (self.at_end, self.doubted) = (false, true);
     }
 
-    fn note(&mut self, error: &KafkaError, sink: &mut dyn FnMut(u32, Fetched<'_>)) -> Result<(), BrokerError> {
-        let code = error.rdkafka_error_code();
-        if matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) {
-            let partition = self.positions.keys().find(|partition| !self.holds(**partition)).copied();
-            return Err(BrokerError::OutOfRange {
-                topic: self.topic.clone(),
-                partition: partition.unwrap_or_default(),
-            });
+    /// Takes notice of what the library could not do for this partition.
+    fn fail(&mut self, client: &Client, code: RDKafkaErrorCode) -> Result<(), BrokerError> {
+        tracing::debug!(target: "vipstream::kafka", topic = self.topic, partition = self.partition, %code, "cannot be read");
+        if is_denial(code) {
+            return Err(self.failed(&KafkaError::MessageConsumption(code)));
         }
-        if code.is_some_and(is_denial) {
-            return Err(failed(&format!("reading {}", self.topic), error));
+        if matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) {
+            let kept = kept(client, &self.topic, self.partition);
+            if kept.is_ok_and(|kept| self.position < kept.start || self.position > kept.end) {
+                return Err(BrokerError::OutOfRange { topic: self.topic.clone(), partition: self.partition });
+            }
+            // Not out of range, or not to be known now: the library has given up, so it is asked again.
+            self.stream = None;
         }
-        tracing::debug!(target: "vipstream::kafka", topic = self.topic, %error, "lost contact");
-        self.lost = true;
-        for partition in self.positions.keys() {
-            sink(*partition, Fetched::Lost);
+        self.lose();
+        Ok(())
+    }
+
+    fn failed(&self, error: &KafkaError) -> BrokerError {
+        failed(&format!("reading {} partition {}", self.topic, self.partition), error)
+    }
+}
+
+impl<K: Copy + Ord> Reader<K> {
+    pub(super) fn new(client: Arc<Client>) -> Self {
+        let errors = client.context().errors();
+        Self { client, bell: Arc::default(), readings: BTreeMap::new(), errors }
+    }
+
+    /// Reads these partitions, and nothing else from now on.
+    pub(super) fn read_from(&mut self, readings: impl IntoIterator<Item = (K, Reading)>) -> Result<(), BrokerError> {
+        // All end before one starts: a partition may be among the old and the new.
+        self.readings.clear();
+        self.readings.extend(readings);
+        self.start()
+    }
+
+    /// Starts what is not being read.
+    fn start(&mut self) -> Result<(), BrokerError> {
+        let mut idle = self.readings.values_mut().filter(|reading| reading.stream.is_none());
+        idle.try_for_each(|reading| reading.start(&self.client, &self.bell))
+    }
+
+    /// Holds a partition's records back, or no longer.
+    pub(super) fn pause(&mut self, key: K, paused: bool) {
+        if let Some(reading) = self.readings.get_mut(&key) {
+            reading.paused = paused;
+        }
+    }
+
+    /// Hands over what has arrived, at most about `most` records; waits for the first at most so long.
+    pub(super) fn fetch(
+        &mut self,
+        wait: Duration,
+        most: usize,
+        sink: &mut dyn FnMut(K, Fetched<'_>),
+    ) -> Result<(), BrokerError> {
+        self.heed_errors(sink)?;
+        self.start()?;
+        if self.drain(most, sink)? == 0 && !wait.is_zero() {
+            self.bell.wait(wait.min(LONGEST_WAIT));
+            self.drain(most, sink)?;
         }
         Ok(())
     }
 
-    fn holds(&self, partition: u32) -> bool {
-        let position = self.positions.get(&partition).copied().unwrap_or_default();
-        self.kept(partition).is_ok_and(|kept| kept.start <= position && position <= kept.end)
+    /// Learns of lost contact. The client's events reach its context by polling it: errors, its log, tokens to renew.
+    fn heed_errors(&mut self, sink: &mut dyn FnMut(K, Fetched<'_>)) -> Result<(), BrokerError> {
+        while self.client.poll(Duration::ZERO).is_some() {}
+        let context = self.client.context();
+        let errors = context.errors();
+        if std::mem::replace(&mut self.errors, errors) == errors {
+            return Ok(());
+        }
+        if let Some((code, reason)) = context.last_error()
+            && is_denial(code)
+        {
+            return Err(BrokerError::Denied { what: "reading".to_owned(), reason });
+        }
+        for (key, reading) in &mut self.readings {
+            reading.lose();
+            sink(*key, Fetched::Lost);
+        }
+        Ok(())
+    }
+
+    /// Hands over what has arrived, at most about `most` records; says how much.
+    fn drain(&mut self, most: usize, sink: &mut dyn FnMut(K, Fetched<'_>)) -> Result<usize, BrokerError> {
+        // Each has its share, so that a backlog of one does not starve the others.
+        let share = (most / self.readings.len().max(1)).clamp(1, BATCH);
+        let mut total = 0;
+        let mut is_more = true;
+        while is_more && total < most {
+            is_more = false;
+            for (key, reading) in self.readings.iter_mut().filter(|(_, reading)| !reading.paused) {
+                let (count, failure) = reading.drain(share, &mut |fetched| sink(*key, fetched));
+                if let Some(code) = failure {
+                    reading.fail(&self.client, code)?;
+                    sink(*key, Fetched::Lost);
+                }
+                total += count;
+                is_more |= count == share;
+            }
+        }
+        Ok(total)
     }
 }
 
-fn hand_over(message: &BorrowedMessage<'_>, partition: u32, sink: &mut dyn FnMut(u32, Fetched<'_>)) {
-    let headers: Vec<(&str, &[u8])> = message
-        .headers()
-        .map(|headers| headers.iter().filter_map(|header| Some((header.key, header.value?))).collect())
-        .unwrap_or_default();
-    let timestamp = match message.timestamp() {
-        Timestamp::CreateTime(at) | Timestamp::LogAppendTime(at) => Some(EventTime(at)),
-        Timestamp::NotAvailable => None,
-    };
-    let raw = RawRecord { key: message.key(), value: message.payload(), headers: &headers, timestamp };
-    sink(partition, Fetched::Record { offset: unsigned(message.offset()), raw });
+/// The offsets of a partition from the first record kept to the last stable one.
+pub(super) fn kept(client: &Client, topic: &str, partition: u32) -> Result<Range<u64>, BrokerError> {
+    let (low, high) = client
+        .fetch_watermarks(topic, signed(partition), ANSWER)
+        .map_err(|error| failed(&format!("asking for the offsets of {topic}"), &error))?;
+    Ok(unsigned(low)..unsigned(high))
 }
 
 /// The library counts partitions with a sign, which only its own placeholders use.
@@ -200,3 +215,9 @@ pub(super) fn unsigned_partition(partition: i32) -> u32 {
 pub(super) fn unsigned(offset: i64) -> u64 {
     u64::try_from(offset).unwrap_or_default()
 }
+
+/// Records taken of one partition before the others have their turn.
+const BATCH: usize = 1_000;
+
+/// Every partition is looked at this often, whatever rings.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);

@@ -10,7 +10,7 @@ use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::cluster::{Cluster, ClusterError};
-use super::connection::{ANSWER, Context, consumer, is_denial};
+use super::connection::{ANSWER, Context, is_denial, reader};
 use super::consumer::{signed, unsigned, unsigned_partition};
 use crate::clock;
 use crate::codec::RawRecord;
@@ -72,7 +72,8 @@ impl Cluster {
             let start = Offset::Offset(i64::try_from(ranges[partition].start).unwrap_or(i64::MAX));
             list.add_partition_offset(topic, signed(*partition), start).map_err(|error| failed(&error))?;
         }
-        let client: BaseConsumer<Context> = consumer(&self.properties, &self.group)
+        let client: BaseConsumer<Context> = reader(&self.properties)
+            .set("group.id", &self.group)
             .create_with_context(Context::default())
             .map_err(ClusterError::Client)?;
         client.assign(&list).map_err(|error| failed(&error))?;

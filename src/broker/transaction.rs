@@ -91,10 +91,17 @@ impl Transactions {
         }
         let abortable = matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort());
         match code {
+            // A process of the same `group.instance.id` took this one's place.
+            Some(Code::FencedInstanceId) => Refusal::Fenced(why),
             // Among these, what an abort mends: the coordinator gave up a transaction that took too long.
             _ if abortable => Refusal::Abortable(why),
             Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => Refusal::Fenced(why),
             Some(code) if is_denial(code) => Refusal::Denied(why),
+            // The group is on its way to another generation.
+            Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress) => {
+                Refusal::Abortable(why)
+            }
+            Some(Code::StaleMemberEpoch | Code::FencedMemberEpoch) => Refusal::Abortable(why),
             Some(Code::MessageSizeTooLarge | Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
                 Refusal::Abortable(why)
             }

@@ -158,11 +158,12 @@ fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     Ok(cluster)
 }
 
-/// The configuration that a file would hold.
+/// The configuration that a file would hold. In the older group protocol this broker lets a first member wait for
+/// three seconds.
 fn config(bootstrap: &str) -> anyhow::Result<Config> {
     let inputs = Kind::ALL.map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(kind))).concat();
     let text = format!(
-        "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\" }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
+        "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", group.protocol: consumer }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
          time: event\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, dlq: {DEAD_LETTERS} }}\n"
     );
     Config::parse("demo", &text, Path::new(""), []).map_err(|problems| ConfigError::Invalid(problems).into())

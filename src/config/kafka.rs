@@ -32,7 +32,7 @@ const BOOTSTRAP: &str = "bootstrap.servers";
 const FROM_FILE: &str = ".file";
 
 /// What the promises rest on, hence not to be set: transactions, positions, where a record goes.
-const OURS: [&str; 13] = [
+const OURS: [&str; 12] = [
     "acks",
     "auto.offset.reset",
     "enable.auto.commit",
@@ -40,7 +40,6 @@ const OURS: [&str; 13] = [
     "enable.idempotence",
     "enable.partition.eof",
     "group.id",
-    "group.instance.id",
     "isolation.level",
     "partitioner",
     "request.required.acks",
@@ -69,7 +68,9 @@ pub(super) fn read(top: &mut Section<'_>, folder: &Path, problems: &mut Problems
         problems.add_with_help(node.line, "kafka", "`bootstrap.servers` is missing", help);
         return None;
     }
-    Some(Properties(properties))
+    let properties = Properties(properties);
+    super::group::check(&properties, node.line, problems);
+    Some(properties)
 }
 
 /// The property's name and value, the value from the file that the section names where it ends in `.file`.

@@ -99,6 +99,20 @@ fn a_deadline_that_time_has_passed_over_waits_for_the_clock_too() {
 }
 
 #[test]
+fn a_look_that_waits_is_not_lost_when_another_event_moves_time_on() {
+    let mut play = Play::new();
+    play.epoch(2, 2, &[(0, Kind::Purchase, &order("a", 100)), (1, Kind::Purchase, &order("b", 1))]);
+    // Presence touches nothing that a rule reads, so it brings no look of its own.
+    let online = "\"session_id\":\"s\",\"state\":\"online\"";
+    play.epoch(10, 16, &[(15, Kind::Purchase, &order("c", 600)), (16, Kind::Presence, online)]);
+    assert_eq!(play.said, ["0 vip.granted hot by event", "16 alert vip_online"]);
+    play.epoch(15, 20, &[]);
+    assert_eq!(play.said.len(), 2, "their time is minute 16");
+    play.epoch(16, 20, &[]);
+    assert_eq!(play.said[2..], ["16 vip.granted big by event"]);
+}
+
+#[test]
 fn the_clock_in_one_step_decides_as_in_many() {
     let decide = |clocks: &[i64]| {
         let mut play = Play::new();

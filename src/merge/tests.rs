@@ -30,7 +30,7 @@ fn two_lanes() -> Merge {
 }
 
 fn push(merge: &mut Merge, lane: Lane, times: &[i64]) {
-    let from = merge.buffered(lane) as u64;
+    let from = merge.buffer(lane).map_or(0, |buffer| buffer.records.len()) as u64;
     for (offset, at) in times.iter().enumerate() {
         let Lane::Input(kind, partition) = lane else { unreachable!("inputs only") };
         merge.push(kind, partition, from + offset as u64, event(*at));

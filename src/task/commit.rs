@@ -40,6 +40,7 @@ impl<B: Broker> Task<B> {
         });
         let started = crate::clock::now();
         self.carry_through(&record, &outgoing, &positions, &metadata)?;
+        self.ownership.note_commit();
         self.mirrored.extend(positions);
         self.unnamed.clear();
         self.metrics.commit(started.elapsed());
@@ -89,6 +90,7 @@ impl<B: Broker> Task<B> {
         metadata: &str,
     ) -> Result<(), TaskError> {
         let epoch = self.number;
+        let started = crate::clock::now();
         let mut pause = FIRST_PAUSE;
         for tries in 1.. {
             let Err(refusal) = self.transaction(outgoing, positions, metadata) else {
@@ -115,9 +117,7 @@ impl<B: Broker> Task<B> {
                     return Err(TaskError::Denied { id: self.transactional_id(), reason });
                 }
                 Err(Refusal::Abortable(_) | Refusal::Unknown(_)) => {
-                    if !self.ownership.is_confirmed() {
-                        return Err(TaskError::Interrupted);
-                    }
+                    self.confirm()?;
                     self.init()?;
                     if self.is_in_journal(record)? {
                         tracing::info!(task = self.partition, epoch, "the epoch had been committed");
@@ -125,16 +125,28 @@ impl<B: Broker> Task<B> {
                     }
                 }
             }
-            if tries >= TRIES {
+            // While the group rebalances, the broker refuses at once: tries alone would be over too soon.
+            if tries >= TRIES && started.elapsed() >= REBALANCE {
                 return Err(TaskError::NotCommitted { epoch, tries, reason });
             }
-            if self.is_stopping() {
+            // A rebalance passes quickly, unless it was this process that the group gave up.
+            if self.ownership.is_lost() || self.is_stopping() && started.elapsed() >= LAST_TRIES {
                 return Err(TaskError::Interrupted);
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         unreachable!("the tries are bounded")
+    }
+
+    /// Waits until the group has said that the task is still this process's.
+    fn confirm(&self) -> Result<(), TaskError> {
+        while !self.ownership.is_confirmed() {
+            if self.is_stopping() {
+                return Err(TaskError::Interrupted);
+            }
+        }
+        Ok(())
     }
 
     fn transaction(
@@ -239,6 +251,12 @@ impl<B: Broker> Task<B> {
 const TRIES: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Within it, trying again goes on however often the broker has refused.
+const REBALANCE: Duration = Duration::from_mins(2);
+
+/// How long an epoch under way is still tried once the task is to end.
+const LAST_TRIES: Duration = Duration::from_secs(3);
 
 /// Offsets of the journal looked at first: a record and a marker an epoch.
 const JOURNAL_END: u64 = 64;

@@ -1,18 +1,39 @@
 //! A task's right to run: given with the assignment of its partition, ended by its release or loss.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Shared between the task and the membership that gave it its partition.
 #[derive(Debug, Default)]
 pub(crate) struct Ownership {
     /// The partition goes to another process, or this one ends: finish the epoch and end.
     released: AtomicBool,
+    /// It may be another's already: end at once.
+    lost: AtomicBool,
+    /// The task has committed an epoch since it was started.
+    committed: AtomicBool,
+    /// Where the group is asked; a task without a group is never in doubt.
+    inquiry: Option<Arc<Inquiry>>,
 }
 
 impl Ownership {
+    pub(crate) fn of(inquiry: &Arc<Inquiry>) -> Self {
+        Self { inquiry: Some(Arc::clone(inquiry)), ..Self::default() }
+    }
+
     /// Asks the task to finish its epoch and end.
     pub(crate) fn release(&self) {
         self.released.store(true, Ordering::Relaxed);
+        if let Some(inquiry) = &self.inquiry {
+            inquiry.wake();
+        }
+    }
+
+    /// Asks the task to end: what it sends would be refused.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.release();
     }
 
     /// Whether the task is to end.
@@ -20,9 +41,82 @@ impl Ownership {
         self.released.load(Ordering::Relaxed)
     }
 
+    /// Whether the task is to end without another try.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// Whether the partition is still this process's, asked anew of the group: a process that was frozen must know
-    /// before it makes a producer, which would fence the rightful owner's.
+    /// before it makes a producer, which would fence the rightful owner's. Waits a little; where the group does not
+    /// answer in time, it is not.
     pub(crate) fn is_confirmed(&self) -> bool {
-        !self.is_released()
+        let Some(inquiry) = &self.inquiry else { return !self.is_released() };
+        inquiry.ask_and_wait(|| self.is_released()) && !self.is_released()
+    }
+
+    pub(crate) fn note_commit(&self) {
+        self.committed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_committed(&self) -> bool {
+        self.committed.load(Ordering::Relaxed)
     }
 }
+
+/// Questions of the tasks to the group, and which of them it has answered. One answer serves all asked before.
+#[derive(Debug, Default)]
+pub(crate) struct Inquiry {
+    counts: Mutex<Counts>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    asked: u64,
+    answered: u64,
+}
+
+impl Inquiry {
+    /// Puts a question; its number.
+    pub(crate) fn ask(&self) -> u64 {
+        let mut counts = self.counts();
+        counts.asked += 1;
+        counts.asked
+    }
+
+    /// The newest question, where it is not answered yet.
+    pub(crate) fn open(&self) -> Option<u64> {
+        let counts = self.counts();
+        (counts.asked > counts.answered).then_some(counts.asked)
+    }
+
+    /// Notes that the group has answered a question, and hence all before it.
+    pub(crate) fn answer(&self, question: u64) {
+        self.counts().answered = question;
+        self.wake();
+    }
+
+    pub(crate) fn is_answered(&self, question: u64) -> bool {
+        self.counts().answered >= question
+    }
+
+    fn ask_and_wait(&self, is_over: impl Fn() -> bool) -> bool {
+        let question = self.ask();
+        let waiting = |counts: &mut Counts| counts.answered < question && !is_over();
+        let waited = self.changed.wait_timeout_while(self.counts(), ANSWERED_WITHIN, waiting);
+        waited.unwrap_or_else(PoisonError::into_inner).0.answered >= question
+    }
+
+    fn wake(&self) {
+        // Under the lock: none checks and then sleeps through it.
+        let _counts = self.counts();
+        self.changed.notify_all();
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a task waits for the answer before it asks again.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);

@@ -1,7 +1,7 @@
 //! How far the tasks of this process have come, for those who ask from other threads: readiness and lag.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::broker::Partition;
@@ -15,8 +15,8 @@ pub(crate) struct Progress {
     needed: Mutex<BTreeMap<u32, BTreeMap<Partition, u64>>>,
     /// Records not yet applied, as last asked; unknown before.
     lag: Mutex<Option<u64>>,
-    /// Times that tasks were assigned, ever.
-    assigned: AtomicU64,
+    /// This process is a member of the group and was told what it has, be it nothing.
+    member: AtomicBool,
 }
 
 /// Where one task stands.
@@ -35,7 +35,6 @@ pub(crate) struct Standing {
 impl Progress {
     /// A task starts.
     pub(crate) fn assigned(&self, task: u32) {
-        self.assigned.fetch_add(1, Ordering::Relaxed);
         self.tasks().insert(task, Standing::default());
     }
 
@@ -67,9 +66,18 @@ impl Progress {
         self.tasks().clone()
     }
 
-    /// Whether this process has ever been given a task, and every task it has now has replayed its journal.
+    pub(crate) fn set_member(&self, is_member: bool) {
+        self.member.store(is_member, Ordering::Relaxed);
+    }
+
+    /// Whether the group has told this process which tasks it has.
+    pub(crate) fn is_member(&self) -> bool {
+        self.member.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process knows its tasks, and each of them has replayed its journal.
     pub(crate) fn all_restored(&self) -> bool {
-        self.assigned.load(Ordering::Relaxed) > 0 && self.tasks().values().all(|standing| standing.restored)
+        self.is_member() && self.tasks().values().all(|standing| standing.restored)
     }
 
     pub(crate) fn set_lag(&self, records: u64) {

@@ -211,7 +211,7 @@ fn world() -> Arc<Mutex<World>> {
     Arc::new(Mutex::new(World { input, ..World::default() }))
 }
 
-fn setup(mode: TimeMode, until: Option<EventTime>) -> Setup {
+pub(super) fn setup(mode: TimeMode, until: Option<EventTime>) -> Setup {
     setup_with(RULES, mode, until)
 }
 

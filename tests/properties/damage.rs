@@ -2,6 +2,7 @@
 
 use vipstream::replay;
 
+use crate::support::difference::difference;
 use crate::support::generate::dice::Dice;
 use crate::support::generate::{self, Generated};
 use crate::support::judge;
@@ -22,7 +23,7 @@ fn a_line_with_a_damaged_byte_is_refused_or_read_alike() {
         let seen = judge::engine(replay::replay_memory(&ruleset, &inputs, None));
         let expected = judge::model(&ruleset, &inputs, None, &seen);
         refused += seen["vip.dlq"].len();
-        let difference = judge::difference(&expected, &seen);
+        let difference = difference(&expected, &seen);
         assert!(difference.is_empty(), "seed {seed}, the engine (+) is not the model (-):\n{difference}");
     }
     assert!(refused > 1_000, "most damage is noticed: {refused}");

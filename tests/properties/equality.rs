@@ -1,56 +1,27 @@
 //! The engine equals the reference model on generated streams.
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use serde_json::Value as Json;
 
 use vipstream::replay;
 
+use super::seeds::{self, Totals, caught};
+use crate::support::difference::difference;
 use crate::support::generate::{self, Generated};
 use crate::support::judge;
 use crate::support::model::Outputs;
 
-/// How many seeds a run tries, unless `VIPSTREAM_SEEDS` says otherwise.
+/// How many seeds a run tries.
 const SEEDS: u64 = 2_000;
 
 #[test]
 fn the_engine_equals_the_model_on_generated_streams() {
-    if let Some(seed) = number("VIPSTREAM_SEED") {
-        if let Err(report) = compare(&generate::stream(seed)) {
-            panic!("{}", shrunken(seed, &generate::stream(seed), &report));
-        }
-        return;
-    }
-    let seeds = number("VIPSTREAM_SEEDS").unwrap_or(SEEDS);
-    let (next, totals, failed) = (AtomicU64::new(0), Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds {
-                        return;
-                    }
-                    match compare(&generate::stream(seed)) {
-                        Ok(outputs) => count(&outputs, &mut totals.lock().expect("no counting panics")),
-                        Err(report) => failed.lock().expect("no noting panics").push((seed, report)),
-                    }
-                }
-            });
-        }
-    });
-    let totals = totals.into_inner().expect("no counting panics");
-    let mut failed = failed.into_inner().expect("no noting panics");
-    failed.sort();
-    println!("outputs over {seeds} streams: {totals:#?}");
-    if let Some((seed, report)) = failed.first() {
-        let all: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
-        panic!("{} of {seeds} seeds differ: {all:?}\n{}", all.len(), shrunken(*seed, &generate::stream(*seed), report));
-    }
-    for kind in EVERY_KIND {
+    let totals = seeds::all(
+        SEEDS,
+        |seed| compare(&generate::stream(seed)).map(|outputs| counted(&outputs)),
+        |seed, report| shrunken(seed, &generate::stream(seed), report),
+    );
+    println!("outputs: {totals:#?}");
+    for kind in EVERY_KIND.into_iter().filter(|_| seeds::is_whole_run()) {
         assert!(totals.get(kind).is_some_and(|count| *count >= 20), "the streams hardly give {kind}: {totals:?}");
     }
 }
@@ -88,25 +59,19 @@ const EVERY_KIND: [&str; 30] = [
     "dead_letter not_an_object",
 ];
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a seed is a number"))
-}
-
 /// The outputs that both agree on, or where they do not.
 fn compare(stream: &Generated) -> Result<Outputs, String> {
-    let run = || {
+    caught(|| {
         let seen = judge::engine(replay::replay_memory(&stream.ruleset, &stream.inputs, stream.until));
         let expected = judge::model(&stream.ruleset, &stream.inputs, stream.until, &seen);
-        let difference = judge::difference(&expected, &seen);
+        let difference = difference(&expected, &seen);
         if difference.is_empty() { Ok(expected) } else { Err(difference) }
-    };
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        Err(text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default())
     })
 }
 
-fn count(outputs: &Outputs, totals: &mut BTreeMap<String, u64>) {
+/// How often each kind of output came.
+pub(super) fn counted(outputs: &Outputs) -> Totals {
+    let mut totals = Totals::new();
     for line in outputs.values().flatten() {
         let output: Json = serde_json::from_str(line).expect("an output is JSON");
         let word = |name: &str| output[name].as_str().unwrap_or_default();
@@ -117,6 +82,7 @@ fn count(outputs: &Outputs, totals: &mut BTreeMap<String, u64>) {
         };
         *totals.entry(format!("{} {more}", word("type")).trim_end().to_owned()).or_default() += 1;
     }
+    totals
 }
 
 /// The failing stream with every line taken out that the failure can do without.

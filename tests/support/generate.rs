@@ -6,6 +6,7 @@
 
 pub mod dice;
 mod events;
+pub mod live;
 mod refused;
 mod ruleset;
 

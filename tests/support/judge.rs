@@ -1,12 +1,23 @@
 //! Where model and engine meet: the same files go through both, and every line must be equal.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use vipstream::codec::output::Wire;
+use vipstream::codec::{self, RawRecord};
+use vipstream::engine::{Engine, TimeMode};
+use vipstream::model::event::Kind;
+use vipstream::model::output::Output;
+use vipstream::model::record::{self, Code, DeadLetter, Record};
 use vipstream::model::time::EventTime;
 use vipstream::replay;
+use vipstream::rules::ruleset::Ruleset;
 
+use super::difference::difference;
+use super::generate::live::Live;
+use super::model::fold::{Counts, Epoch, Fold, How, Mode, Said, Sent, Setup, Taken};
 use super::model::{Input, Outputs, Replay, without_message};
 
 /// What both say of the inputs.
@@ -40,45 +51,92 @@ pub fn model(ruleset: &str, inputs: &[Input], until: Option<EventTime>, seen: &O
     Replay { ruleset, hash, run_id, inputs, until }.outputs()
 }
 
-/// What only one side has, at most twelve lines; `-` the model's, `+` the engine's. Of an output that both
-/// have, by its id, only the fields that differ.
-pub fn difference(expected: &Outputs, seen: &Outputs) -> String {
-    let mut text = Vec::new();
-    for (topic, lines) in expected {
-        let others = &seen[topic];
-        let ours: Vec<Json> = lines.iter().filter(|line| !others.contains(line)).map(|line| parsed(line)).collect();
-        let mut theirs: Vec<Json> =
-            others.iter().filter(|line| !lines.contains(line)).map(|line| parsed(line)).collect();
-        for our in ours {
-            let twin =
-                theirs.iter().position(|their| !our["event_id"].is_null() && their["event_id"] == our["event_id"]);
-            match twin.map(|index| theirs.remove(index)) {
-                Some(their) => text.push(fields_that_differ(&our, &their)),
-                None => text.push(format!("- {our}")),
-            }
-        }
-        text.extend(theirs.iter().map(|their| format!("+ {their}")));
-        if text.is_empty() && lines != others {
-            text.push(format!("  {topic}: the same lines in another order"));
-        }
-    }
-    text.truncate(12);
-    text.join("\n")
+/// What a task says of its epochs, one after the other, and what it counts.
+pub type Told = (Vec<Said>, Counts);
+
+/// What the model says of a task's epochs.
+pub fn folded(live: &Live) -> Told {
+    let hash = ruleset(live);
+    let topics = Kind::ALL.map(|kind| (kind, topic(kind))).into();
+    let setup = Setup { ruleset: &live.ruleset, hash: hash.hash(), app: APP, mode: live.mode, topics };
+    let mut fold = Fold::new(setup);
+    let said = live.epochs.iter().map(|epoch| fold.apply(epoch.clone())).collect();
+    (said, fold.counts())
 }
 
-fn parsed(line: &str) -> Json {
-    serde_json::from_str(line).expect("an output is JSON")
+/// What the engine says of a task's epochs.
+pub fn applied(live: &Live) -> Told {
+    let rules = ruleset(live);
+    let wire = Wire {
+        ruleset: rules.name().to_owned(),
+        hash: rules.hash().to_owned(),
+        run_id: None,
+        origin: "live",
+        topics: Kind::ALL.map(topic),
+    };
+    let mode = if live.mode == Mode::Live { TimeMode::Live } else { TimeMode::Event };
+    let mut engine = Engine::new(rules, APP, mode);
+    let (mut reached, mut said) = (BTreeMap::new(), Vec::new());
+    for epoch in &live.epochs {
+        let mut outputs = Vec::new();
+        engine.apply(
+            record::Epoch { records: records(epoch, &mut reached), clock: epoch.clock, wall: epoch.wall },
+            &mut outputs,
+        );
+        said.push(as_sent(&outputs, &wire, epoch.wall));
+    }
+    let stats = engine.stats();
+    (said, Counts { late: stats.late, stale_alerts: stats.stale_alerts })
 }
 
-fn fields_that_differ(our: &Json, their: &Json) -> String {
-    let name = ["programme", "label", "name"].into_iter().find_map(|name| our[name].as_str()).unwrap_or_default();
-    let mut text = format!("! {} {} {name} {}", our["occurred_at"], our["customer_id"], our["type"]);
-    let (Json::Object(ours), Json::Object(theirs)) = (our, their) else { unreachable!("an output is an object") };
-    for key in ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))) {
-        let (our, their) = (ours.get(key).unwrap_or(&Json::Null), theirs.get(key).unwrap_or(&Json::Null));
-        if *our != *their {
-            text.push_str(&format!("\n    - {key}: {our}\n    + {key}: {their}"));
+/// Not the ruleset's name: the app's enters the identity of outputs.
+const APP: &str = "acme-live";
+
+fn topic(kind: Kind) -> String {
+    format!("shop.{}s", kind.name())
+}
+
+fn ruleset(live: &Live) -> Arc<Ruleset> {
+    Arc::new(Ruleset::parse("rules", &live.ruleset).unwrap_or_else(|problems| panic!("{problems:?}\n{}", live.ruleset)))
+}
+
+/// An epoch's records as a task hands them to the engine.
+fn records(epoch: &Epoch, reached: &mut BTreeMap<(Kind, u32), EventTime>) -> Vec<Record> {
+    let mut taken = epoch.records.clone();
+    taken.sort_by_key(|taken| taken.position);
+    let mut records = Vec::new();
+    for Taken { position, key, value, timestamp, how } in taken {
+        let raw = RawRecord { key: key.as_deref(), value: value.as_deref(), timestamp, headers: &[] };
+        let early = || Box::new(DeadLetter::of(Code::Early, "so the journal says".to_owned(), raw.key, raw.value));
+        let body = codec::decode(position.kind, &raw);
+        let body = if how == How::Early { body.and(Err(early())) } else { body };
+        if let How::HandedOver { merge_time } = how {
+            records.push(Record { position, merge_time, body });
+            continue;
+        }
+        let reached = reached.entry((position.kind, position.partition)).or_insert(EventTime::MIN);
+        *reached = body.as_ref().map_or(*reached, |event| event.at.max(*reached));
+        if how != How::Relayed || body.is_err() {
+            records.push(Record { position, merge_time: *reached, body });
         }
     }
-    text
+    records.sort_by_key(|record| (record.merge_time, record.position));
+    records
+}
+
+fn as_sent(outputs: &[Output], wire: &Wire, wall: EventTime) -> Said {
+    let mut said = Said::default();
+    for output in outputs {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("what we write is UTF-8");
+        let sent = || Sent {
+            key: text(&wire.key(output).expect("a key")),
+            value: text(&wire.value(output, Some(wall)).expect("a value")),
+        };
+        match output {
+            Output::Decision(_) => said.events.push(sent()),
+            Output::Alert(_) => said.alerts.push(sent()),
+            Output::DeadLetter(position, letter) => said.dead_letters.push((*position, letter.code)),
+        }
+    }
+    said
 }

@@ -11,6 +11,7 @@ mod evidence;
 mod expr;
 mod features;
 mod fields;
+pub mod fold;
 mod json;
 mod keys;
 mod lines;
@@ -20,19 +21,20 @@ mod presence;
 mod programme;
 mod rules;
 mod value;
+mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use vipstream::model::event::{Event, Kind};
+use vipstream::model::event::Kind;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
-use self::customer::{Customer, Entity};
-use self::lines::{Line, Object};
-use self::look::Run;
+use self::lines::{Line, Object, Topics};
+use self::look::{Mode, Run};
 use self::rules::Ruleset;
+use self::walk::{Found, Record, Walk};
 
 /// Each topic's lines, sorted.
 pub type Outputs = BTreeMap<&'static str, Vec<String>>;
@@ -51,40 +53,32 @@ pub struct Replay<'a> {
     pub until: Option<EventTime>,
 }
 
-/// A line that could be read, or why it could not.
-struct Record {
-    merge_time: EventTime,
-    position: Position,
-    body: Result<Event, Code>,
-}
-
 impl Replay<'_> {
     /// Works out every output.
     pub fn outputs(&self) -> Outputs {
-        let run = Run { rules: Ruleset::read(self.ruleset), hash: self.hash.to_owned(), id: self.run_id.to_owned() };
-        let mut walk =
-            Walk { run, customers: BTreeMap::new(), deadlines: BTreeSet::new(), events: vec![], alerts: vec![] };
-        let mut refused = Vec::new();
-        let mut clock = EventTime::MIN;
-        for record in self.records() {
-            walk.fire_until(record.merge_time);
-            clock = record.merge_time;
-            match &record.body {
-                Ok(event) => walk.apply(event, record.position),
-                Err(code) => refused.push((record.position, *code)),
-            }
-        }
-        walk.fire_until(self.until.unwrap_or(clock));
+        let rules = Ruleset::read(self.ruleset);
+        let run = Run {
+            // Replayed files have no other name.
+            app: rules.name.clone(),
+            rules,
+            hash: self.hash.to_owned(),
+            mode: Mode::Event,
+            topics: Topics::of_files(),
+            wall: EventTime::MIN,
+            replay: Some(self.run_id.to_owned()),
+        };
+        let mut walk = Walk::new(run);
+        let records = self.records();
+        let last = records.iter().map(|record| record.merge_time).max();
+        let clock = self.until.or(last).unwrap_or(EventTime::MIN);
+        walk.epoch(records, clock, clock);
+        let Found { events, alerts, mut refused } = walk.found;
         refused.sort_unstable();
         let refused = refused.into_iter().map(|(position, code)| self.dead_letter(position, code));
-        BTreeMap::from([
-            ("vip.events", sorted(walk.events)),
-            ("vip.alerts", sorted(walk.alerts)),
-            ("vip.dlq", refused.collect()),
-        ])
+        BTreeMap::from([("vip.events", sorted(events)), ("vip.alerts", sorted(alerts)), ("vip.dlq", refused.collect())])
     }
 
-    /// All records in merge order.
+    /// All records up to the time to stop at.
     fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         let mut partitions: BTreeMap<Kind, u32> = BTreeMap::new();
@@ -102,7 +96,6 @@ impl Replay<'_> {
             *partition += 1;
         }
         records.retain(|record| self.until.is_none_or(|until| record.merge_time <= until));
-        records.sort_by_key(|record| (record.merge_time, record.position));
         records
     }
 
@@ -113,7 +106,7 @@ impl Replay<'_> {
         let line = &lines[usize::try_from(position.offset).expect("an index")];
         let mut body = Object::default();
         body.put("type", "dead_letter");
-        let Json::Object(place) = lines::place(&position) else { unreachable!("a place is an object") };
+        let Json::Object(place) = Topics::of_files().place(&position) else { unreachable!("a place is an object") };
         body.0.extend(place);
         body.put("code", code.name());
         body.put("value_base64", lines::base64(line));
@@ -127,59 +120,6 @@ pub fn without_message(line: &str) -> String {
     let message = body.shift_remove("message").unwrap_or_else(|| json!(""));
     assert!(message.as_str().is_some_and(|message| !message.is_empty()), "a dead letter has a sentence: {line}");
     Json::Object(body).to_string()
-}
-
-/// The state of everybody while the records are walked.
-struct Walk {
-    run: Run,
-    customers: BTreeMap<Entity, Customer>,
-    /// Each customer's next instant.
-    deadlines: BTreeSet<(EventTime, Entity)>,
-    events: Vec<Line>,
-    alerts: Vec<Line>,
-}
-
-impl Walk {
-    /// Fires all deadlines up to and including `due`, in the order (instant, id).
-    fn fire_until(&mut self, due: EventTime) {
-        while let Some((instant, entity)) = self.deadlines.first().cloned() {
-            if instant > due {
-                return;
-            }
-            self.fire(&entity, instant);
-        }
-    }
-
-    fn fire(&mut self, entity: &Entity, instant: EventTime) {
-        let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
-        customer.as_of = instant;
-        self.events.extend(look::look(&self.run, customer, None, false));
-        self.set_deadline(entity);
-    }
-
-    fn apply(&mut self, event: &Event, position: Position) {
-        let entity = Entity::of(event);
-        let customer = self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
-        let outcome = customer.take(&self.run.rules, event, position);
-        if outcome.look && customer.entity.customer_id().is_some() {
-            let lines = look::look(&self.run, customer, Some((event, position)), outcome.refund);
-            self.events.extend(lines);
-        }
-        if outcome.alerts {
-            self.alerts.extend(look::alert(&self.run, customer, event, position));
-        }
-        self.set_deadline(&entity);
-    }
-
-    /// Works out the entity's next instant anew.
-    fn set_deadline(&mut self, entity: &Entity) {
-        let customer = self.customers.get_mut(entity).expect("somebody just touched");
-        let next = customer.next_deadline(&self.run.rules);
-        if let Some(former) = std::mem::replace(&mut customer.deadline, next) {
-            self.deadlines.remove(&(former, entity.clone()));
-        }
-        self.deadlines.extend(next.map(|instant| (instant, entity.clone())));
-    }
 }
 
 fn sorted(mut lines: Vec<Line>) -> Vec<String> {

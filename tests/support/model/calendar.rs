@@ -25,7 +25,8 @@ pub(super) enum Window {
 pub(super) struct Calendar {
     zone: TimeZone,
     firsts: RefCell<BTreeMap<Date, EventTime>>,
-    dates: RefCell<BTreeMap<EventTime, Date>>,
+    /// By its first instant, each date and the first instant of the next.
+    dates: RefCell<BTreeMap<EventTime, (Date, EventTime)>>,
 }
 
 impl Calendar {
@@ -46,7 +47,9 @@ impl Calendar {
 
     /// The greatest date that has begun at an instant.
     pub(super) fn date(&self, at: EventTime) -> Date {
-        if let Some(date) = self.dates.borrow().get(&at) {
+        if let Some((_, (date, next))) = self.dates.borrow().range(..=at).next_back()
+            && at < *next
+        {
             return *date;
         }
         let time = Timestamp::from_millisecond(at.0).expect("an event time is before the year 2500");
@@ -57,7 +60,8 @@ impl Calendar {
         while self.first_instant(plus_days(date, 1)) <= at {
             date = plus_days(date, 1);
         }
-        self.dates.borrow_mut().insert(at, date);
+        let known = (date, self.first_instant(plus_days(date, 1)));
+        self.dates.borrow_mut().insert(self.first_instant(date), known);
         date
     }
 

@@ -1,6 +1,8 @@
 //! One customer (or author): events and instants in, lines out.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use vipstream::model::event::{Body, Event, Profile};
 use vipstream::model::record::Position;
@@ -62,8 +64,22 @@ pub(super) struct Customer {
     pub(super) labels: BTreeSet<String>,
     pub(super) held: BTreeMap<String, Held>,
     pub(super) status_seq: u64,
-    /// The next instant at which time alone may change a decision, as last worked out.
-    pub(super) deadline: Option<EventTime>,
+    /// The look that waits for the clock to reach `as_of`.
+    pub(super) waiting: Option<Waiting>,
+    /// What each feature counts now, once worked out: a look asks for it many times.
+    counted: RefCell<BTreeMap<String, Rc<Vec<Contribution>>>>,
+    /// The next event brings a look whatever it touches: nobody has looked yet, the last look changed something, or
+    /// an expired event changed a fact without one.
+    pub(super) look_again: bool,
+}
+
+/// A look that waits for the clock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waiting {
+    /// The newest event that brought it; none where time alone did.
+    pub(super) event: Option<(Event, Position)>,
+    /// Money went back by one of the events that brought it.
+    pub(super) refund: bool,
 }
 
 impl Customer {
@@ -77,19 +93,31 @@ impl Customer {
             labels: BTreeSet::new(),
             held: BTreeMap::new(),
             status_seq: 0,
-            deadline: None,
+            waiting: None,
+            counted: RefCell::default(),
+            look_again: true,
         }
+    }
+
+    /// Lets time move on.
+    pub(super) fn move_to(&mut self, as_of: EventTime) {
+        self.as_of = as_of;
+        self.counted.take();
     }
 
     /// Takes an event into the state; says what is to follow from it.
     pub(super) fn take(&mut self, rules: &Ruleset, event: &Event, position: Position) -> Outcome {
-        self.as_of = self.as_of.max(event.at);
+        self.move_to(self.as_of.max(event.at));
         if let Body::Customer(profile) = &event.body {
             let is_newer = self.profile.as_ref().is_none_or(|known| known.version < profile.version);
             if is_newer {
                 self.profile = Some((**profile).clone());
             }
             return Outcome { look: is_newer, ..Outcome::default() };
+        }
+        if event.body == Body::Forget {
+            self.profile = None;
+            return Outcome { look: true, ..Outcome::default() };
         }
         let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
         let Body::Presence(presence) = &event.body else { return outcome };
@@ -154,11 +182,16 @@ pub(super) struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    fn contributions(&self, feature: &Feature) -> Vec<Contribution> {
-        if self.customer.entity.customer_id().is_none() {
-            return Vec::new();
+    fn contributions(&self, feature: &Feature) -> Rc<Vec<Contribution>> {
+        let Customer { entity, memory, as_of, counted, .. } = self.customer;
+        if entity.customer_id().is_none() {
+            return Rc::default();
         }
-        features::contributions(self.rules, feature, &self.customer.memory, self.customer.as_of)
+        let mut counted = counted.borrow_mut();
+        let found = counted
+            .entry(feature.name.clone())
+            .or_insert_with(|| Rc::new(features::contributions(self.rules, feature, memory, *as_of)));
+        Rc::clone(found)
     }
 
     /// Where the newest contributions to a feature lie.

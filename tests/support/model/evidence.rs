@@ -6,7 +6,7 @@ use vipstream::model::record::Position;
 
 use super::customer::Sight;
 use super::expr::{Comparison, Node};
-use super::lines;
+use super::lines::Topics;
 use super::value::{Readings, Value, compare, evaluate};
 
 /// One row.
@@ -23,7 +23,7 @@ pub(super) struct Row {
 
 impl Row {
     /// As on the wire.
-    pub(super) fn json(&self) -> Json {
+    pub(super) fn json(&self, topics: &Topics) -> Json {
         let mut row = Map::new();
         row.insert("feature".to_owned(), json!(self.feature));
         if let Some(window) = &self.window {
@@ -39,7 +39,7 @@ impl Row {
         if let Some(holds) = self.holds {
             row.insert("holds".to_owned(), json!(holds));
         }
-        let sample: Vec<Json> = self.sample.iter().map(lines::place).collect();
+        let sample: Vec<Json> = self.sample.iter().map(|position| topics.place(position)).collect();
         row.insert("sample".to_owned(), json!(sample));
         Json::Object(row)
     }

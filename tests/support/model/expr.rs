@@ -224,6 +224,14 @@ impl Node {
         }
     }
 
+    /// Whether a fact is read, its own value or the days since it.
+    pub(super) fn names(&self, fact: &str) -> bool {
+        match self {
+            Self::Fact(name) => name == fact,
+            _ => self.parts().into_iter().any(|part| part.names(fact)),
+        }
+    }
+
     /// Every `days_since(FACT) OP CONSTANT`, the fact on the left.
     pub(super) fn day_counts(&self) -> Vec<(&str, Comparison, i64)> {
         if let Self::Compare(op, left, right) = self {

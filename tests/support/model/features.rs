@@ -1,5 +1,6 @@
 //! The value of a feature: every time anew, from everything the customer ever did.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
@@ -18,7 +19,8 @@ use super::value::{Failed, Readings, Value, evaluate, truth};
 #[derive(Clone, Debug)]
 pub(super) struct Contribution {
     pub(super) place: EventTime,
-    pub(super) key: String,
+    /// Ties go by the hash of the key, as the engine keeps no more of it.
+    pub(super) tie: u64,
     pub(super) position: Position,
     /// `None` for a count.
     value: Option<Value>,
@@ -35,8 +37,7 @@ pub(super) fn contributions(
 ) -> Vec<Contribution> {
     let mut found: Vec<Contribution> =
         memory.objects.iter().filter_map(|object| contribution(rules, feature, object, as_of)).collect();
-    // Ties go by the hash of the key, as the engine keeps no more of it.
-    found.sort_by_key(|it| (it.place, xxhash_rust::xxh3::xxh3_64(it.key.as_bytes())));
+    found.sort_by_key(|it| (it.place, it.tie));
     found
 }
 
@@ -58,7 +59,8 @@ fn contribution(rules: &Ruleset, feature: &Feature, object: &Object, as_of: Even
         None => None,
         Some(expr) => Some(part(expr, feature.function, &with_amount_left(event, object)).ok()?),
     };
-    Some(Contribution { place: object.place, key: object.key.clone(), position: object.position, value, exit })
+    let tie = xxhash_rust::xxh3::xxh3_64(object.key.as_bytes());
+    Some(Contribution { place: object.place, tie, position: object.position, value, exit })
 }
 
 /// Unpriced, wholly taken back and retracted things count nowhere.
@@ -75,9 +77,11 @@ fn is_counted(rules: &Ruleset, object: &Object) -> bool {
 }
 
 /// An order's amount is what refunds left of it; the filter saw it as sent.
-fn with_amount_left(event: &Event, object: &Object) -> Event {
-    let mut event = event.clone();
-    if let Body::Purchase(purchase) = &mut event.body {
+fn with_amount_left<'a>(event: &'a Event, object: &Object) -> Cow<'a, Event> {
+    let mut event = Cow::Borrowed(event);
+    if matches!(&event.body, Body::Purchase(purchase) if purchase.amount != object.left)
+        && let Body::Purchase(purchase) = &mut event.to_mut().body
+    {
         purchase.amount = object.left;
     }
     event

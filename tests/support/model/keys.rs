@@ -14,7 +14,7 @@ pub(super) fn business_key(event: &Event) -> String {
     };
     match &event.body {
         Body::Customer(profile) => format!("{customer}|{}", profile.version),
-        Body::Forget => customer.to_owned(),
+        Body::Forget => format!("{customer}|forget|{}", event.at.0),
         Body::Purchase(purchase) => format!("{}|{}|{}", purchase.order_id, word("status"), purchase.refund_id),
         Body::Csat(csat) => format!("{}|{}", csat.interaction_id, csat.revision),
         Body::Mention(mention) if mention.activity == Activity::Update => {

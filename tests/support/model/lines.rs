@@ -1,22 +1,29 @@
-//! Outputs as the lines of a file replay, and their order.
+//! Outputs as lines, and their order in a file replay.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use vipstream::model::event::Kind;
 use vipstream::model::output::OutputId;
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
+
+use super::customer::Entity;
 
 /// One output line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Line {
     order: (EventTime, Option<String>, u64, String, String, String),
+    /// The customer, or an unknown author's `platform:handle`.
+    pub(super) key: String,
     pub(super) text: String,
 }
 
 /// What decides a line's place among the others.
 pub(super) struct Order<'a> {
     pub(super) occurred_at: EventTime,
-    pub(super) customer: Option<&'a str>,
+    pub(super) entity: &'a Entity,
     pub(super) status_seq: u64,
     pub(super) kind: &'a str,
     pub(super) name: &'a str,
@@ -28,20 +35,31 @@ impl Line {
         Self {
             order: (
                 order.occurred_at,
-                order.customer.map(str::to_owned),
+                order.entity.customer_id().map(str::to_owned),
                 order.status_seq,
                 order.kind.to_owned(),
                 order.name.to_owned(),
                 order.id.to_string(),
             ),
+            key: order.entity.key().to_owned(),
             text: Json::Object(body).to_string(),
         }
     }
 }
 
-/// Where a record lies.
-pub(super) fn place(position: &Position) -> Json {
-    json!({ "topic": position.kind.name(), "partition": position.partition, "offset": position.offset })
+/// The name of each input's topic.
+pub(super) struct Topics(pub(super) BTreeMap<Kind, String>);
+
+impl Topics {
+    /// Each named as its kind, as in a replay of files.
+    pub(super) fn of_files() -> Self {
+        Self(Kind::ALL.map(|kind| (kind, kind.name().to_owned())).into())
+    }
+
+    /// Where a record lies.
+    pub(super) fn place(&self, position: &Position) -> Json {
+        json!({ "topic": self.0[&position.kind], "partition": position.partition, "offset": position.offset })
+    }
 }
 
 /// Builds a JSON object in the order of insertion.

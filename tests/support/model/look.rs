@@ -11,16 +11,32 @@ use super::customer::{Customer, Sight};
 use super::evidence::{Row, evidence};
 use super::expr::Node;
 use super::keys;
-use super::lines::{self, Line, Object, Order};
+use super::lines::{Line, Object, Order, Topics};
 use super::programme::{Held, Step, Verdict};
 use super::rules::{Alert, Programme, Ruleset};
 use super::value::{Value, evaluate, truth};
+
+/// How time passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Deadlines wait for `lateness`, looks for the clock, and alerts go stale.
+    Live,
+    /// Events alone move time.
+    Event,
+}
 
 /// What is the same in every output of a run.
 pub(super) struct Run {
     pub(super) rules: Ruleset,
     pub(super) hash: String,
-    pub(super) id: String,
+    /// Part of every output's identity.
+    pub(super) app: String,
+    pub(super) mode: Mode,
+    pub(super) topics: Topics,
+    /// The epoch's.
+    pub(super) wall: EventTime,
+    /// The run's id, where files are replayed.
+    pub(super) replay: Option<String>,
 }
 
 /// What brought a look about: an event, or time alone.
@@ -44,6 +60,7 @@ pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund:
     for index in 0..run.rules.programmes.len() {
         drafts.extend(look_at_programme(run, customer, index, cause, refund));
     }
+    customer.look_again = !drafts.is_empty();
     drafts.into_iter().map(|draft| finish(run, customer, cause, draft)).collect()
 }
 
@@ -51,10 +68,10 @@ fn look_at_labels(run: &Run, customer: &mut Customer, cause: Cause<'_>, drafts: 
     for label in &run.rules.labels {
         let sight = Sight { rules: &run.rules, customer, event: None };
         let is = truth(&label.when, &sight) == Ok(true);
-        let rows = evidence(&[&label.when], &sight);
         if is == customer.labels.contains(&label.name) {
             continue;
         }
+        let rows = evidence(&[&label.when], &sight);
         let kind = if is { "cohort.entered" } else { "cohort.left" };
         if is {
             customer.labels.insert(label.name.clone());
@@ -104,7 +121,7 @@ fn look_at_programme(
         Step::Rise { .. } => ("vip.changed", "tier_rise", evidence(&tiers, &sight)),
         Step::Fall { .. } => ("vip.changed", "tier_fall", evidence(&tiers, &sight)),
     };
-    let fields = step_fields(programme, &step, reason, from, &held, &rows);
+    let fields = step_fields(run, programme, &step, reason, from, &held, &rows);
     if matches!(step, Step::Revoked { .. }) {
         customer.held.remove(&programme.name);
     } else {
@@ -116,6 +133,7 @@ fn look_at_programme(
 }
 
 fn step_fields(
+    run: &Run,
     programme: &Programme,
     step: &Step,
     reason: &str,
@@ -133,7 +151,8 @@ fn step_fields(
         Step::Revoked { .. } => fields.put("revokes", held.grant.to_string()),
         Step::Expiring { until } => {
             fields.put("valid_until", until.to_string());
-            let missing: Vec<Json> = rows.iter().filter(|row| row.holds == Some(false)).map(Row::json).collect();
+            let missing: Vec<Json> =
+                rows.iter().filter(|row| row.holds == Some(false)).map(|row| row.json(&run.topics)).collect();
             fields.put("missing", missing);
         }
         _ => {
@@ -166,7 +185,7 @@ fn grant(run: &Run, customer: &mut Customer, index: usize, tier: Option<usize>, 
 /// Adds what is the same in all decisions of a look, and the customer's next number.
 fn finish(run: &Run, customer: &mut Customer, cause: Cause<'_>, draft: Draft) -> Line {
     customer.status_seq += 1;
-    let trigger = cause.map_or(Json::Null, |(event, position)| trigger(event, &position));
+    let trigger = cause.map_or(Json::Null, |(event, position)| trigger(run, event, &position));
     let mut body = Object::default();
     body.put("event_id", draft.id.to_string());
     body.put("type", draft.kind);
@@ -181,7 +200,7 @@ fn finish(run: &Run, customer: &mut Customer, cause: Cause<'_>, draft: Draft) ->
     }
     let order = Order {
         occurred_at: customer.as_of,
-        customer: customer.entity.customer_id(),
+        entity: &customer.entity,
         status_seq: customer.status_seq,
         kind: draft.kind,
         name: &draft.name,
@@ -194,30 +213,35 @@ fn finish(run: &Run, customer: &mut Customer, cause: Cause<'_>, draft: Draft) ->
 fn put_common(run: &Run, customer: &Customer, at: EventTime, trigger: Json, rows: &[Row], body: &mut Object) {
     body.put("status_seq", customer.status_seq);
     body.put("occurred_at", at.to_string());
-    body.put("decided_at", at.to_string());
+    body.put("decided_at", if run.replay.is_some() { at } else { run.wall }.to_string());
     body.put("ruleset", json!({ "name": run.rules.name, "hash": run.hash }));
-    let origin = if trigger.is_null() { "timer" } else { "replay" };
+    let by_event = if run.replay.is_some() { "replay" } else { "live" };
+    let origin = if trigger.is_null() { "timer" } else { by_event };
     body.put("trigger", trigger);
     body.put("origin", origin);
-    body.put("run_id", run.id.clone());
-    body.put("evidence", rows.iter().map(Row::json).collect::<Vec<_>>());
+    body.put_some("run_id", run.replay.clone());
+    body.put("evidence", rows.iter().map(|row| row.json(&run.topics)).collect::<Vec<_>>());
 }
 
-fn trigger(event: &Event, position: &Position) -> Json {
-    let mut place = lines::place(position);
+fn trigger(run: &Run, event: &Event, position: &Position) -> Json {
+    let mut place = run.topics.place(position);
     place["event_id"] = json!(event.event_id);
     place
 }
 
-/// Judges the alerts on an event's kind.
-pub(super) fn alert(run: &Run, customer: &mut Customer, event: &Event, position: Position) -> Vec<Line> {
-    let mut found = Vec::new();
+/// Judges the alerts on an event's kind; says also how many were past their time and so are not sent.
+pub(super) fn alert(run: &Run, customer: &mut Customer, event: &Event, position: Position) -> (Vec<Line>, u64) {
+    let (mut found, mut stale) = (Vec::new(), 0);
     for alert in run.rules.alerts.iter().filter(|alert| alert.on == event.kind()) {
         let is_update = matches!(&event.body, Body::Mention(mention) if mention.activity == Activity::Update);
         let came = (alert.once_per_visit && customer.visits.alerted.contains(&alert.name))
             || (is_update && post_alerted(customer, event, &alert.name));
         let sight = Sight { rules: &run.rules, customer, event: Some((event, position)) };
         if came || truth(&alert.when, &sight) != Ok(true) {
+            continue;
+        }
+        if run.mode == Mode::Live && expires_at(event).is_some_and(|end| end < run.wall) {
+            stale += 1;
             continue;
         }
         found.push(alert_line(run, customer, alert, event, position));
@@ -227,7 +251,13 @@ pub(super) fn alert(run: &Run, customer: &mut Customer, event: &Event, position:
             object.alerted.insert(alert.name.clone());
         }
     }
-    found
+    (found, stale)
+}
+
+/// Until when an alert on the event is worth acting on.
+fn expires_at(event: &Event) -> Option<EventTime> {
+    let Body::Presence(presence) = &event.body else { return None };
+    Some(event.at.plus(std::time::Duration::from_secs(u64::from(presence.ttl_s))))
 }
 
 fn post_alerted(customer: &Customer, event: &Event, alert: &str) -> bool {
@@ -254,13 +284,10 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     body.put("kind", alert.kind.clone());
     body.put("customer_id", customer.entity.customer_id());
     let rows = evidence(&[&alert.when], &sight);
-    put_common(run, customer, event.at, trigger(event, &position), &rows, &mut body);
+    put_common(run, customer, event.at, trigger(run, event, &position), &rows, &mut body);
     body.put("severity", severity);
     body.put_some("due_at", alert.due.map(|due| event.at.plus(due).to_string()));
-    if let Body::Presence(presence) = &event.body {
-        let live = std::time::Duration::from_secs(u64::from(presence.ttl_s));
-        body.put("expires_at", event.at.plus(live).to_string());
-    }
+    body.put_some("expires_at", expires_at(event).map(|end| end.to_string()));
     if let Body::Mention(mention) = &event.body {
         body.put("reply_on", json!({ "platform": mention.platform, "handle": mention.handle }));
     }
@@ -271,7 +298,7 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     body.put("customer", json!({ "name": name, "standing": customer.standing(&run.rules) }));
     let order = Order {
         occurred_at: event.at,
-        customer: customer.entity.customer_id(),
+        entity: &customer.entity,
         status_seq: customer.status_seq,
         kind,
         name: &alert.name,
@@ -314,5 +341,5 @@ fn output_id_at(
 ) -> OutputId {
     let trigger = event.map_or("timer", |event| event.kind().name());
     let key = event.map(keys::business_key).unwrap_or_default();
-    OutputId::of(&[&run.rules.name, kind, customer.entity.key(), name, reason, trigger, &key], at)
+    OutputId::of(&[&run.app, kind, customer.entity.key(), name, reason, trigger, &key], at)
 }

@@ -70,6 +70,7 @@ struct Pending {
 
 /// What follows from an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "four questions, each with its own answer")]
 pub(super) struct Outcome {
     /// Labels and programmes are looked at.
     pub(super) look: bool,
@@ -77,10 +78,13 @@ pub(super) struct Outcome {
     pub(super) alerts: bool,
     /// Money went back: what `skip_grace: [refund]` is about.
     pub(super) refund: bool,
+    /// It was expired; facts such as `first_purchase` have taken it in all the same, so the next event brings a look.
+    pub(super) expired: bool,
 }
 
-const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false };
-const APPLIED: Outcome = Outcome { look: true, alerts: true, refund: false };
+const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false, expired: false };
+const APPLIED: Outcome = Outcome { look: true, alerts: true, ..NOTHING };
+const EXPIRED: Outcome = Outcome { expired: true, ..NOTHING };
 
 /// Everything known of one customer, or of an author known by handle only.
 #[derive(Clone, Debug, Default)]
@@ -172,7 +176,7 @@ impl Memory {
         }
         self.sight(taking.event);
         if taking.is_expired() {
-            return NOTHING;
+            return EXPIRED;
         }
         let mut order = Object::new(taking.event, taking.position);
         order.left = purchase.amount;
@@ -190,8 +194,11 @@ impl Memory {
     /// A refund, a cancellation or a dispute.
     fn request(&mut self, taking: &Taking<'_>, purchase: &Purchase) -> Outcome {
         let key = keys::business_key(taking.event);
-        if self.requests.get(&key).is_some_and(|at| taking.remembers(*at)) || taking.is_expired() {
+        if self.requests.get(&key).is_some_and(|at| taking.remembers(*at)) {
             return NOTHING;
+        }
+        if taking.is_expired() {
+            return EXPIRED;
         }
         self.requests.insert(key, taking.event.at);
         match purchase.status {
@@ -239,7 +246,7 @@ impl Memory {
             return NOTHING;
         }
         self.sight(event);
-        if taking.is_expired() { NOTHING } else { self.renew(taking) }
+        if taking.is_expired() { EXPIRED } else { self.renew(taking) }
     }
 
     /// Takes the event into its object, or makes the object.
@@ -261,7 +268,7 @@ impl Memory {
         }
         if taking.is_expired() {
             self.sight(event);
-            return NOTHING;
+            return EXPIRED;
         }
         let writes = mention.activity != Activity::Delete;
         let text = mention.text.as_deref().filter(|text| writes && !text.is_empty());

@@ -17,6 +17,8 @@ pub(super) struct Ruleset {
     pub(super) currency: String,
     pub(super) calendar: Calendar,
     pub(super) visit_gap: Duration,
+    /// How long deadlines wait behind the clock in `live`.
+    pub(super) lateness: Duration,
     pub(super) skip_grace_on_refund: bool,
     pub(super) features: Vec<Feature>,
     pub(super) labels: Vec<Label>,
@@ -99,6 +101,7 @@ impl Ruleset {
             currency: text_of(top, "currency").expect("a ruleset has a currency"),
             calendar: Calendar::new(TimeZone::get(&zone).expect("a timezone of the tz database")),
             visit_gap: duration_of(top, "visit_gap").unwrap_or(Duration::from_mins(30)),
+            lateness: duration_of(top, "lateness").unwrap_or(Duration::from_mins(1)),
             skip_grace_on_refund: words(top, "skip_grace").iter().any(|word| word == "refund"),
             labels,
             programmes,
@@ -120,6 +123,19 @@ impl Ruleset {
             [&programme.grant, &programme.keep].into_iter().chain(programme.tiers.iter().map(|t| &t.1))
         });
         self.labels.iter().map(|label| &label.when).chain(of_programmes)
+    }
+
+    /// Whether events of a kind may change a fact that a label or programme reads.
+    pub(super) fn touches(&self, kind: Kind) -> bool {
+        let is_read = |fact: &str| self.watched().any(|node| node.names(fact));
+        let is_of_kind = |fact: &str| match fact {
+            "first_purchase" | "last_purchase" | "subscribed" => kind == Kind::Purchase,
+            "last_seen" => !matches!(kind, Kind::Customer | Kind::Case),
+            "vip" => false,
+            _ => kind == Kind::Customer,
+        };
+        let mut features = self.features.iter().filter(|feature| feature.kind == kind);
+        features.any(|feature| is_read(&feature.name)) || FACTS.iter().any(|fact| is_of_kind(fact) && is_read(fact))
     }
 }
 

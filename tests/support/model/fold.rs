@@ -1,0 +1,171 @@
+//! The fold over journaled epochs: what one task must have said, given what it took and when.
+//!
+//! Make a [`Fold`] a task and give it the task's epochs in order, the first (without records) included or not. What
+//! it says of an epoch is what a committed reader finds, customer by customer in that order. Only `decided_at`
+//! depends on more than the arguments: an epoch fires at most 10,000 deadlines of others, so in a greater wave the
+//! task decides some in a later epoch than the fold does.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+
+use vipstream::model::event::{Body, Event, Kind};
+use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
+use vipstream::model::murmur2;
+use vipstream::model::record::{Code, Position};
+use vipstream::model::time::EventTime;
+
+use super::customer::Entity;
+use super::decode;
+use super::lines::{Line, Topics};
+pub use super::look::Mode;
+use super::look::Run;
+use super::rules::Ruleset;
+pub use super::walk::Counts;
+use super::walk::{Found, Record, Walk};
+
+/// What all epochs of a task share.
+pub struct Setup<'a> {
+    pub ruleset: &'a str,
+    /// The ruleset's hash, as outputs name it.
+    pub hash: &'a str,
+    pub app: &'a str,
+    pub mode: Mode,
+    /// The topic of each input that is read.
+    pub topics: BTreeMap<Kind, String>,
+}
+
+/// One epoch as its journal record and the inputs tell it. The order of the records is free.
+#[derive(Clone, Debug, Default)]
+pub struct Epoch {
+    pub records: Vec<Taken>,
+    pub clock: EventTime,
+    pub wall: EventTime,
+}
+
+/// One record as it lies in its topic, and how the task came by it.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    pub position: Position,
+    pub key: Option<Vec<u8>>,
+    /// Plain JSON; `None` for a null value: a tombstone, where the record is a customer's.
+    pub value: Option<Vec<u8>>,
+    /// Kafka's: a tombstone has no other time.
+    pub timestamp: Option<EventTime>,
+    pub how: How,
+}
+
+/// How a task came by a record, where the record can be read at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Read from its partition and applied.
+    Read,
+    /// Read, and refused as early, as the journal says.
+    Early,
+    /// Read, and handed over to the task where it is at home: it moves its partition's time, and no more.
+    Relayed,
+    /// Handed over by another task, with its place in the merge; it moves no partition's time here.
+    HandedOver { merge_time: EventTime },
+}
+
+/// What an epoch says, each topic in order.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    pub events: Vec<Sent>,
+    pub alerts: Vec<Sent>,
+    pub dead_letters: Vec<(Position, Code)>,
+}
+
+/// A record of an output topic: its key, and its value as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub key: String,
+    pub value: String,
+}
+
+/// One task's state, from its first epoch on.
+pub struct Fold {
+    walk: Walk,
+    /// Greatest event time so far, by partition.
+    reached: BTreeMap<(Kind, u32), EventTime>,
+}
+
+impl Fold {
+    /// A task that has read nothing.
+    pub fn new(setup: Setup<'_>) -> Self {
+        let run = Run {
+            rules: Ruleset::read(setup.ruleset),
+            hash: setup.hash.to_owned(),
+            app: setup.app.to_owned(),
+            mode: setup.mode,
+            topics: Topics(setup.topics),
+            wall: EventTime::MIN,
+            replay: None,
+        };
+        Self { walk: Walk::new(run), reached: BTreeMap::new() }
+    }
+
+    /// Applies the next epoch.
+    pub fn apply(&mut self, epoch: Epoch) -> Said {
+        let mut taken = epoch.records;
+        taken.sort_by_key(|taken| taken.position);
+        let records = taken.iter().filter_map(|taken| self.record(taken)).collect();
+        self.walk.epoch(records, epoch.clock, epoch.wall);
+        let Found { events, alerts, refused } = std::mem::take(&mut self.walk.found);
+        Said { events: sent(events), alerts: sent(alerts), dead_letters: refused }
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        self.walk.counts
+    }
+
+    /// Reads a record and gives it its place in the merge; `None` where it is applied elsewhere.
+    fn record(&mut self, taken: &Taken) -> Option<Record> {
+        let position = taken.position;
+        let body = read(taken);
+        if let How::HandedOver { merge_time } = taken.how {
+            return Some(Record { merge_time, position, body });
+        }
+        let body = if taken.how == How::Early { body.and(Err(Code::Early)) } else { body };
+        let reached = self.reached.entry((position.kind, position.partition)).or_insert(EventTime::MIN);
+        if let Ok(event) = &body {
+            *reached = (*reached).max(event.at);
+        }
+        let is_elsewhere = taken.how == How::Relayed && body.is_ok();
+        (!is_elsewhere).then_some(Record { merge_time: *reached, position, body })
+    }
+}
+
+/// The task, of so many, where a record is at home; `None` where it cannot be read: then it stays where it lies.
+pub fn home_of(taken: &Taken, tasks: u32) -> Option<u32> {
+    let entity = Entity::of(&read(taken).ok()?);
+    Some(murmur2::home(entity.key().as_bytes(), tasks))
+}
+
+fn read(taken: &Taken) -> Result<Event, Code> {
+    match &taken.value {
+        Some(value) => decode::decode(taken.position.kind, value),
+        None => tombstone(taken),
+    }
+}
+
+/// A customer record without value: its key says whose profile is to be forgotten.
+fn tombstone(taken: &Taken) -> Result<Event, Code> {
+    let key = taken.key.as_ref().filter(|key| taken.position.kind == Kind::Customer && !key.is_empty());
+    let id = std::str::from_utf8(key.ok_or(Code::NullValue)?).map_err(|_| Code::InvalidUtf8)?;
+    if id.len() > MAX_ID_BYTES {
+        return Err(Code::IdTooLong);
+    }
+    let at = taken.timestamp.unwrap_or(EventTime::MIN);
+    if at < EventTime::MIN || at > EventTime::MAX {
+        return Err(Code::BadTime);
+    }
+    let id = CompactString::new(id);
+    let customer = Some(CustomerId(id.clone()));
+    Ok(Event { event_id: id, customer, at, body: Body::Forget, unknown_values: 0 })
+}
+
+fn sent(lines: Vec<Line>) -> Vec<Sent> {
+    lines.into_iter().map(|line| Sent { key: line.key, value: line.text }).collect()
+}
