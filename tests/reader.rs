@@ -14,7 +14,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use vipstream::broker::group::Member;
 use vipstream::broker::kafka::Kafka;
@@ -56,7 +56,7 @@ impl Topics {
         let Self { app, bootstrap } = self;
         let text = format!(
             "app: {app}
-kafka: {{ bootstrap.servers: \"{bootstrap}\", reconnect.backoff.max.ms: 200 }}
+kafka: {{ bootstrap.servers: \"{bootstrap}\", reconnect.backoff.max.ms: 200, topic.metadata.propagation.max.ms: 500 }}
 tasks: 1
 rules: rules.yaml
 inputs: {{ purchase: {{ topic: {app}.purchase }}, csat: {{ topic: {app}.csat }} }}"
@@ -228,7 +228,9 @@ fn with_pauses_in_between_nothing_is_lost_and_nothing_comes_twice() {
     const EACH: u64 = 50_000;
     let topics = Topics::make();
     let all = [FIRST, SECOND, OTHER, Partition::Relay];
-    all.into_iter().for_each(|partition| topics.fill(partition, 0, EACH));
+    for partition in all {
+        topics.fill(partition, 0, EACH);
+    }
 
     let (mut broker, mut seen) = (topics.open(), Seen::default());
     broker.read_from(&all.into_iter().map(|partition| (partition, 0)).collect()).unwrap();
@@ -400,12 +402,9 @@ fn a_topic_made_anew_is_not_taken_for_the_old_one() {
     assert!(matches!(error, BrokerError::OutOfRange { .. }), "{error:?}");
 }
 
-/// On the client library's own broker, which can be taken away.
 #[test]
 fn an_end_is_doubted_while_the_broker_is_away_and_told_again_when_it_is_back() {
-    let cluster = MockCluster::new(1).unwrap();
-    let topics = Topics { app: "lost".to_owned(), bootstrap: cluster.bootstrap_servers() };
-    topics.each(|topic, partitions| cluster.create_topic(topic, partitions, 1).unwrap());
+    let (cluster, topics) = embedded();
     topics.fill(FIRST, 0, 3);
     let (mut broker, mut seen) = (topics.open(), Seen::default());
     broker.read_from(&BTreeMap::from([(FIRST, 0), (OTHER, 0)])).unwrap();
@@ -422,6 +421,37 @@ fn an_end_is_doubted_while_the_broker_is_away_and_told_again_when_it_is_back() {
     topics.fill(OTHER, 0, 1);
     seen.fetch_until(&mut broker, |seen| seen.is_at(&[(FIRST, 5), (OTHER, 1)]));
     assert!(seen.offsets(FIRST).into_iter().eq(0..5), "nothing lost, nothing twice");
+}
+
+#[test]
+fn an_end_heard_before_the_broker_went_away_is_not_told_after() {
+    let (cluster, topics) = embedded();
+    topics.fill(FIRST, 0, 3);
+    let (mut broker, mut seen) = (topics.open(), Seen::default());
+    broker.read_from(&BTreeMap::from([(FIRST, 0), (OTHER, 0)])).unwrap();
+    broker.pause(FIRST, true).unwrap();
+    // Two rounds of all partitions bring the records and the end of the paused one.
+    seen.fetch_until(&mut broker, |seen| seen.is_at(&[(OTHER, 0)]));
+    topics.fill(OTHER, 0, 1);
+    seen.fetch_until(&mut broker, |seen| seen.is_at(&[(OTHER, 1)]));
+
+    cluster.broker_down(1).unwrap();
+    seen.fetch_until(&mut broker, |seen| seen.lost > 0);
+    broker.pause(FIRST, false).unwrap();
+    seen.fetch_until(&mut broker, |seen| seen.offsets(FIRST).len() == 3);
+    seen.fetch(&mut broker).unwrap();
+    assert!(seen.ends.is_empty());
+    cluster.broker_up(1).unwrap();
+    seen.fetch_until(&mut broker, |seen| seen.is_at(&[(FIRST, 3), (OTHER, 1)]));
+    assert!(seen.offsets(FIRST).into_iter().eq(0..3));
+}
+
+/// The client library's own broker, which can be taken away.
+fn embedded() -> (MockCluster<'static, DefaultProducerContext>, Topics) {
+    let cluster = MockCluster::new(1).unwrap();
+    let topics = Topics { app: "lost".to_owned(), bootstrap: cluster.bootstrap_servers() };
+    topics.each(|topic, partitions| cluster.create_topic(topic, partitions, 1).unwrap());
+    (cluster, topics)
 }
 
 fn admin(topics: &Topics) -> AdminClient<DefaultClientContext> {
