@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let problems: Vec<_> = problems.collect();
         let cluster = report.as_ref().map(cluster::Report::json);
         writeln!(out, "{}", serde_json::json!({ "ok": count == 0, "problems": problems, "cluster": cluster }))?;
-        format!("{count} problems")
+        if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
     } else {
         if files.problems.is_empty() {
             files.checked.iter().try_for_each(|line| writeln!(out, "ok  {line}"))?;

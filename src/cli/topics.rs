@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Usage;
 use crate::broker::cluster::Cluster;
 use crate::config::Config;
-use crate::topics::{self, Fault, Finding, Needed, Role, Setting, Status};
+use crate::topics::{self, Fault, Finding, Grade, Needed, Role, Setting, Status};
 
 /// Show the topics that an app needs, as they should be and as they are; make those that are missing
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         writeln!(out, "{}", report(&found, &made, &refused))?;
     } else {
         write!(out, "{}", table(&found, &made))?;
-        for Finding { what, help, .. } in found.iter().flat_map(|status| &status.findings) {
+        for Finding { what, help, .. } in found.iter().flat_map(|status| &status.findings).filter(|it| is_told(it)) {
             writeln!(out, "\n{what}\n    {help}")?;
         }
         for refusal in &refused {
@@ -62,15 +62,30 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     out.flush()?;
-    match found.iter().filter(|status| is_bad(status)).count() {
-        0 => Ok(()),
-        1 => Err(anyhow!("1 topic is missing or not as it should be")),
-        bad => Err(anyhow!("{bad} topics are missing or not as they should be")),
+    verdict(&found)
+}
+
+fn verdict(found: &[Status]) -> anyhow::Result<()> {
+    let missing = found.iter().filter(|status| status.is_missing()).count();
+    let wrong = found.iter().filter(|status| !status.is_missing() && status.is_wrong()).count();
+    match (missing, wrong) {
+        (0, 0) => Ok(()),
+        (0, wrong) => Err(anyhow!("{wrong} of {} topics are not as they should be", found.len())),
+        (missing, 0) => Err(anyhow!("{missing} of {} topics are missing: --create makes them", found.len())),
+        (missing, wrong) => Err(anyhow!(
+            "of {} topics {missing} are missing (--create makes them) and {wrong} are not as they should be",
+            found.len()
+        )),
     }
 }
 
 fn is_bad(status: &Status) -> bool {
     status.is_missing() || status.is_wrong()
+}
+
+/// Whether the table does not say it already.
+fn is_told(finding: &Finding) -> bool {
+    finding.grade > Grade::Note || finding.fault == Fault::Denied
 }
 
 /// One word for how a topic is.

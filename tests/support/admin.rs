@@ -30,16 +30,14 @@ impl Admin {
         let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let made = wait(self.client.create_topics(&[new], &options())).expect("an answer");
         made.into_iter().for_each(|topic| drop(topic.expect("a new topic")));
+        self.wait_for_partitions(topic, usize::try_from(partitions).expect("a count"));
     }
 
-    /// Deletes a topic and waits until the broker has forgotten it.
+    /// Deletes a topic.
     pub(crate) fn delete(&self, topic: &str) {
         let done = wait(self.client.delete_topics(&[topic], &options())).expect("an answer");
         done.into_iter().for_each(|topic| drop(topic.expect("a deleted topic")));
-        let asks = self.consumer("asks");
-        while asks.fetch_metadata(Some(topic), ANSWER).expect("metadata").topics()[0].error().is_none() {
-            std::thread::yield_now();
-        }
+        self.wait_for_partitions(topic, 0);
     }
 
     /// Gives a topic these settings, and no others.
@@ -48,6 +46,17 @@ impl Admin {
         let change = settings.iter().fold(change, |change, (name, value)| change.set(name, value));
         let done = wait(self.client.alter_configs(&[change], &options())).expect("an answer");
         done.into_iter().for_each(|topic| drop(topic.expect("changed settings")));
+        let resource = ResourceSpecifier::Topic(topic);
+        let has_changed = || {
+            let described = wait(self.client.describe_configs([&resource], &options())).expect("an answer");
+            let described = described.into_iter().next().expect("a topic").expect("its settings");
+            settings
+                .iter()
+                .all(|(name, value)| described.get(name).is_some_and(|it| it.value.as_deref() == Some(value)))
+        };
+        while !has_changed() {
+            std::thread::yield_now();
+        }
     }
 
     /// Adds partitions up to a count.
@@ -55,6 +64,16 @@ impl Admin {
         let new = NewPartitions::new(topic, count);
         let done = wait(self.client.create_partitions(&[new], &options())).expect("an answer");
         done.into_iter().for_each(|topic| drop(topic.expect("new partitions")));
+        self.wait_for_partitions(topic, count);
+    }
+
+    /// The controller knows of a change before the broker does.
+    fn wait_for_partitions(&self, topic: &str, count: usize) {
+        let asks = self.consumer("asks");
+        let found = || asks.fetch_metadata(Some(topic), ANSWER).expect("metadata").topics()[0].partitions().len();
+        while found() != count {
+            std::thread::yield_now();
+        }
     }
 
     /// Deletes a partition's records before an offset, as retention would.
@@ -69,6 +88,14 @@ impl Admin {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a partition");
         self.consumer(group).commit(&list, CommitMode::Sync).expect("a committed offset");
+    }
+
+    /// The group's offset.
+    pub(crate) fn offset(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let found = self.consumer(group).committed_offsets(list, ANSWER).expect("an answer");
+        found.elements()[0].offset().to_raw().filter(|offset| *offset >= 0)
     }
 
     fn consumer(&self, group: &str) -> BaseConsumer {

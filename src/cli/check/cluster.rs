@@ -107,7 +107,7 @@ impl Report {
             let reckoned = share::reckoned(*partitions, self.tasks);
             if let (Some(away), Some(help)) = (sample.away(), sample.fault(reckoned)) {
                 let what = format!(
-                    "{} of the newest {} records of {topic} lie with another task than their customer's, where {} would",
+                    "{} of the newest {} records of {topic} lie with another task than their customer's; {} would, were they keyed by customer id",
                     percent(away),
                     sample.records,
                     percent(reckoned)
@@ -146,10 +146,7 @@ impl Report {
             let reckoned = percent(share::reckoned(*partitions, self.tasks));
             text += &format!("    {topic:widest$}  {reckoned:>5} of {partitions} partitions' records; {measured}\n");
         }
-        for Finding { what, help, .. } in self.notes() {
-            text += &format!("\nnote: {what}\n      {help}\n");
-        }
-        text
+        text + &alike(&self.notes())
     }
 
     /// As a program reads it.
@@ -178,6 +175,23 @@ impl Report {
             "notes": self.notes().iter().map(finding).collect::<Vec<_>>(),
         })
     }
+}
+
+/// The notes one below the other; what differs by the topic alone is said once.
+fn alike(notes: &[Finding]) -> String {
+    let pattern = |it: &Finding| (it.what.replace(&it.topic, "TOPIC"), it.help.replace(&it.topic, "TOPIC"));
+    let mut said: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    for note in notes {
+        match said.iter_mut().find(|(first, _)| !note.topic.is_empty() && pattern(first) == pattern(note)) {
+            Some((_, others)) => others.push(&note.topic),
+            None => said.push((note, Vec::new())),
+        }
+    }
+    let lines = said.iter().map(|(Finding { what, help, .. }, others)| {
+        let also = if others.is_empty() { String::new() } else { format!("\n      the same: {}", others.join(", ")) };
+        format!("\nnote: {what}\n      {help}{also}\n")
+    });
+    lines.collect()
 }
 
 fn percent(share: f64) -> String {
