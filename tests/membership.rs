@@ -240,12 +240,15 @@ fn a_static_member_restarts_and_nobody_else_notices() {
 
 #[test]
 fn a_static_member_whose_name_another_bears_ends_with_a_sentence() {
-    let (_shop, files) = open("group.instance.id: a", "time: event");
+    let (shop, files) = open("group.instance.id: a", "time: event");
     let first = Member::of(files.start(&[]));
     wait_until_shared(&[&first]);
     let second = Member::of(files.start(&[]));
     wait_until_shared(&[&second]);
-    assert_eq!(first.service.end().code(), Some(1));
+    let (status, said) = first.service.end();
+    assert_eq!(status.code(), Some(1));
+    let expected = format!("vipstream: membership of group {}: the broker refused: another process has", shop.app);
+    assert!(said.starts_with(&expected), "{said}");
     end(vec![second]);
 }
 
@@ -260,8 +263,10 @@ fn with_a_time_to_stop_at_several_processes_decide_as_replay_does_whoever_dies()
         (topics::end(&shop.bootstrap, &format!("{}.journal", shop.app)) >= 300).then_some(())
     });
     first.service.kill();
-    assert_eq!(second.service.end().code(), Some(0));
-    assert_eq!(third.service.end().code(), Some(0));
+    for survivor in [second, third] {
+        let (status, said) = survivor.service.end();
+        assert_eq!((status.code(), said.as_str()), (Some(0), ""));
+    }
     shop.assert_decided(&shop.replayed());
 }
 

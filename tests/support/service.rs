@@ -88,13 +88,14 @@ impl Service {
 
     /// Reads the log up to the line of this message.
     pub(crate) fn wait_for(&mut self, message: &str) -> Value {
-        loop {
-            let line = self.log.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("the service ended or was silent before it said {message:?}"));
+        let mut before = Vec::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
             if line["message"] == message {
                 return line;
             }
+            before.push(line);
         }
+        panic!("the service ended or fell silent before it said {message:?}: {before:#?}")
     }
 
     /// Everything that was logged since last asked.
@@ -115,12 +116,14 @@ impl Service {
 
     pub(crate) fn terminate(self) -> ExitStatus {
         self.signal("-TERM");
-        self.end()
+        self.end().0
     }
 
-    /// Waits for its end.
-    pub(crate) fn end(mut self) -> ExitStatus {
-        self.child.wait().expect("the process ends")
+    /// Waits for its end; what it said that is no log line.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("the process ends");
+        let said: Vec<String> = self.log.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect();
+        (status, said.join("\n"))
     }
 }
 
