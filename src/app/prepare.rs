@@ -29,8 +29,11 @@ pub(super) fn prepare(config: &Config, cluster: &Cluster) -> Result<Prepared, St
         // Somebody else may have made one of them meanwhile, otherwise than needed.
         topics = fit(topics::survey(config, cluster, needed)?)?;
     }
-    for finding in topics.iter().flat_map(|status| &status.findings).filter(|it| it.grade == Grade::Warn) {
-        tracing::warn!(topic = finding.topic, remedy = finding.help, "{}", finding.what);
+    for Finding { topic, grade, what, help, .. } in topics.iter().flat_map(|status| &status.findings) {
+        match grade {
+            Grade::Note => tracing::info!(topic, remedy = help, "{what}"),
+            _ => tracing::warn!(topic, remedy = help, "{what}"),
+        }
     }
     Ok(Prepared { inputs: inputs(&topics), ids: ids(&topics), topics })
 }

@@ -13,7 +13,7 @@ use crate::rules::ruleset::Ruleset;
 use crate::topics::Finding;
 use crate::yaml::{self, Problem};
 
-/// Check a ruleset, a configuration, or both, and the cluster: every problem at once, with place and remedy.
+/// Check rules, configuration and cluster: every problem at once, with place and remedy.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["rules", "config"]))]
 pub(crate) struct Args {

@@ -12,7 +12,7 @@ use crate::broker::cluster::Cluster;
 use crate::config::Config;
 use crate::topics::{self, Fault, Finding, Grade, Needed, Role, Setting, Status};
 
-/// Show the topics that an app needs, as they should be and as they are; make those that are missing
+/// Show the topics that an app needs, and make those that are missing
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration of `run`; variables VIPSTREAM_... win over it
