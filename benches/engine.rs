@@ -101,7 +101,7 @@ fn run(shape: &Shape, rules: &Arc<Ruleset>) -> Run {
         let begun = processor_time();
         let records: Vec<Record> =
             generated.iter().enumerate().map(|(n, record)| read(run.events, n, record)).collect();
-        run.decoding += processor_time() - begun;
+        run.decoding += processor_time().saturating_sub(begun);
         run.events += records.len() as u64;
         let clock = records.last().expect("an epoch with records").merge_time;
 
@@ -109,7 +109,7 @@ fn run(shape: &Shape, rules: &Arc<Ruleset>) -> Run {
         engine.apply(Epoch { records, clock, wall: clock }, &mut outputs);
         run.outputs += outputs.len() as u64;
         outputs.clear();
-        run.applying += processor_time() - begun;
+        run.applying += processor_time().saturating_sub(begun);
         more = fill(&mut generated);
     }
     run.growth = resident_bytes().saturating_sub(before);

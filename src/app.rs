@@ -77,6 +77,9 @@ pub fn start(config: &Config, rules: Arc<Ruleset>) -> Result<Running, StartError
 ///
 /// # Errors
 /// What must be put right first.
+///
+/// # Panics
+/// Where the system has no room for a thread.
 pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Result<Running, StartError> {
     if until.is_some() && config.time == TimeMode::Live {
         return Err(StartError::UntilInLive);

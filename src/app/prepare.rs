@@ -30,9 +30,10 @@ pub(super) fn prepare(config: &Config, cluster: &Cluster) -> Result<Prepared, St
         topics = fit(topics::survey(config, cluster, needed)?)?;
     }
     for Finding { topic, grade, what, help, .. } in topics.iter().flat_map(|status| &status.findings) {
-        match grade {
-            Grade::Note => tracing::info!(topic, remedy = help, "{what}"),
-            _ => tracing::warn!(topic, remedy = help, "{what}"),
+        if *grade == Grade::Note {
+            tracing::info!(topic, remedy = help, "{what}");
+        } else {
+            tracing::warn!(topic, remedy = help, "{what}");
         }
     }
     Ok(Prepared { inputs: inputs(&topics), ids: ids(&topics), topics })

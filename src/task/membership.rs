@@ -152,7 +152,9 @@ impl<G: Group> Membership<G> {
                 tracing::info!(?tasks, besides = ?self.tasks.keys(), "tasks assigned");
                 self.metrics.rebalanced(tasks.len());
                 if !self.is_stopping() {
-                    tasks.into_iter().for_each(|task| self.start(task, 0));
+                    for task in tasks {
+                        self.start(task, 0);
+                    }
                 }
             }
             Change::Released(tasks) => {

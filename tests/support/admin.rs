@@ -29,14 +29,18 @@ impl Admin {
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
         let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let made = wait(self.client.create_topics(&[new], &options())).expect("an answer");
-        made.into_iter().for_each(|topic| drop(topic.expect("a new topic")));
+        for topic in made {
+            topic.expect("a new topic");
+        }
         self.wait_for_partitions(topic, usize::try_from(partitions).expect("a count"));
     }
 
     /// Deletes a topic.
     pub(crate) fn delete(&self, topic: &str) {
         let done = wait(self.client.delete_topics(&[topic], &options())).expect("an answer");
-        done.into_iter().for_each(|topic| drop(topic.expect("a deleted topic")));
+        for topic in done {
+            topic.expect("a deleted topic");
+        }
         self.wait_for_partitions(topic, 0);
     }
 
@@ -45,7 +49,9 @@ impl Admin {
         let change = AlterConfig::new(ResourceSpecifier::Topic(topic));
         let change = settings.iter().fold(change, |change, (name, value)| change.set(name, value));
         let done = wait(self.client.alter_configs(&[change], &options())).expect("an answer");
-        done.into_iter().for_each(|topic| drop(topic.expect("changed settings")));
+        for topic in done {
+            topic.expect("changed settings");
+        }
         let resource = ResourceSpecifier::Topic(topic);
         let has_changed = || {
             let described = wait(self.client.describe_configs([&resource], &options())).expect("an answer");
@@ -63,7 +69,9 @@ impl Admin {
     pub(crate) fn add_partitions(&self, topic: &str, count: usize) {
         let new = NewPartitions::new(topic, count);
         let done = wait(self.client.create_partitions(&[new], &options())).expect("an answer");
-        done.into_iter().for_each(|topic| drop(topic.expect("new partitions")));
+        for topic in done {
+            topic.expect("new partitions");
+        }
         self.wait_for_partitions(topic, count);
     }
 
