@@ -21,6 +21,10 @@ mod throughput;
 #[expect(dead_code, reason = "tests need the rest")]
 mod topics;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let is_given = |flag: &str| std::env::args().any(|arg| arg == flag);
     let shrink = if is_given("--quick") { 20 } else { 1 };

@@ -77,6 +77,9 @@ pub fn start(config: &Config, rules: Arc<Ruleset>) -> Result<Running, StartError
 ///
 /// # Errors
 /// What must be put right first.
+///
+/// # Panics
+/// Where the system has no room for a thread.
 pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Result<Running, StartError> {
     if until.is_some() && config.time == TimeMode::Live {
         return Err(StartError::UntilInLive);
@@ -167,8 +170,9 @@ impl Running {
     pub fn join(mut self) -> Result<(), TaskError> {
         let membership = self.membership.take().expect("it is joined once");
         let outcome = membership.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // What the watch has found says more than what a task made of it.
-        match self.watch.take().map(|watch| watch.end(outcome.is_err())) {
+        // What the watch has found says more than what a task made of it. Who was asked to end is in a hurry.
+        let is_late = matches!(outcome, Err(TaskError::Stuck { .. } | TaskError::Interrupted));
+        match self.watch.take().map(|watch| watch.end(outcome.is_err() && !is_late)) {
             Some(Err(found)) => Err(found),
             _ => outcome,
         }

@@ -5,6 +5,7 @@ mod demo;
 mod load;
 mod replay;
 mod run;
+mod topics;
 mod values;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ enum Command {
     Load(Box<load::Args>),
     Replay(replay::Args),
     Run(run::Args),
+    Topics(topics::Args),
 }
 
 /// A mistake in the arguments that shows only once they are read together: exit code 2.
@@ -41,6 +43,7 @@ pub fn run() -> ExitCode {
         Command::Load(args) => load::run(*args),
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Topics(args) => topics::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@
 mod apply;
 mod bucket;
 mod customer;
+mod customers;
 mod deadlines;
 mod entry;
 mod evidence;
@@ -13,22 +14,21 @@ mod features;
 mod look;
 mod presence;
 mod programme;
+mod tally;
 mod windows;
 
 use std::cell::Cell;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
 use crate::model::event::Event;
-use crate::model::id::CustomerId;
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use apply::{Arrival, Outcome};
-use customer::{AUTHOR, Customer, NEVER};
-use deadlines::{Deadlines, Slot};
+use customer::NEVER;
+use customers::{Customers, GROUP, Slot};
+use deadlines::Deadlines;
 use look::{Brought, Occasion};
 
 /// How time passes.
@@ -49,8 +49,7 @@ pub struct Engine {
     /// How far event time has certainly come. Invariant: never moves back.
     clock: EventTime,
     wall: EventTime,
-    customers: Vec<Customer>,
-    slots: HashTable<Slot>,
+    customers: Customers,
     deadlines: Deadlines,
     /// Looks that wait for the clock to reach their customer's time.
     looks: Deadlines,
@@ -107,8 +106,7 @@ impl Engine {
             mode,
             clock: EventTime::MIN,
             wall: EventTime::MIN,
-            customers: Vec::new(),
-            slots: HashTable::new(),
+            customers: Customers::default(),
             deadlines: Deadlines::default(),
             looks: Deadlines::default(),
             behind: false,
@@ -118,19 +116,23 @@ impl Engine {
 
     /// Applies one epoch: each record with the deadlines that fall due before it, then time up to the epoch's clock.
     pub fn apply(&mut self, epoch: Epoch, outputs: &mut Vec<Output>) {
-        self.wall = self.wall.max(epoch.wall);
+        let Epoch { records, clock, wall } = epoch;
+        self.wall = self.wall.max(wall);
         self.behind = false;
         let mut slice = SLICE;
-        for record in epoch.records {
-            let reached = match self.mode {
-                TimeMode::Live => record.merge_time.min(epoch.clock).min(self.wall),
-                TimeMode::Event => record.merge_time,
-            };
-            self.clock = self.clock.max(reached);
-            self.fire_due(&mut slice, outputs);
-            self.take(record, outputs);
+        for group in records.chunks(GROUP) {
+            let slots = self.customers.meet(group, &self.rules);
+            for (record, slot) in group.iter().zip(slots) {
+                let reached = match self.mode {
+                    TimeMode::Live => record.merge_time.min(clock).min(self.wall),
+                    TimeMode::Event => record.merge_time,
+                };
+                self.clock = self.clock.max(reached);
+                self.fire_due(&mut slice, outputs);
+                self.take(record, slot, outputs);
+            }
         }
-        self.clock = self.clock.max(epoch.clock);
+        self.clock = self.clock.max(clock);
         self.fire_due(&mut slice, outputs);
     }
 
@@ -159,7 +161,7 @@ impl Engine {
     /// A digest of the whole state, independent of the order in which customers were met.
     pub fn digest(&self) -> u128 {
         let mut sum = 0u128;
-        for customer in &self.customers {
+        for customer in self.customers.iter() {
             let mut hash = xxhash_rust::xxh3::Xxh3::new();
             customer.digest(&mut hash);
             sum = sum.wrapping_add(hash.digest128());
@@ -183,10 +185,10 @@ impl Engine {
         let (due, clock) = (self.due(), self.clock);
         while *slice > 0 {
             let customers = &self.customers;
-            let by_id = |slots: &mut Vec<Slot>| slots.sort_by(|l, r| id_of(customers, *l).cmp(id_of(customers, *r)));
+            let by_id = |slots: &mut Vec<Slot>| customers.sort(slots);
             // Looks first: a customer's deadline lies after the time for which its look waits.
             if let Some((at, slot)) = self.looks.pop(clock, by_id) {
-                let customer = &self.customers[slot as usize];
+                let customer = &self.customers[slot];
                 if customer.look_pending && customer.as_of <= at {
                     *slice -= 1;
                     self.look_now(slot, outputs);
@@ -204,7 +206,7 @@ impl Engine {
 
     /// A queued instant came up: fires the deadline if it still stands, else queues the one that does.
     fn reach(&mut self, slot: Slot, at: EventTime, outputs: &mut Vec<Output>) -> bool {
-        let customer = &mut self.customers[slot as usize];
+        let customer = &mut self.customers[slot];
         if customer.queued != at {
             return false;
         }
@@ -219,28 +221,28 @@ impl Engine {
 
     /// Fires a customer's deadline: time moves to it, then one look.
     fn fire(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
-        let customer = &mut self.customers[slot as usize];
+        let customer = &mut self.customers[slot];
         let at = customer.deadline;
         customer.fired = at;
         self.stats.unmatched += customer.advance(at, &self.rules);
         self.stats.deadlines += 1;
         self.look(slot, Brought::Time, false, outputs);
-        self.customers[slot as usize].find_deadline(&self.rules);
+        self.customers[slot].find_deadline(&self.rules);
     }
 
     /// The look that waited for the clock.
     fn look_now(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
-        let waiting = self.customers[slot as usize].rare.as_mut().and_then(|rare| rare.waiting.take());
+        let waiting = self.customers[slot].rare.as_mut().and_then(|rare| rare.waiting.take());
         match &waiting {
             Some(waiting) => self.look(slot, Brought::Waited(waiting), waiting.refund, outputs),
             None => self.look(slot, Brought::Time, false, outputs),
         }
-        self.customers[slot as usize].find_deadline(&self.rules);
+        self.customers[slot].find_deadline(&self.rules);
     }
 
     /// Queues a customer's deadline, unless it stands in the queue at or before it already.
     fn requeue(&mut self, slot: Slot) {
-        let customer = &mut self.customers[slot as usize];
+        let customer = &mut self.customers[slot];
         if customer.deadline < customer.queued {
             customer.queued = customer.deadline;
             self.deadlines.push(customer.deadline, slot);
@@ -248,43 +250,44 @@ impl Engine {
     }
 
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
-        let customer = &mut self.customers[slot as usize];
+        let customer = &mut self.customers[slot];
         customer.look_pending = false;
         let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
     }
 
-    /// Takes one record: a dead letter goes straight out.
-    fn take(&mut self, record: Record, outputs: &mut Vec<Output>) {
-        let event = match record.body {
-            Ok(event) => event,
-            Err(dead_letter) => {
+    /// Takes one record, whose customer has been met: a dead letter goes straight out.
+    fn take(&mut self, record: &Record, slot: Option<Slot>, outputs: &mut Vec<Output>) {
+        let (event, slot) = match (&record.body, slot) {
+            (Ok(event), Some(slot)) => (event, slot),
+            (Err(dead_letter), _) => {
                 self.stats.dead_letters += 1;
-                outputs.push(Output::DeadLetter(record.position, dead_letter));
+                outputs.push(Output::DeadLetter(record.position, dead_letter.clone()));
                 return;
             }
+            (Ok(_), None) => unreachable!("an event's customer is met before it is taken"),
         };
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
         self.stats.late += u64::from(event.at < self.due());
-        let slot = self.slot_of(&event);
         self.catch_up(slot, event.at, outputs);
         let rules = Arc::clone(&self.rules);
-        let customer = &mut self.customers[slot as usize];
+        let customer = &mut self.customers[slot];
         self.stats.unmatched += customer.advance(event.at, &rules);
-        let arrival = Arrival { event: &event, position: record.position, rules: &rules, stats: &mut self.stats };
+        customer.news |= event.kind().bit();
+        let arrival = Arrival { event, position: record.position, rules: &rules, stats: &mut self.stats };
         let outcome = arrival.apply(customer);
         if event.customer.is_some() {
-            self.judge(slot, &event, record.position, outcome, outputs);
+            self.judge(slot, event, record.position, outcome, outputs);
         }
         if outcome.alert {
-            self.alert(slot, &event, record.position, outputs);
+            self.alert(slot, event, record.position, outputs);
         }
     }
 
     /// Looks after an event, at once or when the clock reaches it, and queues what time will bring.
     fn judge(&mut self, slot: Slot, event: &Event, position: Position, outcome: Outcome, outputs: &mut Vec<Output>) {
-        let customer = &mut self.customers[slot as usize];
+        let customer = &mut self.customers[slot];
         let looks = outcome.look && (customer.look_again || self.rules.plan.touches(event.kind()));
         if customer.as_of > self.clock {
             // Time has moved past the clock: what it brought, a deadline passed over included, waits for the clock. A
@@ -296,19 +299,19 @@ impl Engine {
         } else if looks {
             self.look(slot, Brought::Event(event, position), outcome.refund, outputs);
         }
-        self.customers[slot as usize].find_deadline(&self.rules);
+        self.customers[slot].find_deadline(&self.rules);
         self.requeue(slot);
     }
 
     /// Fires the customer's own deadlines before an event of its: up to the event's time, never beyond the clock.
     fn catch_up(&mut self, slot: Slot, at: EventTime, outputs: &mut Vec<Output>) {
-        let customer = &self.customers[slot as usize];
+        let customer = &self.customers[slot];
         self.stats.reordered += u64::from(at < customer.fired);
         if customer.look_pending && customer.as_of <= self.clock {
             self.look_now(slot, outputs);
         }
         let limit = self.due().max(at.min(self.clock));
-        while !self.customers[slot as usize].look_pending && self.customers[slot as usize].deadline <= limit {
+        while !self.customers[slot].look_pending && self.customers[slot].deadline <= limit {
             self.fire(slot, outputs);
         }
     }
@@ -317,7 +320,7 @@ impl Engine {
         let rules = Arc::clone(&self.rules);
         for index in &rules.plan.of(event.kind()).alerts {
             let rule = &rules.alerts[usize::from(*index)];
-            let customer = &mut self.customers[slot as usize];
+            let customer = &mut self.customers[slot];
             if customer.has_alerted(*index, rule, event, &rules) {
                 continue;
             }
@@ -340,33 +343,6 @@ impl Engine {
             outputs.push(Output::Alert(Box::new(alert)));
         }
     }
-
-    /// The customer an event is about, made on first sight. An author known by handle only is remembered apart:
-    /// no customer id holds the mark that starts its key.
-    fn slot_of(&mut self, event: &Event) -> Slot {
-        let id = match &event.customer {
-            Some(id) => id.clone(),
-            None => CustomerId(compact_str::format_compact!("{AUTHOR}{}", event.entity())),
-        };
-        let hash = hash_of(&id);
-        let customers = &self.customers;
-        if let Some(slot) = self.slots.find(hash, |slot| customers[*slot as usize].id == id) {
-            return *slot;
-        }
-        let slot = Slot::try_from(self.customers.len()).expect("a task holds fewer than 2^32 customers");
-        self.customers.push(Customer::new(id, &self.rules));
-        let customers = &self.customers;
-        self.slots.insert_unique(hash, slot, |slot| hash_of(&customers[*slot as usize].id));
-        slot
-    }
-}
-
-fn hash_of(id: &CustomerId) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(id.as_str().as_bytes())
-}
-
-fn id_of(customers: &[Customer], slot: Slot) -> &CustomerId {
-    &customers[slot as usize].id
 }
 
 #[cfg(test)]

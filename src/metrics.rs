@@ -9,7 +9,6 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::engine::Stats;
-use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
@@ -328,13 +327,13 @@ pub(crate) fn due_lag(task: u32, overdue: Duration) {
 }
 
 /// Publishes how long a restart will find all that it needs of an input; `None`: for ever.
-pub(crate) fn headroom(kind: Kind, left: Option<Duration>) {
-    gauge!(HEADROOM_SECONDS, "input" => kind.name()).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
+pub(crate) fn headroom(input: &'static str, left: Option<Duration>) {
+    gauge!(HEADROOM_SECONDS, "input" => input).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
 }
 
 /// Publishes how many partitions of an input are not read before the next start.
-pub(crate) fn unread(kind: Kind, partitions: u32) {
-    gauge!(UNREAD_PARTITIONS, "input" => kind.name()).set(level(u64::from(partitions)));
+pub(crate) fn unread(input: &'static str, partitions: u32) {
+    gauge!(UNREAD_PARTITIONS, "input" => input).set(level(u64::from(partitions)));
 }
 
 /// Gauges are floating point; counts stay exact up to 2^53.

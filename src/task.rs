@@ -244,7 +244,7 @@ impl<B: Broker> Task<B> {
     fn publish(&self) {
         let next_deadline = self.engine.next_deadline().filter(|_| self.setup.mode == TimeMode::Live);
         let (positions, times) = (self.intake.positions(), self.intake.times());
-        let standing = Standing { restored: true, positions, times, next_deadline, ..Standing::default() };
+        let standing = Standing { restored: true, positions, times, next_deadline };
         self.setup.progress.applied(self.partition, standing);
     }
 

@@ -36,7 +36,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// Every problem under a line that counts them.
-pub fn list(problems: &[Problem]) -> String {
+pub fn list(problems: &[impl std::fmt::Display]) -> String {
     let noun = if problems.len() == 1 { "problem" } else { "problems" };
     let lines = problems.iter().map(|problem| format!("\n  {problem}")).collect::<Vec<_>>().concat();
     format!("{} {noun}{lines}", problems.len())

@@ -3,6 +3,7 @@
 #[path = "support/kafka.rs"]
 mod kafka;
 #[path = "support/service.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
 mod service;
 #[path = "support/shop.rs"]
 #[expect(dead_code, reason = "other tests need the rest")]

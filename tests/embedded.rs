@@ -1,13 +1,15 @@
 //! The app on the client library's in-process broker, as the demo runs it: no Kafka needed.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use vipstream::config::Config;
 use vipstream::rules::ruleset::Ruleset;
@@ -19,24 +21,32 @@ features: { spend_30d: { sum: purchase.amount, over: 30d } }
 programmes: { big: { profile: value, grant: spend_30d >= 100 } }
 ";
 
-fn config(bootstrap: &str) -> Config {
-    let text = format!(
+fn config_text(bootstrap: &str) -> String {
+    format!(
         "app: shop
 kafka: {{ bootstrap.servers: \"{bootstrap}\" }}
 tasks: 2
 rules: rules.yaml
 time: event
 inputs: {{ purchase: {{ topic: vip.purchases }} }}"
-    );
-    Config::parse("vipstream.yaml", &text, Path::new("."), []).unwrap()
+    )
 }
 
-#[test]
-fn decides_and_restarts_on_the_embedded_broker() {
+fn config(bootstrap: &str) -> Config {
+    Config::parse("vipstream.yaml", &config_text(bootstrap), Path::new("."), []).unwrap()
+}
+
+fn cluster() -> MockCluster<'static, DefaultProducerContext> {
     let cluster = MockCluster::new(1).unwrap();
     for topic in ["vip.purchases", "shop.journal", "shop.relay", "vip.events", "vip.alerts", "vip.dlq"] {
         cluster.create_topic(topic, 2, 1).unwrap();
     }
+    cluster
+}
+
+#[test]
+fn decides_and_restarts_on_the_embedded_broker() {
+    let cluster = cluster();
     let bootstrap = cluster.bootstrap_servers();
     let rules = Arc::new(Ruleset::parse("rules.yaml", RULES).unwrap());
     let config = config(&bootstrap);
@@ -55,6 +65,31 @@ fn decides_and_restarts_on_the_embedded_broker() {
     assert_eq!(granted(&bootstrap, 2), ["ann", "bob"], "nothing again, nothing lost");
     running.stop();
     running.join().unwrap();
+}
+
+#[test]
+fn asked_to_end_it_ends_although_the_broker_is_out_of_reach() {
+    let cluster = cluster();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("vipstream.yaml"), config_text(&cluster.bootstrap_servers())).unwrap();
+    std::fs::write(folder.path().join("rules.yaml"), RULES).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vipstream"))
+        .args(["run", "--config"])
+        .arg(folder.path().join("vipstream.yaml"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = Vec::new();
+    while said.iter().filter(|line: &&String| line.contains("started anew")).count() < 2 {
+        said.extend(Some(lines.next().unwrap_or_else(|| panic!("not every task has started: {said:#?}"))));
+    }
+    drop(cluster);
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().code().is_some(), "{rest:#?}");
+    eprintln!("ended {:.1} s after it was asked to", asked.elapsed().as_secs_f64());
 }
 
 fn buy(producer: &BaseProducer, customer: &str, number: u32) {

@@ -165,10 +165,14 @@ fn only_metrics_names_metrics() {
 }
 
 #[test]
-fn nothing_is_unsafe() {
+fn unsafe_lies_in_few_files() {
     let word = ["un", "safe"].concat();
-    none(all_rust().flat_map(|file| file.find(&[&word]).collect::<Vec<_>>()), "nothing here needs it");
+    let others = all_rust().filter(|file| !UNSAFE.contains(&file.path.as_str()));
+    none(others.flat_map(|file| file.find(&[&word]).collect::<Vec<_>>()), "nothing here needs it");
 }
+
+/// Where the client library is called itself, for what the crate around it lacks. A lint asks each block for its reason.
+const UNSAFE: [&str; 2] = ["src/broker/admin.rs", "src/broker/queue.rs"];
 
 #[test]
 fn files_are_short() {

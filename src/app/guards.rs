@@ -82,7 +82,7 @@ impl Guards {
         }
         let (was, is) = (was.layout.partitions, is.layout.partitions);
         if let Role::Input(kind) = role {
-            metrics::unread(*kind, is.saturating_sub(was));
+            metrics::unread(kind.name(), is.saturating_sub(was));
             if is > was && self.said.insert(format!("{topic} {is}")) {
                 tracing::warn!(
                     topic,

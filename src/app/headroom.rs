@@ -1,9 +1,9 @@
 //! How long a restart will still find what it needs: what retention has removed, and when it may remove more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
-use super::watch::Seen;
 use crate::broker::Partition;
 use crate::broker::cluster::{Cluster, Settings};
 use crate::clock;
@@ -21,70 +21,91 @@ pub(super) struct Headroom {
     said: BTreeSet<(u32, Option<Partition>)>,
 }
 
-impl Headroom {
-    /// Says once what a restart needs and is gone.
-    pub(super) fn warn(&mut self, setup: &Setup, seen: &[Seen]) {
-        for Seen { task, partition, needed, kept, .. } in seen {
-            if kept.start > *needed && self.said.insert((*task, *partition)) {
-                let (topic, number) = setup.place(*task, *partition);
-                tracing::warn!(
-                    topic,
-                    partition = number,
-                    from = needed,
-                    to = kept.start,
-                    "retention has removed offsets that a restart needs: the next start will be refused. Lengthen the \
-                     topic's retention, and start anew under another `app`"
-                );
-            }
-        }
-    }
+/// What a restart needs of a partition, and what there is. The journal's is none.
+struct Need {
+    task: u32,
+    partition: Option<Partition>,
+    from: u64,
+    kept: Range<u64>,
+}
 
-    /// Publishes, by input, how long until retention may remove what a restart needs. Where the broker does not say
-    /// what it keeps, nothing is published.
-    pub(super) fn publish(
+impl Headroom {
+    /// Says once what a restart needs and is gone, and publishes by input how long nothing more can go. `kept_for`
+    /// holds how long each input keeps its records, as far as the broker says.
+    pub(super) fn look(
         &mut self,
         setup: &Setup,
         cluster: &Cluster,
-        seen: &[Seen],
         kept_for: &BTreeMap<Kind, Option<Duration>>,
+        is_over: impl Fn() -> bool,
     ) {
+        let Some(needs) = ask(setup, cluster, &is_over) else { return };
+        for need in &needs {
+            self.warn(setup, need);
+        }
         for (kind, retention) in kept_for {
-            let Some(retention) = retention else {
-                metrics::headroom(*kind, None);
-                continue;
-            };
-            let mut least = *retention;
-            for seen in seen {
-                if let Some(partition @ Partition::Input(of, number)) = seen.partition
+            let mut left = *retention;
+            for need in &needs {
+                if let Some(partition @ Partition::Input(of, _)) = need.partition
                     && of == *kind
-                    && let Some(written) = self.written(setup, cluster, seen, partition, number)
+                    && let Some(retention) = retention
+                    && !is_over()
+                    && let Some(written) = self.written(setup, cluster, need, partition)
                 {
-                    let age = u64::try_from(clock::wall().0.saturating_sub(written.0)).unwrap_or_default();
-                    least = least.min(retention.saturating_sub(Duration::from_millis(age)));
+                    left = left.min(Some(retention.saturating_sub(clock::wall().since(written))));
                 }
             }
-            metrics::headroom(*kind, Some(least));
+            metrics::headroom(kind.name(), left);
         }
+    }
+
+    fn warn(&mut self, setup: &Setup, need: &Need) {
+        let Need { task, partition, from, kept } = need;
+        if kept.start <= *from || !self.said.insert((*task, *partition)) {
+            return;
+        }
+        let (topic, partition) = setup.place(*task, *partition);
+        let to = kept.start;
+        tracing::warn!(
+            topic,
+            partition,
+            from,
+            to,
+            "offsets that a restart needs are gone, so that the next start will be refused: lengthen the topic's \
+             retention, and start anew under another `app`"
+        );
     }
 
     /// When the first record was written that a restart reads; `None` where there is none yet.
-    fn written(
-        &mut self,
-        setup: &Setup,
-        cluster: &Cluster,
-        seen: &Seen,
-        partition: Partition,
-        number: u32,
-    ) -> Option<EventTime> {
-        let from = seen.needed.max(seen.kept.start);
+    fn written(&mut self, setup: &Setup, cluster: &Cluster, need: &Need, partition: Partition) -> Option<EventTime> {
+        let from = need.from.max(need.kept.start);
         if let Some((_, at)) = self.times.get(&partition).filter(|(offset, _)| *offset == from) {
             return Some(*at);
         }
-        let (topic, _) = setup.place(seen.task, Some(partition));
-        let at = cluster.time_of(topic, number, from..seen.kept.end).ok()??;
+        let (topic, number) = setup.place(need.task, need.partition);
+        let at = cluster.time_of(topic, number, from..need.kept.end).ok()??;
         self.times.insert(partition, (from, at));
         Some(at)
     }
+}
+
+/// Asks what is kept of every partition that a task of this process reads; `None` where the broker does not say, or
+/// the app is over.
+fn ask(setup: &Setup, cluster: &Cluster, is_over: &impl Fn() -> bool) -> Option<Vec<Need>> {
+    let mut needs = Vec::new();
+    for (task, partitions) in setup.progress.needed() {
+        let partitions = partitions.into_iter().map(|(partition, from)| (Some(partition), from));
+        // All of the journal is needed.
+        for (partition, from) in partitions.chain([(None, 0)]) {
+            if is_over() {
+                return None;
+            }
+            let (topic, number) = setup.place(task, partition);
+            let kept = cluster.offsets(topic, number).ok()?;
+            needs.push(Need { task, partition, from, kept });
+        }
+    }
+    Some(needs)
 }
 
 /// How long a topic keeps its records; `None`: for ever.

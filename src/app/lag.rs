@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::watch::Seen;
 use crate::broker::Partition;
+use crate::broker::cluster::Cluster;
 use crate::clock;
 use crate::metrics::{self, InputLag};
 use crate::task::Setup;
@@ -27,8 +27,9 @@ struct Stand {
 }
 
 impl LagWatch {
-    /// Publishes how far every partition is ahead of what was applied of it.
-    pub(super) fn publish(&mut self, setup: &Setup, seen: &[Seen]) {
+    /// Asks where every partition ends, publishes what follows, and says how many records are not yet applied;
+    /// `None` where the broker does not say, or the app is over.
+    pub(super) fn ask(&mut self, setup: &Setup, cluster: &Cluster, is_over: impl Fn() -> bool) -> Option<u64> {
         let mut lags: BTreeMap<&'static str, InputLag> =
             self.inputs.iter().map(|input| (*input, InputLag::default())).collect();
         let standings = setup.progress.standings();
@@ -36,30 +37,33 @@ impl LagWatch {
         let gone = self.tasks.iter().filter(|task| !standings.contains_key(task));
         gone.for_each(|task| metrics::due_lag(*task, Duration::ZERO));
         self.tasks = standings.keys().copied().collect();
-        let now = clock::wall();
-        for Seen { task, partition, position, kept, .. } in seen {
-            let Some(partition) = *partition else { continue };
-            let lag = lags.entry(input_of(partition)).or_default();
-            let records = kept.end.saturating_sub(*position);
-            lag.records += records;
-            if records > 0 {
-                let waiting = standings.get(task).and_then(|standing| standing.times.get(&partition));
-                lag.behind = lag.behind.max(waiting.map_or(Duration::ZERO, |at| now.since(*at)));
+        for (task, standing) in standings {
+            for (partition, position) in standing.positions {
+                if is_over() {
+                    return None;
+                }
+                let (input, topic, number) = match partition {
+                    Partition::Input(kind, number) => (kind.name(), &setup.wire.topics[kind as usize], number),
+                    Partition::Relay => (RELAY, &setup.relay, task),
+                };
+                let end = cluster.offsets(topic, number).ok()?.end;
+                let lag = lags.entry(input).or_default();
+                let records = end.saturating_sub(position);
+                lag.records += records;
+                if records > 0 {
+                    let behind = standing.times.get(&partition).map_or(Duration::ZERO, |at| clock::wall().since(*at));
+                    lag.behind = lag.behind.max(behind);
+                }
+                lag.stalled += u64::from(self.is_stalled((task, partition), position, end, (topic, number)));
             }
-            let place = setup.place(*task, Some(partition));
-            lag.stalled += u64::from(self.is_stalled((*task, partition), *position, kept.end, place));
+            let overdue = standing.next_deadline.map_or(Duration::ZERO, |at| clock::wall().since(at));
+            metrics::due_lag(task, overdue);
         }
         for (input, lag) in &lags {
             metrics::lag(input, lag);
         }
-        for (task, standing) in &standings {
-            let overdue = standing.next_deadline.map_or(Duration::ZERO, |at| now.since(at));
-            metrics::due_lag(*task, overdue);
-        }
-        if setup.progress.all_restored() {
-            setup.progress.set_lag(lags.values().map(|lag| lag.records).sum());
-        }
         self.inputs = lags.keys().copied().collect();
+        Some(lags.values().map(|lag| lag.records).sum())
     }
 
     /// Whether a partition with records to apply has not moved for long; says so once.
@@ -79,13 +83,6 @@ impl LagWatch {
             tracing::warn!(topic, partition = number, position, end, seconds, "no record of this partition is applied");
         }
         stalled
-    }
-}
-
-fn input_of(partition: Partition) -> &'static str {
-    match partition {
-        Partition::Input(kind, _) => kind.name(),
-        Partition::Relay => RELAY,
     }
 }
 

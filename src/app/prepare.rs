@@ -20,23 +20,29 @@ pub(super) struct Prepared {
 /// Makes what is missing of ours. Refuses what no promise could be kept with, and says what else is not as it should be.
 pub(super) fn prepare(config: &Config, cluster: &Cluster) -> Result<Prepared, StartError> {
     let needed = topics::needed(config, config.tasks);
-    let mut topics = topics::survey(config, cluster, needed.clone())?;
-    let findings = || topics.iter().flat_map(|status| &status.findings);
-    let refused: Vec<Finding> = findings().filter(|finding| finding.grade == Grade::Refuse).cloned().collect();
-    if !refused.is_empty() {
-        return Err(StartError::Topics(refused));
-    }
-    for finding in findings().filter(|finding| finding.grade == Grade::Warn) {
-        tracing::warn!(topic = finding.topic, remedy = finding.help, "{}", finding.what);
-    }
+    let mut topics = fit(topics::survey(config, cluster, needed.clone())?)?;
     let missing: Vec<_> = topics.iter().filter(|status| status.is_missing()).collect();
     for status in &missing {
         topics::create(cluster, &status.needed)?;
     }
     if !missing.is_empty() {
-        topics = topics::survey(config, cluster, needed)?;
+        // Somebody else may have made one of them meanwhile, otherwise than needed.
+        topics = fit(topics::survey(config, cluster, needed)?)?;
+    }
+    for Finding { topic, grade, what, help, .. } in topics.iter().flat_map(|status| &status.findings) {
+        if *grade == Grade::Note {
+            tracing::info!(topic, remedy = help, "{what}");
+        } else {
+            tracing::warn!(topic, remedy = help, "{what}");
+        }
     }
     Ok(Prepared { inputs: inputs(&topics), ids: ids(&topics), topics })
+}
+
+fn fit(topics: Vec<Status>) -> Result<Vec<Status>, StartError> {
+    let findings = topics.iter().flat_map(|status| &status.findings);
+    let refused: Vec<Finding> = findings.filter(|finding| finding.grade == Grade::Refuse).cloned().collect();
+    if refused.is_empty() { Ok(topics) } else { Err(StartError::Topics(refused)) }
 }
 
 fn inputs(topics: &[Status]) -> Vec<(Kind, u32)> {

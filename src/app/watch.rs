@@ -1,7 +1,6 @@
-//! Watching beside the tasks: how far the inputs are ahead, what retention leaves, and whether the topics are still
-//! those the app started with.
+//! Watching beside the tasks: how far the inputs are ahead, whether the topics are still those the app started with,
+//! and what retention leaves of them.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -10,11 +9,9 @@ use std::time::{Duration, Instant};
 use super::guards::Guards;
 use super::headroom::Headroom;
 use super::lag::LagWatch;
-use crate::broker::Partition;
 use crate::broker::cluster::Cluster;
 use crate::clock;
 use crate::config::Config;
-use crate::task::progress::Standing;
 use crate::task::{Setup, TaskError};
 use crate::topics::Status;
 
@@ -34,9 +31,9 @@ impl Watch {
         let mut watching = Watching {
             setup,
             cluster,
+            lag: LagWatch::default(),
             guards: Guards::new(config, topics),
             headroom: Headroom::default(),
-            lag: LagWatch::default(),
             over: Arc::clone(&over),
         };
         let body = move || {
@@ -69,22 +66,11 @@ impl Watch {
 struct Watching {
     setup: Arc<Setup>,
     cluster: Cluster,
+    lag: LagWatch,
     guards: Guards,
     headroom: Headroom,
-    lag: LagWatch,
     /// The app has ended: each question may take its whole time-out, so no other is begun.
     over: Arc<AtomicBool>,
-}
-
-/// Where a partition stands; the journal's is none.
-pub(super) struct Seen {
-    pub(super) task: u32,
-    pub(super) partition: Option<Partition>,
-    /// A restart reads from here on.
-    pub(super) needed: u64,
-    /// The next offset to be taken.
-    pub(super) position: u64,
-    pub(super) kept: Range<u64>,
 }
 
 impl Watching {
@@ -92,17 +78,10 @@ impl Watching {
     fn run(&mut self, woken: &Receiver<()>) -> Result<(), TaskError> {
         let mut looked: Option<Instant> = None;
         loop {
-            let seen = self.look_at_offsets();
-            if let Some(seen) = &seen {
-                self.lag.publish(&self.setup, seen);
-            }
-            if !self.is_over() && looked.is_none_or(|at| at.elapsed() >= EVERY) {
+            self.look_at_lag();
+            if looked.is_none_or(|at| at.elapsed() >= EVERY) {
                 looked = Some(clock::now());
-                self.guards.look(&self.cluster)?;
-                if let Some(seen) = seen {
-                    self.headroom.warn(&self.setup, &seen);
-                    self.headroom.publish(&self.setup, &self.cluster, &seen, self.guards.kept_for());
-                }
+                self.look_at_topics()?;
             }
             let pause = if self.setup.progress.lag().is_some() { EVERY } else { FIRST };
             match woken.recv_timeout(pause) {
@@ -113,29 +92,23 @@ impl Watching {
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
+    fn look_at_lag(&mut self) {
+        let progress = &self.setup.progress;
+        let over = &self.over;
+        if let Some(total) = self.lag.ask(&self.setup, &self.cluster, || over.load(Ordering::Relaxed))
+            && progress.all_restored()
+        {
+            progress.set_lag(total);
+        }
     }
 
-    /// Every partition of this process's tasks; `None` where the broker does not say.
-    fn look_at_offsets(&self) -> Option<Vec<Seen>> {
-        let mut seen = Vec::new();
-        for (task, Standing { positions, needed, .. }) in self.setup.progress.standings() {
-            let partitions = positions.into_iter().map(|(partition, position)| {
-                let needed = needed.get(&partition).copied().unwrap_or(position);
-                (Some(partition), needed, position)
-            });
-            // All of the journal is needed.
-            for (partition, needed, position) in partitions.chain([(None, 0, 0)]) {
-                if self.is_over() {
-                    return None;
-                }
-                let (topic, number) = self.setup.place(task, partition);
-                let kept = self.cluster.offsets(topic, number).ok()?;
-                seen.push(Seen { task, partition, needed, position, kept });
-            }
+    fn look_at_topics(&mut self) -> Result<(), TaskError> {
+        let over = &self.over;
+        if !over.load(Ordering::Relaxed) {
+            self.guards.look(&self.cluster)?;
+            self.headroom.look(&self.setup, &self.cluster, self.guards.kept_for(), || over.load(Ordering::Relaxed));
         }
-        Some(seen)
+        Ok(())
     }
 }
 

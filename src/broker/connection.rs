@@ -119,7 +119,14 @@ pub(super) fn group_member(properties: &Properties, group: &str) -> ClientConfig
 
 /// Properties of every reader: committed records only, positions that only the journal decides.
 pub(super) fn reader(properties: &Properties) -> ClientConfig {
-    let defaults = [("queued.max.messages.kbytes", "4096"), ("fetch.queue.backoff.ms", "10")];
+    // What a partition that is not drained may hold, and how soon it is fetched again once drained. A fetch waits at the
+    // broker for all partitions at once: so long does one that has room again wait for those that are at their end.
+    let defaults = [
+        ("queued.max.messages.kbytes", "4096"),
+        ("queued.min.messages", "20000"),
+        ("fetch.queue.backoff.ms", "10"),
+        ("fetch.wait.max.ms", "20"),
+    ];
     let ours = [
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -34,8 +34,9 @@ pub struct KafkaGroup {
     answer_at: Option<Instant>,
 }
 
-/// The member, as transactions need it: offsets are committed in its name and generation.
-#[derive(Clone)]
+/// The member, as transactions need it: offsets are committed in its name and generation. By default that of no group,
+/// which reads but cannot commit.
+#[derive(Clone, Default)]
 pub struct Member(Weak<BaseConsumer<Listener>>);
 
 impl Member {
@@ -76,8 +77,14 @@ impl KafkaGroup {
 
     /// Sorts an error that the consumer reports: most pass by themselves.
     fn note(&self, error: &KafkaError) -> Result<(), BrokerError> {
-        let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-        if is_fatal || error.rdkafka_error_code().is_some_and(is_denial) {
+        use RDKafkaErrorCode as Code;
+        let code = error.rdkafka_error_code();
+        if matches!(code, Some(Code::FencedInstanceId | Code::UnreleasedInstanceId)) {
+            let reason = "another process has the same kafka.group.instance.id, or had it until a moment ago: each \
+                          needs its own";
+            return Err(BrokerError::Denied { what: self.what(), reason: reason.to_owned() });
+        }
+        if matches!(error, KafkaError::MessageConsumptionFatal(_)) || code.is_some_and(is_denial) {
             return Err(failed(&self.what(), error));
         }
         tracing::debug!(target: "vipstream::kafka", group = self.name, %error, "trouble with the group");

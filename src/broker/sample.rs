@@ -17,7 +17,8 @@ use crate::codec::RawRecord;
 use crate::model::time::EventTime;
 
 impl Cluster {
-    /// Hands over the newest committed records of a topic, at most about `most`, spread over its partitions.
+    /// Hands over the newest committed records of a topic, at most about `most`, spread over its partitions. Says
+    /// how many there are in all, markers included.
     ///
     /// # Errors
     /// The broker did not answer, or does not allow it.
@@ -27,17 +28,20 @@ impl Cluster {
         partitions: u32,
         most: u32,
         sink: &mut dyn FnMut(u32, &RawRecord<'_>),
-    ) -> Result<(), ClusterError> {
+    ) -> Result<u64, ClusterError> {
         let share = u64::from(most.div_ceil(partitions.max(1)));
         let mut ranges = BTreeMap::new();
+        let mut count = 0;
         for partition in 0..partitions {
             let kept = self.offsets(topic, partition)?;
+            count += kept.end.saturating_sub(kept.start);
             ranges.insert(partition, kept.end.saturating_sub(share).max(kept.start)..kept.end);
         }
         self.read(topic, &ranges, &mut |partition, record| {
             with_raw(record, |raw| sink(partition, raw));
             true
-        })
+        })?;
+        Ok(count)
     }
 
     /// Kafka's time of the first record from an offset on; `None` where there is none yet.

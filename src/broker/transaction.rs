@@ -66,18 +66,26 @@ impl Transactions {
 
     pub(super) fn commit(&self) -> Result<(), Refusal> {
         // Ends: undelivered records fail after the transaction's time-out and leave the count.
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
-        }
+        self.drain();
         self.producer.commit_transaction(STEP).map_err(|error| self.refusal(&error))
     }
 
     pub(super) fn abort(&self) -> Result<(), Refusal> {
         self.producer.purge(PurgeConfig::default().queue().inflight());
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
-        }
+        self.drain();
         self.producer.abort_transaction(STEP).map_err(|error| self.refusal(&error))
+    }
+
+    /// Waits until every record was delivered or has failed. The library's poll spins through the last millisecond of
+    /// its time-out, hence a nap between polls that do not wait.
+    fn drain(&self) {
+        loop {
+            self.producer.poll(Duration::ZERO);
+            if self.producer.in_flight_count() == 0 {
+                return;
+            }
+            std::thread::sleep(NAP);
+        }
     }
 
     /// What a failed step means. Whatever is not known to be harmless may have been carried out.
@@ -97,18 +105,24 @@ impl Transactions {
             _ if abortable => Refusal::Abortable(why),
             Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => Refusal::Fenced(why),
             Some(code) if is_denial(code) => Refusal::Denied(why),
-            // The group is on its way to another generation.
-            Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress) => {
-                Refusal::Abortable(why)
-            }
-            Some(Code::StaleMemberEpoch | Code::FencedMemberEpoch) => Refusal::Abortable(why),
-            Some(Code::MessageSizeTooLarge | Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
-                Refusal::Abortable(why)
-            }
+            // The first five: the group is on its way to another generation.
+            Some(
+                Code::IllegalGeneration
+                | Code::UnknownMemberId
+                | Code::RebalanceInProgress
+                | Code::StaleMemberEpoch
+                | Code::FencedMemberEpoch
+                | Code::MessageSizeTooLarge
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownTopic,
+            ) => Refusal::Abortable(why),
             _ => Refusal::Unknown(why),
         }
     }
 }
+
+/// Between two looks at what is delivered: a little of what a delivery takes.
+const NAP: Duration = Duration::from_micros(250);
 
 /// How long one step of a transaction may take; past it, its outcome counts as unknown.
 const STEP: Duration = Duration::from_secs(15);

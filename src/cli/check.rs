@@ -1,14 +1,19 @@
-//! `vipstream check`: rules and configuration, every problem at once.
+//! `vipstream check`: rules, configuration and cluster, every problem at once.
+
+mod cluster;
+mod share;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use super::Usage;
+use super::topics::finding;
 use crate::config::{Config, ConfigError};
 use crate::rules::ruleset::Ruleset;
+use crate::topics::Finding;
 use crate::yaml::{self, Problem};
 
-/// Check a ruleset, a configuration, or both: every problem at once, with place and remedy.
+/// Check rules, configuration and cluster: every problem at once, with place and remedy.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["rules", "config"]))]
 pub(crate) struct Args {
@@ -18,23 +23,69 @@ pub(crate) struct Args {
     /// The configuration of `run`; the ruleset it names is checked with it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Compare the configuration with the cluster too, and reckon how many records will be handed over between tasks
+    #[arg(long, requires = "config")]
+    cluster: bool,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// Every problem: of the files ([`Usage`]), else of the cluster.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let mut problems = Vec::new();
-    let mut checked = Vec::new();
+    let files = files(args)?;
+    let report = match &files.config {
+        Some(config) if args.cluster => Some(cluster::look(config)?),
+        _ => None,
+    };
+    let in_cluster = report.as_ref().map(cluster::Report::problems).unwrap_or_default();
+    let count = files.problems.len() + in_cluster.len();
+    let mut out = std::io::stdout().lock();
+    let said = if args.json {
+        let problems = files.problems.iter().map(json).chain(in_cluster.iter().map(finding));
+        let problems: Vec<_> = problems.collect();
+        let cluster = report.as_ref().map(cluster::Report::json);
+        writeln!(out, "{}", serde_json::json!({ "ok": count == 0, "problems": problems, "cluster": cluster }))?;
+        if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
+    } else {
+        if files.problems.is_empty() {
+            files.checked.iter().try_for_each(|line| writeln!(out, "ok  {line}"))?;
+        }
+        write!(out, "{}", report.as_ref().map(cluster::Report::text).unwrap_or_default())?;
+        let files = files.problems.iter().map(ToString::to_string);
+        let in_cluster = in_cluster.iter().map(|Finding { what, help, .. }| format!("{what}\n      {help}"));
+        yaml::list(&files.chain(in_cluster).collect::<Vec<_>>())
+    };
+    out.flush()?;
+    match (files.problems.is_empty(), in_cluster.is_empty()) {
+        (true, true) => Ok(()),
+        (true, false) => Err(anyhow::anyhow!(said)),
+        (false, _) => Err(Usage(said).into()),
+    }
+}
+
+/// What the files say.
+struct Files {
+    config: Option<Config>,
+    /// A line for each that is in order.
+    checked: Vec<String>,
+    problems: Vec<Problem>,
+}
+
+fn files(args: &Args) -> anyhow::Result<Files> {
+    let mut files = Files { config: None, checked: Vec::new(), problems: Vec::new() };
     let mut rules_files: Vec<PathBuf> = args.rules.iter().cloned().collect();
     if let Some(path) = &args.config {
         match Config::load(path, std::env::vars()) {
             Ok(config) => {
-                checked.push(format!("{}: app {}, {} tasks", path.display(), config.app, config.tasks));
-                rules_files.push(config.rules);
+                files.checked.push(format!("{}: app {}, {} tasks", path.display(), config.app, config.tasks));
+                rules_files.push(config.rules.clone());
+                files.config = Some(config);
             }
-            Err(ConfigError::Invalid(found)) => problems.extend(found),
+            Err(ConfigError::Invalid(found)) => files.problems.extend(found),
             Err(error) => return Err(Usage(error.to_string()).into()),
         }
     }
@@ -43,23 +94,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let text =
             std::fs::read_to_string(&path).map_err(|error| Usage(format!("cannot read the rules {name}: {error}")))?;
         match Ruleset::parse(&name, &text) {
-            Ok(rules) => checked.push(format!("{name}: {}", describe(&rules))),
-            Err(found) => problems.extend(found),
+            Ok(rules) => files.checked.push(format!("{name}: {}", describe(&rules))),
+            Err(found) => files.problems.extend(found),
         }
     }
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        let list: Vec<_> = problems.iter().map(json).collect();
-        writeln!(out, "{}", serde_json::json!({ "ok": problems.is_empty(), "problems": list }))?;
-        return if problems.is_empty() { Ok(()) } else { Err(Usage(format!("{} problems", problems.len())).into()) };
-    }
-    if !problems.is_empty() {
-        return Err(Usage(yaml::list(&problems)).into());
-    }
-    for line in checked {
-        writeln!(out, "ok  {line}")?;
-    }
-    Ok(())
+    Ok(files)
 }
 
 fn describe(rules: &Ruleset) -> String {

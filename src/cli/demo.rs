@@ -158,7 +158,8 @@ fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     Ok(cluster)
 }
 
-/// The configuration that a file would hold.
+/// The configuration that a file would hold. In the older group protocol this broker lets a first member wait for
+/// three seconds.
 fn config(bootstrap: &str) -> anyhow::Result<Config> {
     let inputs = Kind::ALL.map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(kind))).concat();
     let text = format!(

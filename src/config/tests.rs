@@ -87,6 +87,56 @@ fn a_secret_is_read_from_its_file() {
     assert_eq!(config.kafka.0["sasl.password"], "geheim");
 }
 
+fn with_kafka(properties: &str) -> Result<Config, String> {
+    parse(&WHOLE.replace("client.rack: a", properties), &[])
+}
+
+#[test]
+fn what_concerns_the_group_is_kept_from_the_other_clients() {
+    let config = with_kafka("group.instance.id: pod-1, session.timeout.ms: 6000, client.rack: a").unwrap();
+    let common: Vec<&str> = config.kafka.common().map(|(name, _)| name).collect();
+    assert_eq!(common, ["bootstrap.servers", "client.rack", "linger.ms", "socket.keepalive.enable"]);
+    let membership = config.kafka.membership();
+    let membership: Vec<String> = membership.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        membership,
+        [
+            "group.instance.id=pod-1",
+            "heartbeat.interval.ms=500",
+            "partition.assignment.strategy=cooperative-sticky",
+            "session.timeout.ms=6000"
+        ]
+    );
+}
+
+#[test]
+fn where_the_broker_assigns_it_says_the_times_too() {
+    let config = with_kafka("group.protocol: consumer, group.remote.assignor: uniform").unwrap();
+    let names: Vec<&str> = config.kafka.membership().into_keys().collect();
+    assert_eq!(names, ["group.protocol", "group.remote.assignor"]);
+    insta::assert_snapshot!(with_kafka("group.protocol: consumer, session.timeout.ms: 6000").unwrap_err(), @r"
+    1 problem
+      vipstream.yaml:3 kafka.session.timeout.ms: cannot be set with `group.protocol: consumer`
+          leave it out: with this protocol the broker says (group.consumer.* there), and assigns
+    ");
+}
+
+#[test]
+fn a_group_that_could_not_work_is_refused() {
+    let properties = "partition.assignment.strategy: range, heartbeat.interval.ms: 4000, max.poll.interval.ms: 9000, group.remote.assignor: range";
+    insta::assert_snapshot!(with_kafka(properties).unwrap_err(), @r#"
+    4 problems
+      vipstream.yaml:3 kafka.partition.assignment.strategy: "range" is not supported, cooperative-sticky is
+          leave it out: any other stops every task whenever one moves
+      vipstream.yaml:3 kafka.group.remote.assignor: means something with `group.protocol: consumer` alone
+          leave it out, or choose that protocol
+      vipstream.yaml:3 kafka.heartbeat.interval.ms: 4000 is too long for a session of 10000 ms
+          at most a third of it, so that one lost heartbeat does not cost the membership
+      vipstream.yaml:3 kafka.max.poll.interval.ms: 9000 is shorter than the session of 10000 ms
+          default 300000
+    "#);
+}
+
 #[test]
 fn every_mistake_is_reported_at_once() {
     let text = r#"

@@ -82,16 +82,28 @@ impl Arrival<'_> {
 
     /// An object with versions: counts once, with the content of its newest.
     fn object(&mut self, customer: &mut Customer, version: i64, place: Place) -> Outcome {
+        let key = hash(&self.event.object_key());
+        let found = customer.find(self.event.kind(), key, self.rules);
+        self.version(customer, (key, found), version, place)
+    }
+
+    /// A version of an object: the hash of its key, and where it stands in the log if it is remembered.
+    fn version(
+        &mut self,
+        customer: &mut Customer,
+        (key, found): (u64, Option<usize>),
+        version: i64,
+        place: Place,
+    ) -> Outcome {
         let (kind, at) = (self.event.kind(), self.event.at);
-        let (key, seen) = (hash(&self.event.object_key()), seen(kind, &self.event.business_key()));
-        let key_of = |version| self::seen(kind, &self.event.version_key(version));
-        let found = customer.find(kind, key, self.rules);
-        let is_current = found.is_some_and(|found| key_of(customer.log[found].version()) == seen);
-        if is_current || found.is_some() && customer.has_seen(seen) {
+        let key_of = |version| seen(kind, &self.event.version_key(version));
+        // Most objects are new, and forming keys is dear.
+        let seen = found.map_or(0, |_| seen(kind, &self.event.business_key()));
+        if found.is_some_and(|found| key_of(customer.log[found].version()) == seen || customer.has_seen(seen)) {
             return self.duplicate();
         }
         if kind != Kind::Case {
-            customer.last_seen = customer.last_seen.max(Some(at));
+            customer.last_seen.raise(at);
         }
         if self.is_expired(customer) {
             return NOTHING;
@@ -150,14 +162,15 @@ impl Arrival<'_> {
         let version = mention.version(at);
         let text =
             mention.text.as_deref().filter(|text| !text.is_empty() && mention.activity != Activity::Delete).map(hash);
-        let known = customer.find(Kind::Mention, hash(&self.event.object_key()), self.rules);
+        let key = hash(&self.event.object_key());
+        let known = customer.find(Kind::Mention, key, self.rules);
         let is_expired = self.forgotten_at(customer, at) <= customer.as_of;
         if let (None, Some(text), false) = (known, text, is_expired)
             && customer.has_posted(text, at)
         {
             return self.duplicate();
         }
-        let outcome = self.object(customer, version, Place::Earliest);
+        let outcome = self.version(customer, (key, known), version, Place::Earliest);
         if outcome.alert
             && let Some(text) = text
         {
@@ -205,7 +218,7 @@ impl Arrival<'_> {
             _ => true,
         };
         if is_sign_of_life {
-            customer.last_seen = customer.last_seen.max(Some(at));
+            customer.last_seen.raise(at);
         }
         if self.is_expired(customer) {
             return NOTHING;

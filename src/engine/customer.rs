@@ -11,17 +11,20 @@ use super::bucket::Bucket;
 use super::entry::{Entry, Extra};
 use super::presence::Visit;
 use super::programme::Held;
+use super::tally::Tally;
 use crate::model::event::{Activity, Body, Event, Kind, Profile};
 use crate::model::id::CustomerId;
 use crate::model::record::Position;
-use crate::model::time::EventTime;
-use crate::rules::ruleset::{AlertRule, DEDUP, Ruleset};
+use crate::model::time::{EventTime, MaybeTime};
+use crate::rules::ruleset::{ALWAYS, AlertRule, DEDUP, Ruleset};
 
 /// Rolling state of one customer, owned by the task of its partition.
 ///
-/// Size: about 250 bytes, 32 for each remembered order, survey, post, referral and case, and `rare` where something
+/// Size: 160 bytes and its totals, 32 for each remembered order, survey, post, referral and case, and `rare` where something
 /// in it is used. Bounds: [`MAX_OBJECTS`] objects a kind, [`MAX_SEEN`] keys.
+/// Its fields lie as they stand here, so that [`Customer::touch`] knows its cache lines.
 #[derive(Clone, Debug, Hash)]
+#[repr(C)]
 pub(super) struct Customer {
     pub(super) id: CustomerId,
     /// Greatest event time applied, or the newest deadline's instant. Invariant: never moves back.
@@ -36,9 +39,11 @@ pub(super) struct Customer {
     pub(super) lapses: EventTime,
     /// Instant of the newest deadline that fired.
     pub(super) fired: EventTime,
-    pub(super) first_purchase: Option<EventTime>,
-    pub(super) last_purchase: Option<EventTime>,
-    pub(super) last_seen: Option<EventTime>,
+    pub(super) first_purchase: MaybeTime,
+    pub(super) last_purchase: MaybeTime,
+    pub(super) last_seen: MaybeTime,
+    /// Labels that hold, by place in the ruleset.
+    pub(super) labels: u64,
     /// Outputs in `vip.events` so far.
     pub(super) seq: u32,
     /// A look waits for the clock to reach `as_of`.
@@ -46,16 +51,13 @@ pub(super) struct Customer {
     /// The next event brings a look even if it touches no fact: nobody has looked yet, or the last look
     /// changed something and may have left more to do.
     pub(super) look_again: bool,
-    /// Labels that hold, by place in the ruleset.
-    pub(super) labels: u64,
-    /// Programmes held, by place in the ruleset.
-    pub(super) held: Vec<Held>,
+    /// The kinds of event that came since the last look, or whose contributions may have left, as bits: what they cannot
+    /// change need not be judged again. [`ALWAYS`] is always set.
+    pub(super) news: u16,
     /// Remembered objects by kind, place and key.
     pub(super) log: Vec<Entry>,
     /// Contributions to each feature from `log` that are in its window.
-    pub(super) counts: Box<[u32]>,
-    /// The same, summed, in 10^-9; one for each feature that sums.
-    pub(super) sums: Box<[i128]>,
+    pub(super) tally: Tally,
     pub(super) rare: Option<Box<Rare>>,
 }
 
@@ -64,9 +66,11 @@ pub(super) struct Customer {
 pub(super) struct Rare {
     pub(super) profile: Option<Box<Profile>>,
     /// The event whose look waits for the clock; none where time alone brought the look.
-    pub(super) waiting: Option<Waiting>,
-    /// What few objects carry, by kind and key.
-    pub(super) extras: BTreeMap<(u8, u64), Extra>,
+    pub(super) waiting: Option<Box<Waiting>>,
+    /// Programmes held, by place in the ruleset.
+    pub(super) held: Vec<Held>,
+    /// What few objects carry, by kind and key, in that order.
+    pub(super) extras: Vec<((u8, u64), Extra)>,
     /// Refunds and cancellations of orders that have not come, by order key.
     pub(super) pending: BTreeMap<u64, Pending>,
     /// Business keys seen that no entry of `log` shows, and until when they are remembered.
@@ -75,22 +79,47 @@ pub(super) struct Rare {
     pub(super) texts: Vec<(u64, EventTime)>,
     /// Contributions that are kept by window unit: of events without identity, and of forgotten orders.
     pub(super) buckets: Vec<Bucket>,
-    pub(super) visit: Option<Visit>,
+    pub(super) visit: Option<Box<Visit>>,
     /// Greatest end of a subscription period paid by a forgotten order.
-    pub(super) subscribed_floor: Option<EventTime>,
+    pub(super) subscribed_floor: MaybeTime,
     /// Greatest end of a paid subscription period, among orders not wholly taken back.
-    pub(super) paid_until: Option<EventTime>,
+    pub(super) paid_until: MaybeTime,
     /// Kinds and keys of all that `log` holds, of customers with more than [`BUSY`] objects.
     pub(super) keys: Option<BTreeSet<(u8, u64)>>,
     /// Place of the newest order lost to [`MAX_OBJECTS`].
-    pub(super) lost_order: Option<EventTime>,
+    pub(super) lost_order: MaybeTime,
 }
 
 impl Rare {
     /// Keeps what a forgotten order paid for.
-    pub(super) fn pay_until(&mut self, end: Option<EventTime>) {
-        self.subscribed_floor = self.subscribed_floor.max(end);
-        self.paid_until = self.paid_until.max(end);
+    pub(super) fn pay_until(&mut self, end: MaybeTime) {
+        self.subscribed_floor.raise(end);
+        self.paid_until.raise(end);
+    }
+
+    /// What is kept of an object besides its entry.
+    pub(super) fn extra(&self, object: (u8, u64)) -> Option<&Extra> {
+        let at = self.extras.binary_search_by_key(&object, |(other, _)| *other).ok()?;
+        Some(&self.extras[at].1)
+    }
+
+    /// Keeps it.
+    pub(super) fn put_extra(&mut self, object: (u8, u64), extra: Extra) {
+        match self.extras.binary_search_by_key(&object, |(other, _)| *other) {
+            Ok(at) => self.extras[at].1 = extra,
+            Err(at) => {
+                if self.extras.len() < 16 {
+                    self.extras.reserve_exact(1);
+                }
+                self.extras.insert(at, (object, extra));
+            }
+        }
+    }
+
+    /// Takes it out.
+    pub(super) fn take_extra(&mut self, object: (u8, u64)) -> Extra {
+        let found = self.extras.binary_search_by_key(&object, |(other, _)| *other);
+        found.map_or_else(|_| Extra::default(), |at| self.extras.remove(at).1)
     }
 
     /// The next instant at which something in it is forgotten.
@@ -167,17 +196,16 @@ impl Customer {
             exit: NEVER,
             lapses: NEVER,
             fired: EventTime(i64::MIN),
-            first_purchase: None,
-            last_purchase: None,
-            last_seen: None,
+            first_purchase: MaybeTime::NONE,
+            last_purchase: MaybeTime::NONE,
+            last_seen: MaybeTime::NONE,
             seq: 0,
             look_pending: false,
             look_again: true,
+            news: u16::MAX,
             labels: 0,
-            held: Vec::new(),
             log: Vec::new(),
-            counts: vec![0; rules.features.len()].into(),
-            sums: vec![0; rules.sums()].into(),
+            tally: Tally::new(rules),
             rare: None,
         }
     }
@@ -205,8 +233,7 @@ impl Customer {
         if keys.is_some_and(|keys| !keys.contains(&(kind as u8, key))) {
             return None;
         }
-        let range = self.objects(kind);
-        let at = range.start + self.log[range].iter().position(|entry| entry.key == key)?;
+        let at = self.log.iter().position(|entry| entry.key == key && entry.kind_bits() == kind as u8)?;
         let until = self.forgotten_at(kind, self.log[at].place(), rules);
         until.is_none_or(|until| self.as_of < until).then_some(at)
     }
@@ -239,25 +266,40 @@ impl Customer {
         seen.push((key, until));
     }
 
+    /// The programmes held, by place in the ruleset.
+    pub(super) fn standing(&self) -> &[Held] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.held)
+    }
+
     /// The programme, if held.
     pub(super) fn held(&self, programme: u8) -> Option<&Held> {
-        self.held.iter().find(|held| held.programme == programme)
+        self.standing().iter().find(|held| held.programme == programme)
     }
 
     /// Names of the programmes held, by precedence.
-    pub(super) fn standing(&self, rules: &Ruleset) -> Vec<CompactString> {
-        let mut held: Vec<u8> = self.held.iter().map(|held| held.programme).collect();
-        held.sort_unstable();
-        held.into_iter().map(|programme| rules.programmes[usize::from(programme)].name.clone()).collect()
+    pub(super) fn standing_names(&self, rules: &Ruleset) -> Vec<CompactString> {
+        self.standing().iter().map(|held| rules.programmes[usize::from(held.programme)].name.clone()).collect()
     }
 
     /// The end of the paid subscription: the greatest among orders not wholly taken back.
     pub(super) fn subscribed_until(&self) -> Option<EventTime> {
-        self.rare.as_ref()?.paid_until
+        self.rare.as_ref()?.paid_until.get()
     }
 }
 
 impl Customer {
+    /// Reads a little of each of its cache lines, so that they are near when they are needed.
+    pub(super) fn touch(&self) -> u64 {
+        let lines = [self.as_of, self.lapses, self.fired].map(|time| time.0.cast_unsigned());
+        lines[0] ^ lines[1] ^ lines[2] ^ self.labels ^ u64::from(self.rare.is_some())
+    }
+
+    /// The same for what it points to.
+    pub(super) fn touch_beyond(&self) -> u64 {
+        let log = self.log.iter().step_by(2).take(8).fold(0, |sum, entry| sum ^ entry.key);
+        log ^ self.tally.touch() ^ self.rare.as_ref().map_or(0, |rare| rare.seen.len() as u64)
+    }
+
     /// Leaves the look to the clock. The newest event stands for all that wait.
     pub(super) fn wait(&mut self, event: Option<&Event>, position: Position, refund: bool) {
         self.look_pending = true;
@@ -265,7 +307,7 @@ impl Customer {
         let waiting = &mut self.rare().waiting;
         let refund = refund || waiting.as_ref().is_some_and(|waiting| waiting.refund);
         let (event_id, kind, key) = (event.event_id.clone(), event.kind(), event.business_key());
-        *waiting = Some(Waiting { event_id, position, kind, key, refund });
+        *waiting = Some(Box::new(Waiting { event_id, position, kind, key, refund }));
     }
 
     /// Works out the next instant at which time alone may change something.
@@ -309,10 +351,12 @@ impl Customer {
         self.find(Kind::Mention, hash(&event.object_key()), rules)
     }
 
-    /// Feeds what decides into a digest; not where the customer stands in the queue.
+    /// Feeds what decides into a digest; not where the customer stands in the queue, nor what the
+    /// next look may pass over.
     pub(super) fn digest(&self, hash: &mut impl Hasher) {
         let mut plain = self.clone();
         plain.queued = NEVER;
+        plain.news = ALWAYS;
         plain.hash(hash);
     }
 }

@@ -5,10 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::customers::Slot;
 use crate::model::time::EventTime;
-
-/// A customer's place in the engine's table.
-pub(super) type Slot = u32;
 
 /// Instants and whose they are. Bounded by the number of times deadlines moved ahead, each worked off at its instant.
 #[derive(Clone, Debug, Default)]

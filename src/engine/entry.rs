@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use crate::model::event::Kind;
 use crate::model::output::Scalar;
 use crate::model::record::Position;
-use crate::model::time::EventTime;
+use crate::model::time::{EventTime, MaybeTime};
 
 /// One remembered object, 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Hash)]
@@ -27,9 +27,9 @@ pub(super) struct Extra {
     /// The fields that features read, in the plan's order.
     pub(super) stored: Box<[Option<Scalar>]>,
     /// End of the subscription period that an order pays for.
-    pub(super) period_end: Option<EventTime>,
+    pub(super) period_end: MaybeTime,
     /// An amount left that does not fit the entry.
-    pub(super) amount: Option<Decimal>,
+    pub(super) amount: Option<Box<Decimal>>,
 }
 
 /// An object with all that is kept of it.
@@ -59,7 +59,7 @@ impl Object {
         let small = i64::try_from(amount.mantissa()).ok();
         self.entry.content = small.unwrap_or_default().cast_unsigned();
         self.entry.position = self.entry.position & !MAX_SCALE | u64::from(amount.scale());
-        self.extra.amount = if small.is_some() { None } else { Some(amount) };
+        self.extra.amount = if small.is_some() { None } else { Some(Box::new(amount)) };
     }
 }
 
@@ -130,7 +130,7 @@ impl Entry {
     pub(super) fn amount(&self, extra: Option<&Extra>) -> Decimal {
         let scale = (self.position & MAX_SCALE) as u32;
         let small = || Decimal::new(self.content.cast_signed(), scale);
-        extra.and_then(|extra| extra.amount).unwrap_or_else(small)
+        extra.and_then(|extra| extra.amount.as_deref().copied()).unwrap_or_else(small)
     }
 
     /// The version of the content.

@@ -13,7 +13,7 @@ use super::windows::STALE;
 use crate::model::event::{Event, Kind};
 use crate::model::output::Scalar;
 use crate::model::record::Position;
-use crate::model::time::EventTime;
+use crate::model::time::{EventTime, MaybeTime};
 use crate::rules::calendar::Window;
 use crate::rules::fact::{Fact, Facts};
 use crate::rules::ruleset::{Aggregate, Feature, Ruleset};
@@ -141,21 +141,21 @@ impl Customer {
         if !entry.has(Flag::Extra) {
             return None;
         }
-        self.rare.as_ref()?.extras.get(&(entry.kind_bits(), entry.key))
+        self.rare.as_ref()?.extra((entry.kind_bits(), entry.key))
     }
 
     /// Puts an object into the log and its contributions into the features.
     pub(super) fn insert(&mut self, object: Object, rules: &Ruleset) {
         let Object { mut entry, mut extra } = object;
         if entry.has(Flag::Gone) {
-            extra.period_end = None;
+            extra.period_end = MaybeTime::NONE;
         }
         let has_extra = extra != Extra::default();
         entry.set(Flag::Extra, has_extra);
         if has_extra {
             let rare = self.rare();
-            rare.paid_until = rare.paid_until.max(extra.period_end);
-            rare.extras.insert((entry.kind_bits(), entry.key), extra);
+            rare.paid_until.raise(extra.period_end);
+            rare.put_extra((entry.kind_bits(), entry.key), extra);
         }
         self.weigh(&entry, rules, 1);
         self.note_lapse(&entry, rules);
@@ -198,7 +198,7 @@ impl Customer {
         let rare = self.rare();
         rare.pay_until(extra.period_end);
         if kind == Kind::Purchase {
-            rare.lost_order = rare.lost_order.max(Some(entry.place()));
+            rare.lost_order.raise(entry.place());
         }
     }
 
@@ -216,11 +216,10 @@ impl Customer {
         if let Some(keys) = &mut rare.keys {
             keys.remove(&key);
         }
-        let extra = if entry.has(Flag::Extra) { rare.extras.remove(&key) } else { None };
-        let extra = extra.unwrap_or_default();
-        if extra.period_end.is_some() && extra.period_end == rare.paid_until {
-            let left = rare.extras.values().filter_map(|extra| extra.period_end).max();
-            rare.paid_until = left.max(rare.subscribed_floor);
+        let extra = if entry.has(Flag::Extra) { rare.take_extra(key) } else { Extra::default() };
+        if extra.period_end != MaybeTime::NONE && extra.period_end == rare.paid_until {
+            rare.paid_until = rare.subscribed_floor;
+            rare.extras.iter().for_each(|(_, left)| rare.paid_until.raise(left.period_end));
         }
         extra
     }
@@ -253,11 +252,7 @@ impl Customer {
     }
 
     pub(super) fn add(&mut self, index: u8, contribution: &Contribution, rules: &Ruleset, sign: i8) {
-        let count = &mut self.counts[usize::from(index)];
-        *count = count.checked_add_signed(i32::from(sign)).expect("as much leaves as entered");
-        if let Some(sum) = rules.sum_of(index) {
-            self.sums[sum] += i128::from(sign) * contribution.amount();
-        }
+        self.tally.add(index, contribution.amount(), sign, rules);
     }
 
     /// The objects in a feature's window, contributing or not.
@@ -272,9 +267,9 @@ impl Customer {
     pub(super) fn feature<'a>(&'a self, index: u8, rules: &'a Ruleset) -> Val<'a> {
         let feature = &rules.features[usize::from(index)];
         let buckets = || self.rare.iter().flat_map(|rare| &rare.buckets).filter(move |bucket| bucket.feature == index);
-        let count = || u64::from(self.counts[usize::from(index)]) + buckets().map(|bucket| bucket.count).sum::<u64>();
+        let count = || self.tally.count(index) + buckets().map(|bucket| bucket.count).sum::<u64>();
         let sum = || {
-            let own = rules.sum_of(index).map_or(0, |sum| self.sums[sum]);
+            let own = rules.sum_of(index).map_or(0, |sum| self.tally.sum(sum, rules));
             unscaled(own + buckets().map(|bucket| bucket.sum).sum::<i128>())
         };
         match feature.aggregate {

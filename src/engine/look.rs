@@ -16,7 +16,7 @@ use crate::model::time::EventTime;
 use crate::rules::fact::{Fact, Facts};
 use crate::rules::parse::weight_of;
 use crate::rules::program::{Comparison, Program};
-use crate::rules::ruleset::{Aggregate, AlertRule, Programme, Ruleset};
+use crate::rules::ruleset::{ALWAYS, Aggregate, AlertRule, Programme, Ruleset};
 use crate::rules::value::{Fault, Val};
 
 /// A customer's facts, and the event's where there is one.
@@ -36,9 +36,9 @@ impl<'a> Facts<'a> for View<'a> {
         match fact {
             Fact::Event(_) => Val::Error(Fault::Type),
             Fact::Feature(index) => customer.feature(index, self.rules),
-            Fact::FirstPurchase => Val::or_missing(customer.first_purchase.map(Val::Time)),
-            Fact::LastPurchase => Val::or_missing(customer.last_purchase.map(Val::Time)),
-            Fact::LastSeen => Val::or_missing(customer.last_seen.map(Val::Time)),
+            Fact::FirstPurchase => Val::or_missing(customer.first_purchase.get().map(Val::Time)),
+            Fact::LastPurchase => Val::or_missing(customer.last_purchase.get().map(Val::Time)),
+            Fact::LastSeen => Val::or_missing(customer.last_seen.get().map(Val::Time)),
             Fact::Subscribed => Val::Bool(customer.subscribed_until().is_some_and(|end| customer.as_of < end)),
             Fact::Profile(field) => {
                 customer.profile().map_or(Val::Error(Fault::Missing), |profile| field.read(profile))
@@ -51,7 +51,7 @@ impl<'a> Facts<'a> for View<'a> {
                     tier.map(|tier| Val::Text(&self.rules.programmes[usize::from(index)].tiers[usize::from(tier)].0)),
                 )
             }
-            Fact::Vip => Val::Bool(!customer.held.is_empty()),
+            Fact::Vip => Val::Bool(!customer.standing().is_empty()),
         }
     }
 
@@ -138,10 +138,11 @@ pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &m
         programme(customer, index, rule, occasion, &mut found);
     }
     customer.look_again = !found.is_empty();
+    customer.news = if found.is_empty() { ALWAYS } else { u16::MAX };
     if found.is_empty() {
         return;
     }
-    let standing = customer.standing(occasion.rules);
+    let standing = customer.standing_names(occasion.rules);
     let weight = weight(customer, occasion.rules);
     for Found { mut change, evidence } in found {
         complete(&mut change, &standing, &weight);
@@ -179,6 +180,9 @@ fn complete(change: &mut Change, after: &[CompactString], now: &Weight) {
 fn labels(customer: &mut Customer, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
     let rules = occasion.rules;
     for (index, label) in rules.labels.iter().enumerate() {
+        if rules.plan.inputs[0][index] & customer.news == 0 {
+            continue;
+        }
         let view = View { rules, customer: Some(customer), event: None };
         let holds = occasion.ask(&label.when, &view, index) == Some(true);
         if holds == (customer.labels >> index & 1 == 1) {
@@ -197,18 +201,23 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
     let rules = occasion.rules;
     let view = View { rules, customer: Some(customer), event: None };
     let ask = |program| occasion.ask(program, &view, rules.labels.len() + usize::from(index));
-    let Some(at) = customer.held.iter().position(|held| held.programme == index) else {
+    let Some(at) = customer.standing().iter().position(|held| held.programme == index) else {
+        if rules.plan.inputs[1][usize::from(index)] & customer.news == 0 {
+            return;
+        }
         if ask(&rule.grant) == Some(true) && ask(&rule.keep) != Some(false) {
             let evidence = evidence::of(&rule.grant, &view, None);
             let (held, change) = grant(customer, index, rule, occasion);
-            customer.held.push(held);
-            customer.held.sort_unstable_by_key(|held| held.programme);
+            let standing = &mut customer.rare().held;
+            standing.reserve_exact(1);
+            standing.push(held);
+            standing.sort_unstable_by_key(|held| held.programme);
             found.push(Found { change, evidence });
         }
         return;
     };
     let keep = ask(&rule.keep) != Some(false);
-    let mut held = customer.held[at].clone();
+    let mut held = customer.standing()[at].clone();
     let step = held.step(rule, keep, customer.as_of, occasion.refund, rules.refund_skips_grace);
     let name = || rule.name.clone();
     let tier = |tier: Option<u8>| tier.map(|tier| rule.tiers[usize::from(tier)].0.clone());
@@ -242,11 +251,11 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
             let reason = if by_refund { "refund_reversed" } else { "rule_false" };
             let change = Change::Revoked { programme: name(), reason, revokes: held.grant, standing: Vec::new() };
             found.push(Found { change, evidence: evidence() });
-            customer.held.remove(at);
+            customer.rare().held.remove(at);
             return;
         }
     }
-    customer.held[at] = held;
+    customer.rare().held[at] = held;
 }
 
 fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> (Held, Change) {
@@ -296,7 +305,7 @@ fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
 
 /// The greatest weight among the tiers held.
 fn weight(customer: &Customer, rules: &Ruleset) -> Weight {
-    let weights = customer.held.iter().map(|held| {
+    let weights = customer.standing().iter().map(|held| {
         let rule = &rules.programmes[usize::from(held.programme)];
         if rule.tiers.is_empty() {
             return Scalar::Int(1);
@@ -333,7 +342,7 @@ pub(super) fn next_instant(customer: &Customer, rules: &Ruleset) -> EventTime {
             }
         }
     }
-    for held in &customer.held {
+    for held in customer.standing() {
         let rule = &rules.programmes[usize::from(held.programme)];
         held.instants(rule, rules.refund_skips_grace).for_each(&mut consider);
     }
@@ -362,7 +371,7 @@ pub(super) fn alert(
         _ => "normal".into(),
     };
     let programmes = || {
-        let held = customer.iter().flat_map(|customer| &customer.held);
+        let held = customer.iter().flat_map(|customer| customer.standing());
         held.map(|held| &occasion.rules.programmes[usize::from(held.programme)])
     };
     let entity = event.entity();
@@ -388,6 +397,6 @@ pub(super) fn alert(
         routing: programmes().find_map(|rule| routing(rule, customer?)),
         greeting: programmes().find_map(|rule| greeting(rule, customer?)),
         customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
-        standing: customer.map_or_else(Vec::new, |customer| customer.standing(occasion.rules)),
+        standing: customer.map_or_else(Vec::new, |customer| customer.standing_names(occasion.rules)),
     })
 }

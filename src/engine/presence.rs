@@ -30,13 +30,13 @@ impl Customer {
         let rare = self.rare();
         let fresh = Visit { newest: at, sessions: Vec::new(), alerted: 0 };
         let is_live = presence.state != PresenceState::Offline;
-        let visit = rare.visit.get_or_insert_with(|| fresh.clone());
+        let visit = rare.visit.get_or_insert_with(|| Box::new(fresh.clone()));
         let is_newest = at >= visit.newest;
         if is_newest {
             visit.newest = at;
             let live_until = visit.sessions.iter().map(|(.., until)| *until).max();
             if is_live && live_until.is_none_or(|until| at >= until.plus(gap)) {
-                *visit = fresh;
+                **visit = fresh;
             }
         }
         visit.update(hash(&presence.session_id), presence, at);

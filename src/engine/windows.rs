@@ -5,7 +5,7 @@
 use super::customer::{BUSY, Customer, NEVER, Rare};
 use super::entry::Entry;
 use crate::model::event::Kind;
-use crate::model::time::EventTime;
+use crate::model::time::{EventTime, MaybeTime};
 use crate::rules::calendar::Window;
 use crate::rules::ruleset::Ruleset;
 
@@ -22,6 +22,7 @@ impl Customer {
         if to < self.lapses {
             return 0;
         }
+        self.news = u16::MAX;
         let new_date = rules.calendar.day(from) != rules.calendar.day(to);
         for kind in KINDS_WITH_OBJECTS {
             let plan = rules.plan.of(kind);
@@ -91,7 +92,7 @@ impl Customer {
                 .count();
             for entry in self.log.drain(objects.start..objects.start + gone).collect::<Vec<_>>() {
                 let extra = self.take_extra(&entry);
-                if extra.period_end.is_some() {
+                if extra.period_end != MaybeTime::NONE {
                     self.rare().pay_until(extra.period_end);
                 }
             }
@@ -124,7 +125,7 @@ impl Customer {
 
     fn exit_of(&self, index: u8, rules: &Ruleset) -> Option<EventTime> {
         let feature = &rules.features[usize::from(index)];
-        if feature.window == Window::Lifetime || self.counts[usize::from(index)] == 0 {
+        if feature.window == Window::Lifetime || self.tally.count(index) == 0 {
             return None;
         }
         let entry = self

@@ -47,6 +47,11 @@ impl Kind {
         }
     }
 
+    /// Its bit in a set of kinds.
+    pub const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

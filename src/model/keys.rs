@@ -3,7 +3,7 @@
 //! Both keys are text, parts joined with `|`: they enter the identity of outputs and break ties, so they
 //! must never depend on where or when a record was read.
 
-use compact_str::{CompactString, format_compact};
+use compact_str::{CompactString, ToCompactString};
 
 use super::event::{Activity, Body, Event, Mention, Referral, ReferralStatus};
 use super::names::Named;
@@ -13,14 +13,14 @@ impl Event {
     /// The business key: a second event of the kind with the same one is a duplicate, whatever its `event_id`.
     pub fn business_key(&self) -> CompactString {
         match &self.body {
-            Body::Customer(it) => format_compact!("{}|{}", self.customer_text(), it.version),
-            Body::Forget => format_compact!("{}|forget|{}", self.customer_text(), self.at.0),
-            Body::Purchase(it) => format_compact!("{}|{}|{}", it.order_id, it.status.name(), it.refund_id),
+            Body::Customer(it) => joined(&[self.customer_text(), "|", &it.version.to_compact_string()]),
+            Body::Forget => joined(&[self.customer_text(), "|forget|", &self.at.0.to_compact_string()]),
+            Body::Purchase(it) => joined(&[&it.order_id, "|", it.status.name(), "|", &it.refund_id]),
             Body::Csat(it) => self.version_key(it.revision),
             Body::Case(it) => self.version_key(it.version),
             Body::Referral(it) => self.version_key(it.status as i64),
             Body::Mention(it) => self.version_key(it.version(self.at)),
-            Body::Presence(it) => format_compact!("{}|{}|{}", it.session_id, it.state.name(), self.at.0),
+            Body::Presence(it) => joined(&[&it.session_id, "|", it.state.name(), "|", &self.at.0.to_compact_string()]),
             Body::Engagement(it) => it.engagement_id.clone(),
         }
     }
@@ -31,18 +31,18 @@ impl Event {
         match &self.body {
             Body::Referral(it) => {
                 let status = ReferralStatus::ALL.iter().find(|status| **status as i64 == version);
-                format_compact!("{}|{}", self.referral_object(it), status.map_or("", |status| status.name()))
+                joined(&[&self.referral_object(it), "|", status.map_or("", |status| status.name())])
             }
             Body::Mention(it) => {
                 let activity = Activity::ALL[usize::from(version.to_le_bytes()[0] & 3)];
                 let (post, name) = (it.post_key(), activity.name());
                 if activity == Activity::Update {
-                    format_compact!("{post}|{name}|{}", version >> 2)
+                    joined(&[&post, "|", name, "|", &(version >> 2).to_compact_string()])
                 } else {
-                    format_compact!("{post}|{name}")
+                    joined(&[&post, "|", name])
                 }
             }
-            _ => format_compact!("{}|{version}", self.object_key()),
+            _ => joined(&[&self.object_key(), "|", &version.to_compact_string()]),
         }
     }
 
@@ -67,7 +67,7 @@ impl Event {
     fn referral_object(&self, referral: &Referral) -> CompactString {
         match &referral.referral_id {
             Some(id) => id.clone(),
-            None => format_compact!("{}>{}", self.customer_text(), referral.referred_customer_id),
+            None => joined(&[self.customer_text(), ">", &referral.referred_customer_id]),
         }
     }
 }
@@ -75,16 +75,25 @@ impl Event {
 impl Mention {
     /// The key of the post.
     pub fn post_key(&self) -> CompactString {
-        format_compact!("{}|{}", self.platform, self.post_id)
+        joined(&[&self.platform, "|", &self.post_id])
     }
 
     /// The key of the author's repost of the post, an object apart.
     pub fn repost_key(&self) -> CompactString {
-        format_compact!("{}|repost", self.post_key())
+        joined(&[&self.post_key(), "|repost"])
     }
 
     /// The version that an event at `at` gives the post: its time, then its activity, in 46 bits.
     pub const fn version(&self, at: EventTime) -> i64 {
         at.0 << 2 | self.activity as i64
     }
+}
+
+/// The parts as one text. A formatting machinery would cost more than the rest of what most events need.
+fn joined(parts: &[&str]) -> CompactString {
+    let mut key = CompactString::with_capacity(parts.iter().map(|part| part.len()).sum());
+    for part in parts {
+        key.push_str(part);
+    }
+    key
 }

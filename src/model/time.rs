@@ -32,6 +32,54 @@ impl EventTime {
     }
 }
 
+/// An instant, or none: half the size of an `Option`, for what is kept of every customer. None is before all.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MaybeTime(i64);
+
+impl MaybeTime {
+    /// No instant.
+    pub const NONE: Self = Self(i64::MIN);
+
+    /// The instant, if any.
+    pub fn get(self) -> Option<EventTime> {
+        (self != Self::NONE).then_some(EventTime(self.0))
+    }
+
+    /// Takes an instant in if it is later, or the first.
+    pub fn raise(&mut self, to: impl Into<Self>) {
+        self.0 = self.0.max(to.into().0);
+    }
+
+    /// Takes an instant in if it is earlier, or the first.
+    pub fn lower(&mut self, to: EventTime) {
+        self.0 = self.get().map_or(to.0, |time| time.min(to).0);
+    }
+}
+
+impl Default for MaybeTime {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl From<EventTime> for MaybeTime {
+    fn from(time: EventTime) -> Self {
+        Self(time.0)
+    }
+}
+
+impl From<Option<EventTime>> for MaybeTime {
+    fn from(time: Option<EventTime>) -> Self {
+        time.map_or(Self::NONE, Self::from)
+    }
+}
+
+impl std::fmt::Debug for MaybeTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
 /// RFC 3339 in UTC with exactly three decimals: `1997-01-01T08:00:00.000Z`.
 impl std::fmt::Display for EventTime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -297,6 +297,7 @@ impl Compiler<'_> {
     }
 
     fn compare(&mut self, op: Comparison, left: &IdedExpr, right: &IdedExpr) -> Option<Type> {
+        let start = self.ops.len();
         self.ops.push(Op::Compare(op));
         let (l, r) = match (days_operand(left), days_operand(right)) {
             (Some(time), None) => (self.days(time, right), self.emit(right)),
@@ -310,7 +311,25 @@ impl Compiler<'_> {
         if l == Type::Bool && !matches!(op, Comparison::Equal | Comparison::NotEqual) {
             return self.fail(format!("`{}` on bool", op.symbol()));
         }
+        self.fuse(start, op, l == Type::Decimal || r == Type::Decimal);
         Some(Type::Bool)
+    }
+
+    /// Makes one operation of a comparison of a fact with a constant, which stands at the end of the program.
+    fn fuse(&mut self, start: usize, op: Comparison, is_decimal: bool) {
+        let (fact, op, constant) = match &self.ops[start + 1..] {
+            [Op::Load(fact), Op::Const(constant)] => (*fact, op, constant),
+            [Op::Const(constant), Op::Load(fact)] => (*fact, op.flipped(), constant),
+            _ => return,
+        };
+        let constant = match constant {
+            // Decimals of one scale are compared without reckoning, and sums have nine digits.
+            Scalar::Int(value) if is_decimal => Scalar::Decimal(with_nine_digits(Decimal::from(*value))),
+            Scalar::Decimal(value) if is_decimal => Scalar::Decimal(with_nine_digits(*value)),
+            other => other.clone(),
+        };
+        self.ops.truncate(start);
+        self.ops.push(Op::Test(fact, op, constant));
     }
 
     /// `days_since(time)` compared with `other`, which must be a whole number, so that the deadline can be computed.
@@ -391,6 +410,12 @@ impl Compiler<'_> {
             _ => Some(Type::Decimal),
         }
     }
+}
+
+fn with_nine_digits(value: Decimal) -> Decimal {
+    let mut scaled = value;
+    scaled.rescale(9);
+    if scaled == value { scaled } else { value }
 }
 
 /// The argument of a `days_since(...)` call.

@@ -14,7 +14,7 @@ use super::calendar::Calendar;
 use super::compile;
 use super::fact::{Fact, Scope, index};
 use super::program::Program;
-use super::ruleset::{Aggregate, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::ruleset::{ALWAYS, Aggregate, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::output::Scalar;
@@ -310,6 +310,10 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Pla
             }
         }
     }
+    plan.inputs = [
+        labels.iter().map(|label| inputs(&label.when, features)).collect(),
+        programmes.iter().map(|rule| inputs(&rule.grant, features) | inputs(&rule.keep, features)).collect(),
+    ];
     let programs = labels.iter().map(|label| &label.when).chain(programmes.iter().flat_map(|programme| {
         [&programme.grant, &programme.keep].into_iter().chain(programme.tiers.iter().map(|(_, tier)| tier))
     }));
@@ -331,4 +335,21 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Pla
         }
     }
     plan
+}
+
+/// The kinds of event that may change an expression's answer. One that may be in error is judged at every look, since
+/// its errors are counted.
+fn inputs(program: &Program, features: &[Feature]) -> u16 {
+    if !program.is_plain() {
+        return ALWAYS;
+    }
+    let bits = program.facts().map(|fact| match fact {
+        Fact::Feature(index) => {
+            let feature = &features[usize::from(index)];
+            let is_total = matches!(feature.aggregate, Aggregate::Count | Aggregate::Sum | Aggregate::Distinct);
+            if is_total { feature.kind.bit() } else { ALWAYS }
+        }
+        _ => ALWAYS,
+    });
+    bits.fold(0, |all, bit| all | bit)
 }

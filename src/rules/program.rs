@@ -26,6 +26,8 @@ pub const MAX_NODES: usize = 256;
 pub(super) enum Op {
     Const(Scalar),
     Load(Fact),
+    /// A fact compared with a constant: what most rules consist of.
+    Test(Fact, Comparison, Scalar),
     Has(Fact),
     DaysSince(Fact),
     Not,
@@ -159,9 +161,14 @@ impl Program {
     /// The facts it reads.
     pub fn facts(&self) -> impl Iterator<Item = Fact> {
         self.ops.iter().filter_map(|op| match op {
-            Op::Load(fact) | Op::Has(fact) | Op::DaysSince(fact) => Some(*fact),
+            Op::Load(fact) | Op::Test(fact, ..) | Op::Has(fact) | Op::DaysSince(fact) => Some(*fact),
             _ => None,
         })
+    }
+
+    /// Whether it only compares facts with constants: then it is in error only where a fact is.
+    pub(super) fn is_plain(&self) -> bool {
+        self.ops.iter().all(|op| matches!(op, Op::Const(_) | Op::Test(..) | Op::Not | Op::And(_) | Op::Or(_)))
     }
 
     /// Its `days_since(fact) OP days` comparisons.
@@ -191,6 +198,7 @@ impl Program {
         match &self.ops[at] {
             Op::Const(value) => (value.into(), next),
             Op::Load(fact) => (facts.fact(*fact), next),
+            Op::Test(fact, op, constant) => (op.apply(facts.fact(*fact), constant.into()), next),
             Op::Has(fact) => (Val::Bool(!matches!(facts.fact(*fact), Val::Error(_))), next),
             Op::DaysSince(fact) => (days_since(facts.fact(*fact), facts), next),
             Op::And(end) => self.logical(next, *end, false, facts),

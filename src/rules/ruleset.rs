@@ -136,9 +136,15 @@ pub struct Plan {
     pub subscribed: bool,
     /// For each feature its place among those that sum.
     pub sums: Vec<Option<u8>>,
+    /// For each label the kinds of event that may change its answer, as [`Kind::bit`]s; for each programme not held
+    /// likewise. [`ALWAYS`] where anything may.
+    pub inputs: [Vec<u16>; 2],
     /// By kind: whether its events, besides counting in features, may change what a label or programme reads.
     pub reads: Reads,
 }
+
+/// Stands in [`Plan::inputs`] for what is to be judged at every look.
+pub const ALWAYS: u16 = 1 << 15;
 
 /// Facts other than features that labels or programmes read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

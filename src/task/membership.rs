@@ -152,7 +152,9 @@ impl<G: Group> Membership<G> {
                 tracing::info!(?tasks, besides = ?self.tasks.keys(), "tasks assigned");
                 self.metrics.rebalanced(tasks.len());
                 if !self.is_stopping() {
-                    tasks.into_iter().for_each(|task| self.start(task, 0));
+                    for task in tasks {
+                        self.start(task, 0);
+                    }
                 }
             }
             Change::Released(tasks) => {
@@ -314,7 +316,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const MOST_FENCED: u32 = 10;
 
 /// How long tasks may take to end once asked to stop. With the leaving, the process ends within ten seconds.
-const END_WITHIN: Duration = Duration::from_secs(8);
+const END_WITHIN: Duration = Duration::from_secs(7);
 
 /// How long the group may take to hear that this process leaves.
 const LEAVE_WITHIN: Duration = Duration::from_millis(1_500);

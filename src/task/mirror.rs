@@ -69,7 +69,9 @@ impl<B: Broker> Task<B> {
             return Ok(());
         }
         let (group, journal, partition) = (&self.setup.app, &self.setup.journal, self.partition);
-        let places = committed.iter().map(|(partition, committed)| {
+        let mut places: Vec<_> = committed.iter().collect();
+        places.sort_by_key(|(_, committed)| committed.offset == 0);
+        let places = places.into_iter().map(|(partition, committed)| {
             let (topic, number) = self.setup.place(self.partition, Some(*partition));
             format!("{topic} partition {number}: {}", committed.offset)
         });

@@ -11,6 +11,8 @@ use crate::model::time::EventTime;
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     tasks: Mutex<BTreeMap<u32, Standing>>,
+    /// By task, the offset of each partition from which a restart reads.
+    needed: Mutex<BTreeMap<u32, BTreeMap<Partition, u64>>>,
     /// Records not yet applied, as last asked; unknown before.
     lag: Mutex<Option<u64>>,
     /// This process is a member of the group and was told what it has, be it nothing.
@@ -22,8 +24,6 @@ pub(crate) struct Progress {
 pub(crate) struct Standing {
     /// The journal has been replayed.
     pub(crate) restored: bool,
-    /// The offset of each partition from which a restart reads.
-    pub(crate) needed: BTreeMap<Partition, u64>,
     /// The next offset of each partition.
     pub(crate) positions: BTreeMap<Partition, u64>,
     /// Kafka's time of the oldest record that waits, or of the newest applied.
@@ -41,20 +41,23 @@ impl Progress {
     /// A task has ended.
     pub(crate) fn released(&self, task: u32) {
         self.tasks().remove(&task);
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
     }
 
     /// A task reads from these positions on, and would again after a restart.
     pub(crate) fn needs(&self, task: u32, positions: &BTreeMap<Partition, u64>) {
-        if let Some(standing) = self.tasks().get_mut(&task) {
-            standing.needed.clone_from(positions);
-        }
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).insert(task, positions.clone());
+    }
+
+    /// By task, the offset of each partition from which a restart reads.
+    pub(crate) fn needed(&self) -> BTreeMap<u32, BTreeMap<Partition, u64>> {
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A task has applied an epoch, or restored.
     pub(crate) fn applied(&self, task: u32, standing: Standing) {
         if let Some(known) = self.tasks().get_mut(&task) {
-            let needed = std::mem::take(&mut known.needed);
-            *known = Standing { needed, ..standing };
+            *known = standing;
         }
     }
 

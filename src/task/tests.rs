@@ -37,6 +37,8 @@ enum Verdict {
     Fenced,
     /// Unknown, and meanwhile another task committed its own epoch of that number.
     TakenOver,
+    /// Unknown, and meanwhile the group gave the task to another process.
+    Lost,
 }
 
 /// What outlives a task: the topics.
@@ -56,6 +58,8 @@ struct World {
     offsets: BTreeMap<Partition, Committed>,
     /// Asks the task to stop once so many epochs are committed.
     stop_after: Option<(usize, Arc<AtomicBool>)>,
+    /// Lost where the script says so.
+    ownership: Option<Arc<Ownership>>,
 }
 
 /// A task's connection to it.
@@ -160,6 +164,9 @@ impl Broker for Scripted {
         {
             stop.store(true, Ordering::Relaxed);
         }
+        if let (Some(Verdict::Lost), Some(ownership)) = (verdict, &world.ownership) {
+            ownership.lose();
+        }
         drop(world);
         let why = "as the script says".to_owned();
         match verdict {
@@ -169,7 +176,7 @@ impl Broker for Scripted {
             }
             Some(Verdict::Aborted) => Err(Refusal::Abortable(why)),
             Some(Verdict::Fenced) => Err(Refusal::Fenced(why)),
-            Some(Verdict::UnknownYetDone | Verdict::UnknownAndNotDone | Verdict::TakenOver) => {
+            Some(Verdict::UnknownYetDone | Verdict::UnknownAndNotDone | Verdict::TakenOver | Verdict::Lost) => {
                 Err(Refusal::Unknown(why))
             }
         }
@@ -251,11 +258,15 @@ fn run(world: &Arc<Mutex<World>>) -> Result<(), TaskError> {
 }
 
 fn run_as(world: &Arc<Mutex<World>>, setup: Setup) -> Result<(), TaskError> {
+    run_owned(world, setup, Arc::default())
+}
+
+fn run_owned(world: &Arc<Mutex<World>>, setup: Setup, ownership: Arc<Ownership>) -> Result<(), TaskError> {
     let broker =
         Scripted { world: Arc::clone(world), position: 0, told_end: false, open: Vec::new(), offsets: BTreeMap::new() };
     let metrics = TaskMetrics::new(0, &setup.rules);
     let inputs = vec![(Kind::Purchase, 0)];
-    let assignment = Assignment { setup: Arc::new(setup), partition: 0, inputs, ownership: Arc::default() };
+    let assignment = Assignment { setup: Arc::new(setup), partition: 0, inputs, ownership };
     Task::new(assignment, broker, metrics).run()
 }
 
@@ -307,6 +318,17 @@ fn a_commit_of_unknown_outcome_that_was_not_done_is_done_again() {
     assert_eq!(world.outputs, undisturbed());
     assert_eq!(world.attempts[1], world.attempts[2]);
     assert!(journal_epochs(&world).into_iter().eq(0..world.journal.len() as u64));
+}
+
+#[test]
+fn a_task_that_lost_its_partition_makes_no_new_producer() {
+    let world = with_verdicts(&[None, Some(Verdict::Lost)]);
+    let ownership: Arc<Ownership> = Arc::default();
+    world.lock().unwrap().ownership = Some(Arc::clone(&ownership));
+    let error = run_owned(&world, setup(TimeMode::Event, Some(UNTIL)), ownership).unwrap_err();
+    assert!(matches!(error, TaskError::Interrupted), "{error}");
+    let world = world.lock().unwrap();
+    assert_eq!((world.inits, world.attempts.len()), (1, 2), "it would fence the rightful owner");
 }
 
 #[test]

@@ -101,16 +101,13 @@ impl About<'_> {
 
     fn missing(&self) -> Finding {
         let Needed { role, topic, .. } = self.needed;
-        match role {
+        let (grade, which, help) = match role {
             Role::Input(kind) => {
-                let what = format!("topic {topic} (inputs.{}) does not exist", kind.name());
-                self.finding(Grade::Refuse, Fault::Missing, what, "create it, or correct its name".to_owned())
+                (Grade::Refuse, format!(" (inputs.{})", kind.name()), "create it, or correct its name")
             }
-            _ => {
-                let help = "the app makes it when it starts, `vipstream topics --create` at once".to_owned();
-                self.finding(Grade::Note, Fault::Missing, format!("topic {topic} does not exist"), help)
-            }
-        }
+            _ => (Grade::Note, String::new(), "the app makes it when it starts, `vipstream topics --create` at once"),
+        };
+        self.finding(grade, Fault::Missing, format!("topic {topic}{which} does not exist"), help.to_owned())
     }
 
     fn partitions(&self, found: u32) -> Option<Finding> {

@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -49,9 +50,12 @@ impl Files {
 
     /// Starts it.
     pub(crate) fn start(&self, arguments: &[&str]) -> Service {
-        let mut child = self.command(arguments).spawn().expect("the binary starts");
-        let log = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
-        Service { child, log }
+        Service::of(self.command(arguments).spawn().expect("the binary starts"))
+    }
+
+    /// Starts it with a variable in its environment.
+    pub(crate) fn start_with(&self, variable: &str, value: &str) -> Service {
+        Service::of(self.command(&[]).env(variable, value).spawn().expect("the binary starts"))
     }
 
     /// Runs it to its end: its exit code, and what it said last.
@@ -64,25 +68,45 @@ impl Files {
     }
 }
 
-/// A running process.
+/// A running process. What it logs is kept, so that it never waits for a reader.
 pub(crate) struct Service {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: Receiver<Value>,
 }
 
 impl Service {
+    fn of(mut child: Child) -> Self {
+        let log = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
+        let (said, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            let lines = log.lines().map_while(Result::ok);
+            let mut values = lines.map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line)));
+            values.try_for_each(|value| said.send(value))
+        });
+        Self { child, log: heard }
+    }
+
     /// Reads the log up to the line of this message.
     pub(crate) fn wait_for(&mut self, message: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            let read = self.log.read_line(&mut line).expect("a readable log");
-            assert!(read > 0, "the service ended before it said {message:?}");
-            if let Ok(line) = serde_json::from_str::<Value>(&line)
-                && line["message"] == message
-            {
+        let mut before = Vec::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            if line["message"] == message {
                 return line;
             }
+            before.push(line);
         }
+        panic!("the service ended or fell silent before it said {message:?}: {before:#?}")
+    }
+
+    /// Everything that was logged since last asked.
+    pub(crate) fn news(&self) -> Vec<Value> {
+        self.log.try_iter().collect()
+    }
+
+    /// Sends a signal: `-TERM`, `-STOP`, ...
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill runs").success());
     }
 
     pub(crate) fn kill(mut self) {
@@ -90,12 +114,24 @@ impl Service {
         self.child.wait().expect("a killed process ends");
     }
 
-    pub(crate) fn terminate(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).expect("a readable log");
-        self.child.wait().expect("a terminated process ends")
+    pub(crate) fn terminate(self) -> ExitStatus {
+        self.signal("-TERM");
+        self.end().0
+    }
+
+    /// Waits for its end; what it said that is no log line.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("the process ends");
+        let said: Vec<String> = self.log.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect();
+        (status, said.join("\n"))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

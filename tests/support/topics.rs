@@ -49,6 +49,15 @@ pub(crate) fn create(bootstrap: &str, topic: &str, partitions: i32) {
     for topic in made {
         topic.expect("a new topic");
     }
+    // The controller knows it before the broker does.
+    let consumer: BaseConsumer = client(bootstrap).create().expect("a consumer");
+    let is_known = || {
+        let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("metadata");
+        metadata.topics()[0].partitions().len() == usize::try_from(partitions).expect("some partitions")
+    };
+    while !is_known() {
+        std::thread::yield_now();
+    }
 }
 
 /// A producer that spreads keys as the Java client does.

@@ -43,9 +43,9 @@ impl Arrival<'_> {
         if customer.find(Kind::Purchase, key, self.rules).is_some() {
             return self.duplicate();
         }
-        customer.first_purchase = Some(customer.first_purchase.map_or(at, |first| first.min(at)));
-        customer.last_purchase = customer.last_purchase.max(Some(at));
-        customer.last_seen = customer.last_seen.max(Some(at));
+        customer.first_purchase.lower(at);
+        customer.last_purchase.raise(at);
+        customer.last_seen.raise(at);
         if self.is_expired(customer) {
             return NOTHING;
         }
@@ -62,7 +62,7 @@ impl Arrival<'_> {
         order.entry.set(Flag::Refunded, pending.refunds > 0);
         order.entry.set(Flag::Gone, pending.cancelled || pending.refunds > 0 && left.is_zero());
         if let Some(end) = purchase.subscription.as_ref().and_then(|subscription| subscription.period_end) {
-            order.extra.period_end = Some(self.rules.calendar.period_end(end));
+            order.extra.period_end = self.rules.calendar.period_end(end).into();
         }
         features::keep(&mut order, self.event, self.rules);
         customer.insert(order, self.rules);
@@ -134,7 +134,7 @@ impl Arrival<'_> {
 
     /// Takes a refund off the unit of an order lost to the bound on orders; says whether it did.
     fn took_from_lost(&self, customer: &mut Customer, purchase: &Purchase) -> bool {
-        let lost = customer.rare.as_ref().and_then(|rare| rare.lost_order);
+        let lost = customer.rare.as_ref().and_then(|rare| rare.lost_order.get());
         let (Some(lost), Some(place)) = (lost, purchase.refunds_order_at) else { return false };
         if place > lost {
             return false;

@@ -50,7 +50,7 @@ impl Traffic {
         Self { seed, customers, count: 0 }
     }
 
-    /// A number below `bound`. SplitMix64.
+    /// A number below `bound`. `SplitMix64`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.seed;

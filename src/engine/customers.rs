@@ -1,0 +1,125 @@
+//! Every customer by slot, and slots by id; and looking ahead.
+//!
+//! With many customers an event costs mostly waiting for memory, since its customer was last touched long ago. So a
+//! group of records is looked ahead: first all their places in the hash table, then all their customers, then what
+//! those point to. Within each step no load needs another one, and the processor waits for all of them at once.
+
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::ops::{Index, IndexMut};
+
+use hashbrown::HashTable;
+
+use super::customer::{AUTHOR, Customer};
+use crate::model::event::Event;
+use crate::model::id::CustomerId;
+use crate::model::record::Record;
+use crate::rules::ruleset::Ruleset;
+
+/// A customer's place in the engine's table.
+pub(super) type Slot = u32;
+
+/// Records looked ahead at once: what they touch fits the nearest cache.
+pub(super) const GROUP: usize = 32;
+
+/// All customers of a task, in the order in which they were met.
+#[derive(Debug, Default)]
+pub(super) struct Customers {
+    /// Each [`BLOCK`] long but the last: growing moves nobody.
+    blocks: Vec<Vec<Customer>>,
+    /// The hash of the id stands with the slot, so that growing the table touches no customer.
+    slots: HashTable<(u32, Slot)>,
+}
+
+const BLOCK: usize = 4096;
+
+impl Customers {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        let last = self.blocks.last().map_or(0, Vec::len);
+        self.blocks.len().saturating_sub(1) * BLOCK + last
+    }
+
+    /// Each of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Customer> {
+        self.blocks.iter().flatten()
+    }
+
+    /// The customers that a group's events are about, made on first sight; `None` for a dead letter. What they will
+    /// touch is on its way to the processor afterwards.
+    pub(super) fn meet(&mut self, records: &[Record], rules: &Ruleset) -> [Option<Slot>; GROUP] {
+        let mut hashes = [0; GROUP];
+        for (hash, record) in hashes.iter_mut().zip(records) {
+            *hash = record.body.as_ref().map_or(0, |event| hash_of(&id_of(event)));
+        }
+        let mut slots = [None; GROUP];
+        for ((slot, hash), _) in slots.iter_mut().zip(hashes).zip(records) {
+            *slot = self.slots.find(spread(hash), |(other, _)| *other == hash).map(|(_, slot)| *slot);
+        }
+        let known = || slots.iter().flatten().map(|slot| &self[*slot]);
+        black_box(known().map(Customer::touch).fold(0, |sum, touched| sum ^ touched));
+        black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
+        for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
+            *slot = record.body.as_ref().ok().map(|event| self.slot_of(event, hash, *slot, rules));
+        }
+        slots
+    }
+
+    /// Puts slots in the order of their customers' ids.
+    pub(super) fn sort(&self, slots: &mut [Slot]) {
+        black_box(slots.iter().fold(0, |sum, slot| sum ^ self[*slot].id.as_str().len()));
+        slots.sort_by(|l, r| self[*l].id.cmp(&self[*r].id));
+    }
+
+    fn slot_of(&mut self, event: &Event, hash: u32, guess: Option<Slot>, rules: &Ruleset) -> Slot {
+        let id = id_of(event);
+        if let Some(slot) = guess.filter(|slot| self[*slot].id == *id) {
+            return slot;
+        }
+        let is_it = |(other, slot): &(u32, Slot)| *other == hash && self[*slot].id == *id;
+        if let Some((_, slot)) = self.slots.find(spread(hash), is_it) {
+            return *slot;
+        }
+        let slot = Slot::try_from(self.len()).expect("a task holds fewer than 2^32 customers");
+        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        let block = self.blocks.last_mut().expect("there is room");
+        block.push(Customer::new(id.into_owned(), rules));
+        self.slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+        slot
+    }
+}
+
+impl Index<Slot> for Customers {
+    type Output = Customer;
+
+    fn index(&self, slot: Slot) -> &Customer {
+        &self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
+}
+
+impl IndexMut<Slot> for Customers {
+    fn index_mut(&mut self, slot: Slot) -> &mut Customer {
+        &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
+}
+
+/// Whose state an event touches. An author known by handle only is remembered apart: no customer id holds the mark
+/// that starts the key.
+fn id_of(event: &Event) -> Cow<'_, CustomerId> {
+    match &event.customer {
+        Some(id) => Cow::Borrowed(id),
+        None => Cow::Owned(CustomerId(compact_str::format_compact!("{AUTHOR}{}", event.entity()))),
+    }
+}
+
+fn hash_of(id: &CustomerId) -> u32 {
+    let hash = xxhash_rust::xxh3::xxh3_64(id.as_str().as_bytes());
+    (hash >> 32) as u32
+}
+
+/// The table reads both ends of a hash.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
