@@ -83,9 +83,7 @@ pub enum TaskError {
     #[error(transparent)]
     Broker(#[from] BrokerError),
     /// Another process runs this task.
-    #[error(
-        "another process took over transactional id {id} ({reason}), though the group says that its task is this one's: see that no process outside of group and configuration uses the id"
-    )]
+    #[error("another process took over transactional id {id} ({reason}): only members of the app's group may use it")]
     Fenced { id: String, reason: String },
     #[error("the broker does not let transactional id {id} write: {reason}")]
     Denied { id: String, reason: String },

@@ -41,35 +41,35 @@ impl Member {
     }
 
     /// The lines of a metric: labels and value.
-    fn metric(&self, name: &str) -> Vec<(String, f64)> {
+    fn metric(&self, name: &str) -> Vec<(String, u64)> {
         let (_, text) = get(&self.address, "/metrics");
         let lines = text.lines().filter_map(|line| line.strip_prefix(name));
         let lines = lines.filter(|rest| rest.starts_with(['{', ' ']));
         lines
             .filter_map(|rest| rest.rsplit_once(' '))
-            .map(|(labels, value)| (labels.to_owned(), number(value)))
+            .map(|(labels, value)| (labels.to_owned(), value.parse().expect("a whole number")))
             .collect()
     }
 
-    fn count(&self, name: &str) -> f64 {
+    fn count(&self, name: &str) -> u64 {
         self.metric(name).iter().map(|(_, value)| value).sum()
     }
 
     /// The tasks that it has restored and runs.
     fn tasks(&self) -> BTreeSet<u32> {
         let restored = self.metric("vipstream_task_restored");
-        restored.into_iter().filter(|(_, value)| *value > 0.0).map(|(labels, _)| task(&labels)).collect()
+        restored.into_iter().filter(|(_, value)| *value > 0).map(|(labels, _)| task(&labels)).collect()
     }
 
     /// Fails if one of these tasks was interrupted.
     fn assert_restored_once(&self, tasks: &BTreeSet<u32>) {
         let restores = self.restores(tasks);
-        let is_once = restores.iter().all(|(_, restores)| *restores == 1.0);
+        let is_once = restores.iter().all(|(_, restores)| *restores == 1);
         assert!(is_once && restores.len() == tasks.len(), "{restores:?}: {:#?}", self.service.news());
     }
 
     /// How often it has restored each of these tasks.
-    fn restores(&self, tasks: &BTreeSet<u32>) -> Vec<(u32, f64)> {
+    fn restores(&self, tasks: &BTreeSet<u32>) -> Vec<(u32, u64)> {
         let all = self.metric("vipstream_task_restores_total").into_iter();
         all.map(|(labels, count)| (task(&labels), count)).filter(|(task, _)| tasks.contains(task)).collect()
     }
@@ -77,10 +77,6 @@ impl Member {
     fn is_ready(&self) -> bool {
         get(&self.address, "/readyz").0 == 200
     }
-}
-
-fn number(text: &str) -> f64 {
-    text.parse().expect("a number")
 }
 
 fn task(labels: &str) -> u32 {
@@ -279,7 +275,7 @@ fn a_process_without_a_task_stands_by() {
     let [first, second] = [(); 2].map(|()| Member::of(files.start(&[])));
     until("both are ready", || (first.is_ready() && second.is_ready()).then_some(()));
     let shares = [&first, &second].map(|member| member.count("vipstream_tasks_assigned"));
-    assert_eq!(shares.iter().sum::<f64>(), 1.0, "{shares:?}");
+    assert_eq!(shares.iter().sum::<u64>(), 1, "{shares:?}");
     end(vec![first, second]);
 }
 
@@ -296,7 +292,7 @@ fn a_stranger_with_the_name_of_a_task_is_fenced_in_turn() {
     stranger.init_transactions(Duration::from_secs(20)).expect("the broker answers");
     shop.fill(&shop.traffic(1_000));
     let zero = BTreeSet::from([0]);
-    until("task 0 starts anew", || (member.restores(&zero) == [(0, 2.0)]).then_some(()));
+    until("task 0 starts anew", || (member.restores(&zero) == [(0, 2)]).then_some(()));
     end(vec![member]);
     check(&shop, &files);
 }

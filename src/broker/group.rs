@@ -116,7 +116,9 @@ impl KafkaGroup {
 impl Group for KafkaGroup {
     fn poll(&mut self, wait: Duration) -> Result<Option<Change>, BrokerError> {
         let consumer = self.consumer()?;
-        if let Some(Err(error)) = consumer.poll(wait) {
+        let polled = consumer.poll(wait);
+        let is_quiet = polled.is_none();
+        if let Some(Err(error)) = polled {
             self.note(&error)?;
         }
         let change = consumer.context().next();
@@ -128,7 +130,7 @@ impl Group for KafkaGroup {
             }
             Some(Change::Confirmed) | None => {}
         }
-        if change.is_none() && self.answer_at.is_some_and(|at| at <= clock::now()) {
+        if is_quiet && change.is_none() && self.answer_at.is_some_and(|at| at <= clock::now()) {
             self.answer_at = None;
             return Ok(Some(Change::Confirmed));
         }
