@@ -59,13 +59,14 @@ impl Object {
     }
 }
 
-/// Refunds and a cancellation that came before their order.
+/// Refunds and a cancellation that came before their order. They wait together, as long as the newest of them is
+/// remembered.
 #[derive(Clone, Debug, Default)]
 struct Pending {
     amount: Decimal,
     refunds: u32,
-    refunded: Option<EventTime>,
-    cancelled: Option<EventTime>,
+    cancelled: bool,
+    newest: EventTime,
 }
 
 /// What follows from an event.
@@ -180,12 +181,12 @@ impl Memory {
         }
         let mut order = Object::new(taking.event, taking.position);
         order.left = purchase.amount;
-        if let Some(pending) = self.pending.remove(purchase.order_id.as_str()) {
-            if pending.refunded.is_some_and(|at| taking.remembers(at)) {
-                order.left = (purchase.amount - pending.amount).max(Decimal::ZERO);
-                order.refunds = pending.refunds;
-            }
-            order.cancelled = pending.cancelled.is_some_and(|at| taking.remembers(at));
+        if let Some(pending) = self.pending.remove(purchase.order_id.as_str())
+            && taking.remembers(pending.newest)
+        {
+            order.left = (purchase.amount - pending.amount).max(Decimal::ZERO);
+            order.refunds = pending.refunds;
+            order.cancelled = pending.cancelled;
         }
         self.objects.push(order);
         APPLIED
@@ -218,13 +219,9 @@ impl Memory {
             order.refunds += 1;
             return;
         }
-        let pending = self.pending.entry(purchase.order_id.to_string()).or_default();
-        if pending.refunded.is_some_and(|at| !taking.remembers(at)) {
-            (pending.amount, pending.refunds) = (Decimal::ZERO, 0);
-        }
+        let pending = self.wait_for_order(taking, purchase);
         pending.amount += purchase.amount;
         pending.refunds += 1;
-        pending.refunded = pending.refunded.max(Some(taking.event.at));
     }
 
     fn cancel(&mut self, taking: &Taking<'_>, purchase: &Purchase) {
@@ -233,8 +230,17 @@ impl Memory {
             order.cancelled = true;
             return;
         }
+        self.wait_for_order(taking, purchase).cancelled = true;
+    }
+
+    /// What waits for an order that has not come.
+    fn wait_for_order(&mut self, taking: &Taking<'_>, purchase: &Purchase) -> &mut Pending {
         let pending = self.pending.entry(purchase.order_id.to_string()).or_default();
-        pending.cancelled = pending.cancelled.max(Some(taking.event.at));
+        if !taking.remembers(pending.newest) {
+            *pending = Pending::default();
+        }
+        pending.newest = pending.newest.max(taking.event.at);
+        pending
     }
 
     /// A survey, referral, case, presence or engagement event: the newest version of its object holds.
