@@ -1,8 +1,6 @@
 //! Several processes share an app's tasks, on a real Apache Kafka: they come, go, die and freeze, and every record
 //! is decided once.
 
-#![expect(clippy::float_cmp, reason = "metrics count in floating point, whole numbers exactly")]
-
 #[path = "support/kafka.rs"]
 mod kafka;
 #[path = "support/service.rs"]
