@@ -95,7 +95,7 @@ fn feed(shop: &Shop, rate: u64, stop: &AtomicBool) {
                 let order = format!(r#""order_id":"o{sent}","amount":"12.30","currency":"EUR","status":"completed"}}"#);
                 (&purchases, order)
             };
-            topics::send_patiently(&producer, topic, customer.as_bytes(), (common + &own).as_bytes());
+            topics::send(&producer, topic, None, Some(customer.as_bytes()), Some((common + &own).as_bytes()));
         }
         producer.poll(Duration::from_millis(1));
     }

@@ -111,7 +111,7 @@ fn fill(shop: &Shop, shape: Shape) -> u64 {
     let (mut record, mut bytes) = (Generated::default(), 0);
     while load.next_into(&mut record) {
         let key = record.key.as_ref().map_or(&b"unknown"[..], |id| id.as_str().as_bytes());
-        topics::send_patiently(&producer, &shop.topic(record.kind.name()), key, &record.json);
+        topics::send(&producer, &shop.topic(record.kind.name()), None, Some(key), Some(&record.json));
         bytes += record.json.len() as u64;
         bar.inc(1);
     }

@@ -9,6 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 const ANSWER: Duration = Duration::from_secs(20);
@@ -68,7 +69,7 @@ pub(crate) fn producer(bootstrap: &str) -> BaseProducer {
     BaseProducer::from_config(&config).expect("a producer")
 }
 
-/// Sends a record; the partition is the key's, unless said.
+/// Sends a record, once there is room for it; the partition is the key's, unless said.
 pub(crate) fn send(
     producer: &BaseProducer,
     topic: &str,
@@ -80,14 +81,8 @@ pub(crate) fn send(
     record.partition = partition;
     record.key = key;
     record.payload = value;
-    producer.send(record).map_err(|(error, _)| error).expect("room in the queue");
-}
-
-/// Sends a record where its key belongs; waits for room where much is under way.
-pub(crate) fn send_patiently(producer: &BaseProducer, topic: &str, key: &[u8], value: &[u8]) {
-    let mut record = BaseRecord::to(topic).key(key).payload(value);
     while let Err((error, back)) = producer.send(record) {
-        assert_eq!(error.rdkafka_error_code(), Some(rdkafka::types::RDKafkaErrorCode::QueueFull), "{error}");
+        assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
         producer.poll(Duration::from_millis(5));
         record = back;
     }
