@@ -285,28 +285,28 @@ fn model_says(ledger: &Ledger, app: &str, rules: &str) -> [Vec<String>; 3] {
             }));
         }
     }
-    lines.iter_mut().for_each(|lines| lines.sort_unstable());
+    for lines in &mut lines {
+        lines.sort_unstable();
+    }
     lines
 }
 
 /// What a committed reader finds, in the model's form, sorted.
 fn seen(bootstrap: &str, topic: &str) -> Vec<String> {
     let mut sequence: BTreeMap<String, u64> = BTreeMap::new();
-    let line = |read: topics::Read| match read.header("vipstream.error.code") {
-        Some(code) => {
+    let line = |read: topics::Read| {
+        if let Some(code) = read.header("vipstream.error.code") {
             let place = ["topic", "partition", "offset"].map(|name| read.header(&format!("vipstream.error.{name}")));
-            format!("{} {code}", place.map(Option::unwrap_or_default).join(" "))
+            return format!("{} {code}", place.map(Option::unwrap_or_default).join(" "));
         }
-        None => {
-            let value = String::from_utf8(read.value.expect("an output has a value")).expect("JSON is text");
-            if topic.ends_with(".events") {
-                let json: serde_json::Value = serde_json::from_str(&value).expect("JSON");
-                let customer = json["customer_id"].as_str().expect("a customer").to_owned();
-                let number = json["status_seq"].as_u64().expect("a number");
-                assert_eq!(sequence.insert(customer, number).unwrap_or_default() + 1, number, "{value}");
-            }
-            value
+        let value = String::from_utf8(read.value.expect("an output has a value")).expect("JSON is text");
+        if topic.ends_with(".events") {
+            let json: serde_json::Value = serde_json::from_str(&value).expect("JSON");
+            let customer = json["customer_id"].as_str().expect("a customer").to_owned();
+            let number = json["status_seq"].as_u64().expect("a number");
+            assert_eq!(sequence.insert(customer, number).unwrap_or_default() + 1, number, "{value}");
         }
+        value
     };
     let mut lines: Vec<String> = topics::read_all(bootstrap, topic).into_iter().map(line).collect();
     lines.sort_unstable();

@@ -1,11 +1,13 @@
 //! What a consumer group has committed, with what was noted beside each offset.
 
+use std::time::Duration;
+
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Committed;
-use super::connection::{ANSWER, Context, client};
+use super::connection::{ANSWER, Context, client, is_denial};
 use super::consumer::{signed, unsigned};
 use crate::config::Properties;
 
@@ -24,7 +26,7 @@ pub(super) fn committed(
     for (topic, partition) in places {
         list.add_partition(topic, signed(*partition));
     }
-    let list = client.committed_offsets(list, ANSWER)?;
+    let list = client.committed_offsets(list, ANSWER).map_err(|error| denial(&client).unwrap_or(error))?;
     let mut found = Vec::with_capacity(places.len());
     for (topic, partition) in places {
         let element = list.find_partition(topic, signed(*partition));
@@ -37,3 +39,14 @@ pub(super) fn committed(
     }
     Ok(found)
 }
+
+/// That the broker does not let this user look at the group; the library tells it to who polls, and time runs out for
+/// who asked.
+fn denial(client: &BaseConsumer<Context>) -> Option<KafkaError> {
+    while client.poll(EVENTS).is_some() {}
+    let (code, _) = client.context().last_error().filter(|(code, _)| is_denial(*code))?;
+    Some(KafkaError::OffsetFetch(code))
+}
+
+/// How long a client's events are waited for.
+const EVENTS: Duration = Duration::from_millis(50);

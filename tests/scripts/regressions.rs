@@ -102,3 +102,20 @@ fn evidence_of_a_tier_repeated_what_two_tiers_read() {
       orders 2 purchase:0:1 purchase:0:0
     ");
 }
+
+#[test]
+fn a_cancellation_that_waited_for_its_order_was_forgotten_before_the_refund_that_waited_with_it() {
+    let rules = "
+        features:
+          orders: { count: purchase, over: 30d }
+        labels:
+          one: orders == 1";
+    let script = "
+        d0    ann cancel o1
+        d0    ann cancel o2
+        d5    ann refund o1 10
+        d33   ann dispute o3
+        d6    ann purchase o1 100
+        d6+1h ann purchase o2 100";
+    insta::assert_snapshot!(run(rules, script), @"d33 ann cohort.entered one");
+}
