@@ -104,8 +104,10 @@ fn wait_until_shared(members: &[&Member]) -> Duration {
 
 /// Ends all of them; each must end well.
 fn end(members: Vec<Member>) {
-    for member in members {
-        assert_eq!(member.service.terminate().code(), Some(0));
+    for Member { service, .. } in members {
+        service.signal("-TERM");
+        let (status, said) = service.end();
+        assert_eq!((status.code(), said.as_str()), (Some(0), ""));
     }
 }
 

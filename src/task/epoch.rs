@@ -77,8 +77,11 @@ impl<B: Broker> Task<B> {
     pub(super) fn collect(&mut self) -> Result<Option<Fixed>, TaskError> {
         let mut draft = Draft::default();
         loop {
-            // Read before anything is taken: a stop ends with what was taken up to it.
+            // Read before anything is taken: a stop ends with what was taken up to it, however much waits.
             let stopping = self.is_stopping();
+            if stopping && draft.opened.is_none() {
+                return Ok(None);
+            }
             let wall = clock::wall().max(self.wall);
             let wait = if stopping { Duration::ZERO } else { self.wait(&draft) };
             self.intake.fetch(&mut self.broker, wait, wall)?;
@@ -94,7 +97,7 @@ impl<B: Broker> Task<B> {
                 self.announce(&mut draft);
                 return Ok(Some(draft.fix(clock, wall)));
             }
-            if draft.opened.is_none() && (stopping || self.is_done()) {
+            if draft.opened.is_none() && self.is_done() {
                 return Ok(None);
             }
         }
@@ -195,9 +198,6 @@ impl<B: Broker> Task<B> {
         if let Some(opened) = draft.opened {
             let full = draft.count >= self.setup.epoch.records || draft.bytes >= EPOCH_BYTES;
             return full || stopping || self.has_read_all() || opened.elapsed() >= self.setup.epoch.linger;
-        }
-        if stopping {
-            return false;
         }
         let has_work = self.engine.is_behind() || self.engine.next_deadline().is_some_and(|at| at <= clock);
         let moved = clock > self.clock;

@@ -357,6 +357,19 @@ fn a_fenced_task_stops_and_says_who_took_over() {
 }
 
 #[test]
+fn asked_to_stop_it_takes_nothing_more_however_much_waits() {
+    let world = world();
+    let setup = setup(TimeMode::Event, Some(UNTIL));
+    // The journal's start, and the first two of seven records.
+    world.lock().unwrap().stop_after = Some((2, Arc::clone(&setup.stop)));
+    run_as(&world, setup).unwrap();
+    assert_eq!(world.lock().unwrap().journal.len(), 2);
+    world.lock().unwrap().stop_after = None;
+    run(&world).unwrap();
+    assert_eq!(world.lock().unwrap().outputs, undisturbed());
+}
+
+#[test]
 fn stopped_after_any_epoch_it_goes_on_as_if_never_stopped() {
     let whole = world();
     run(&whole).unwrap();

@@ -271,6 +271,9 @@ fn the_first_task_that_fails_ends_the_others_and_is_told() {
     stage.say(Change::Assigned(vec![0, 1]));
     stage.runs(&[0, 1]);
     stage.end(0, Err(TaskError::Changed("the rules changed".to_owned())));
+    while !play.setup.stop.load(Ordering::Relaxed) {
+        std::thread::yield_now();
+    }
     stage.end(1, Err(TaskError::Interrupted));
     assert_eq!(play.outcome().unwrap_err().to_string(), "the rules changed");
 }
