@@ -43,7 +43,7 @@ fn fill(topic: &str, records: u32) {
     topics::create(kafka::bootstrap(), topic, PARTITIONS.cast_signed());
     let producer = topics::producer(kafka::bootstrap());
     for n in 0..records {
-        topics::send_patiently(&producer, topic, format!("c-{n:08}").as_bytes(), &[b'x'; BYTES]);
+        topics::send(&producer, topic, None, Some(format!("c-{n:08}").as_bytes()), Some(&[b'x'; BYTES]));
     }
     topics::flush(&producer);
 }
