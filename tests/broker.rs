@@ -9,7 +9,6 @@ mod service;
 #[expect(dead_code, reason = "other tests need the rest")]
 mod shop;
 #[path = "support/topics.rs"]
-#[expect(dead_code, reason = "other tests need the rest")]
 mod topics;
 
 use std::time::Duration;
