@@ -87,7 +87,11 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
     let cluster = Cluster::connect(&config.kafka, &config.app, PATIENCE)?;
     let Prepared { topics, inputs, ids } = prepare(config, &cluster)?;
     let goals = if until.is_some() { ends(config, &cluster, &inputs)? } else { BTreeMap::new() };
-    let setup = Arc::new(Setup { topic_ids: ids, goals, ..setup(config, rules, until) });
+    let mut partitions: BTreeMap<Kind, u32> = BTreeMap::new();
+    for (kind, _) in &inputs {
+        *partitions.entry(*kind).or_default() += 1;
+    }
+    let setup = Arc::new(Setup { topic_ids: ids, partitions, goals, ..setup(config, rules, until) });
     let group = KafkaGroup::join(config)?;
     let run = task_runner(config, &setup, inputs, group.member());
     let membership = Membership::new(Arc::clone(&setup), group, run);
@@ -138,6 +142,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Setu
         },
         rules,
         until,
+        partitions: BTreeMap::new(),
         goals: BTreeMap::new(),
         progress: Progress::default(),
         stop: Arc::new(AtomicBool::new(false)),

@@ -209,8 +209,12 @@ pub enum Refusal {
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The position lies before what retention has kept, or beyond the end.
-    #[error("the broker no longer has {topic} partition {partition} at the position asked for")]
-    OutOfRange { topic: String, partition: u32 },
+    #[error(
+        "{topic} partition {partition} is to be read from offset {position}, the broker has offsets {} to {}: where \
+         retention was faster than reading, bring the records back or start anew under another `app`, and lengthen the \
+         topic's retention", kept.start, kept.end
+    )]
+    OutOfRange { topic: String, partition: u32, position: u64, kept: Range<u64> },
     /// The user may not do this, or is not who they say.
     #[error("{what}: the broker refused: {reason}")]
     Denied { what: String, reason: String },

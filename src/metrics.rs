@@ -125,7 +125,7 @@ pub(crate) struct TaskMetrics {
     handed_over: Counter,
     taken_in: Counter,
     /// By [`Ending`].
-    transactions: [Counter; 4],
+    transactions: [Counter; 5],
     /// What the engine had counted when last published.
     published: Stats,
 }
@@ -287,10 +287,11 @@ pub(crate) enum Ending {
     Aborted,
     Fenced,
     Unknown,
+    Denied,
 }
 
 /// In the order of [`Ending`].
-const ENDINGS: [&str; 4] = ["committed", "aborted", "fenced", "unknown"];
+const ENDINGS: [&str; 5] = ["committed", "aborted", "fenced", "unknown", "denied"];
 
 /// What is published of an epoch.
 pub(crate) struct EpochDone<'a> {

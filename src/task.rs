@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) wire: Wire,
     /// Time to stop at, in `event` mode.
     pub(crate) until: Option<EventTime>,
+    /// Partitions of each input when the process started.
+    pub(crate) partitions: BTreeMap<Kind, u32>,
     /// With it: the ends that all input partitions, of every task, had at the start.
     pub(crate) goals: BTreeMap<(Kind, u32), u64>,
     pub(crate) progress: Progress,
@@ -114,12 +116,14 @@ pub enum TaskError {
     #[error("{0}")]
     Outside(String),
     #[error(
-        "{count} of the newest {of} records were refused, the last as `{code}`: see their headers in {dlq}; \
-         then mend the topic, or raise dead_letter.brake"
+        "{count} of the newest {of} records were refused, the last as `{code}` ({last}): mend the topic, or raise \
+         dead_letter.brake"
     )]
-    Braked { count: u32, of: u32, code: &'static str, dlq: String },
+    Braked { count: u32, of: u32, code: &'static str, last: String },
     /// Asked to stop before the epoch at hand could be committed; the journal has the one before it.
-    #[error("stopped while the broker was out of reach: the epoch at hand was not committed and will be done again")]
+    #[error(
+        "stopped while the broker was out of reach: the epoch at hand may not have been committed; the next start finds out"
+    )]
     Interrupted,
     /// Past the time that ending may take.
     #[error("not every task ended within {within:?} of being asked to: what they had under way will be done again")]
@@ -159,6 +163,8 @@ pub(crate) struct Task<B> {
     wall: EventTime,
     /// Every partition has been at its end once.
     caught_up: bool,
+    /// What others had handed over before this start is applied.
+    has_heard_all: bool,
     started: Instant,
     last_epoch: Instant,
     metrics: TaskMetrics,
@@ -184,6 +190,7 @@ impl<B: Broker> Task<B> {
             clock: EventTime::MIN,
             wall: EventTime::MIN,
             caught_up: false,
+            has_heard_all: false,
             started: crate::clock::now(),
             last_epoch: crate::clock::now(),
             metrics,

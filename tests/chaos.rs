@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use support::chaos::fleet::{Fleet, crash};
 use support::chaos::ledger::Ledger;
@@ -147,39 +148,41 @@ fn torment(plan: &Plan, broker: &mut Broker, fleet: &mut Fleet, app: &str) {
             let member = usize::try_from(traffic.below(PROCESSES as u64)).expect("few processes");
             eprintln!("{:6.1} s, record {at}: {trouble:?} (process {member})", started.elapsed().as_secs_f64());
             match trouble {
-                Trouble::Kill if frozen.is_some_and(|(it, _)| it == member) => {
-                    fleet.freeze(member, false);
-                    frozen = None;
-                    fleet.kill(member);
-                }
-                Trouble::Kill => fleet.kill(member),
+                // The frozen one is left to wake up.
+                Trouble::Kill => fleet.kill(other_than(frozen, member)),
                 Trouble::Crash => crash(broker),
-                Trouble::Freeze if frozen.is_none() => {
+                Trouble::Freeze => {
+                    thaw(fleet, &mut frozen, &producer);
                     fleet.freeze(member, true);
                     frozen = Some((member, Instant::now()));
                 }
-                Trouble::Freeze => {}
             }
         }
-        if let Some((member, _)) = frozen.filter(|(_, since)| since.elapsed() > SESSION * 2) {
-            fleet.freeze(member, false);
-            frozen = None;
+        if frozen.is_some_and(|(_, since)| since.elapsed() > SESSION * 2) {
+            thaw(fleet, &mut frozen, &producer);
         }
         traffic.send(&producer, app);
         pace(plan.rate, sent, started, &producer);
     }
-    if let Some((member, since)) = frozen {
-        while since.elapsed() < SESSION * 2 {
-            rdkafka::producer::Producer::flush(&producer, Duration::from_secs(1)).ok();
-            std::thread::yield_now();
-        }
-        fleet.freeze(member, false);
+    thaw(fleet, &mut frozen, &producer);
+    producer.flush(Duration::from_mins(2)).expect("everything sent arrives");
+}
+
+/// Lets the frozen process go on, once it was frozen for longer than the session.
+fn thaw(fleet: &Fleet, frozen: &mut Option<(usize, Instant)>, producer: &BaseProducer) {
+    let Some((member, since)) = frozen.take() else { return };
+    while since.elapsed() < SESSION * 2 {
+        producer.poll(Duration::from_millis(100));
     }
-    rdkafka::producer::Producer::flush(&producer, Duration::from_mins(2)).expect("everything sent arrives");
+    fleet.freeze(member, false);
+}
+
+fn other_than(frozen: Option<(usize, Instant)>, member: usize) -> usize {
+    if frozen.is_some_and(|(it, _)| it == member) { (member + 1) % PROCESSES } else { member }
 }
 
 /// Waits while more was sent than the rate allows.
-fn pace(rate: u64, sent: u64, started: Instant, producer: &rdkafka::producer::BaseProducer) {
+fn pace(rate: u64, sent: u64, started: Instant, producer: &BaseProducer) {
     let due = Duration::from_micros(sent * 1_000_000 / rate);
     while started.elapsed() < due {
         producer.poll(Duration::from_millis(5));
@@ -204,7 +207,7 @@ fn soak(plan: &Plan, bootstrap: &str, fleet: &Fleet, app: &str) {
             middle = fleet.memory();
         }
     }
-    rdkafka::producer::Producer::flush(&producer, Duration::from_mins(2)).expect("everything sent arrives");
+    producer.flush(Duration::from_mins(2)).expect("everything sent arrives");
     for (before, after) in middle.iter().zip(fleet.memory()) {
         assert!(after < before + before / 20, "grown from {before} to {after} bytes");
     }

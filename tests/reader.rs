@@ -295,7 +295,7 @@ fn what_is_no_longer_kept_is_an_error_that_names_it() {
             }
         };
         assert!(
-            matches!(&error, BrokerError::OutOfRange { topic: named, partition: 0 } if *named == topic),
+            matches!(&error, BrokerError::OutOfRange { topic: named, partition: 0, .. } if *named == topic),
             "position {position}: {error:?}"
         );
         assert!(seen.offsets(FIRST).is_empty());

@@ -95,8 +95,11 @@ impl Reading {
         }
         if matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) {
             let kept = kept(client, &self.topic, self.partition);
-            if kept.is_ok_and(|kept| self.position < kept.start || self.position > kept.end) {
-                return Err(BrokerError::OutOfRange { topic: self.topic.clone(), partition: self.partition });
+            if let Ok(kept) = kept
+                && !(kept.start..=kept.end).contains(&self.position)
+            {
+                let (topic, partition, position) = (self.topic.clone(), self.partition, self.position);
+                return Err(BrokerError::OutOfRange { topic, partition, position, kept });
             }
             // Not out of range, or not to be known now: the library has given up, so it is asked again.
             self.stream = None;

@@ -99,7 +99,8 @@ impl<B: Broker> Task<B> {
             };
             self.metrics.transaction(match refusal {
                 Refusal::Abortable(_) => Ending::Aborted,
-                Refusal::Fenced(_) | Refusal::Denied(_) => Ending::Fenced,
+                Refusal::Fenced(_) => Ending::Fenced,
+                Refusal::Denied(_) => Ending::Denied,
                 Refusal::Unknown(_) => Ending::Unknown,
             });
             let reason = refusal.to_string();

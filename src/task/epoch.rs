@@ -47,9 +47,9 @@ impl Draft {
         self.records.extend(record);
     }
 
-    fn hand_over(&mut self, handover: Handover, position: u64) {
+    fn hand_over(&mut self, handover: Handover, position: u64, early: Vec<u64>) {
         let Handover { lane, offset, outgoing } = handover;
-        self.ranges.hand_over(lane, position, offset);
+        self.ranges.hand_over(lane, position, offset, early);
         self.count += 1;
         self.bytes += outgoing.value.as_ref().map_or(0, Vec::len);
         self.open();
@@ -84,7 +84,8 @@ impl<B: Broker> Task<B> {
             }
             let wall = clock::wall().max(self.wall);
             let wait = if stopping { Duration::ZERO } else { self.wait(&draft) };
-            self.intake.fetch(&mut self.broker, wait, wall)?;
+            let awaits_relay = self.setup.mode == TimeMode::Event;
+            self.intake.fetch(&mut self.broker, wait, wall, awaits_relay)?;
             self.check_brake()?;
             self.fill(&mut draft);
             if draft.opened.is_none() && self.has_news() {
@@ -113,15 +114,13 @@ impl<B: Broker> Task<B> {
     }
 
     fn check_brake(&self) -> Result<(), TaskError> {
-        match self.intake.braked() {
-            None => Ok(()),
-            Some((count, code)) => Err(TaskError::Braked {
-                count,
-                of: self.setup.brake.of,
-                code: code.name(),
-                dlq: self.setup.outputs.dlq.clone(),
-            }),
-        }
+        let Some((count, code)) = self.intake.braked() else { return Ok(()) };
+        let last = self.intake.last_refused().map(|(lane, offset, message)| {
+            let (topic, partition) = self.place(*lane);
+            format!("{topic} partition {partition} offset {offset}: {message}")
+        });
+        let (of, code, last) = (self.setup.brake.of, code.name(), last.unwrap_or_default());
+        Err(TaskError::Braked { count, of, code, last })
     }
 
     /// Takes what may be taken, up to the bounds. In `live`, what is far behind gets half of the room.
@@ -133,7 +132,8 @@ impl<B: Broker> Task<B> {
             && let Some(handover) = self.intake.hand_over()
         {
             let position = self.intake.position(handover.lane);
-            draft.hand_over(handover, position);
+            let early = self.intake.early_before(handover.lane, handover.offset);
+            draft.hand_over(handover, position, early);
         }
         while has_room(draft, records)
             && let Some(next) = self.intake.take_outside()
@@ -153,7 +153,8 @@ impl<B: Broker> Task<B> {
             let Some(next) = self.intake.take() else { break };
             draft.add(next);
         }
-        self.caught_up |= self.intake.merge().clock().is_none();
+        self.has_heard_all |= self.intake.has_caught_up_with_relay();
+        self.caught_up |= self.has_heard_all && self.intake.merge().clock().is_none();
     }
 
     /// Tells the other tasks how far this one has looked through its inputs, where that is news.
@@ -179,6 +180,8 @@ impl<B: Broker> Task<B> {
     fn next_clock(&self, draft: &Draft, wall: EventTime) -> EventTime {
         let open = self.intake.merge().clock();
         let clock = match self.setup.mode {
+            // What others handed over while this task was away comes before time moves on.
+            TimeMode::Live if !self.has_heard_all => self.clock,
             TimeMode::Live => open.map_or(wall, |open| open.min(wall)),
             TimeMode::Event => {
                 let applied = draft.records.iter().map(|record| record.merge_time).max();

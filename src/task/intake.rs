@@ -29,7 +29,9 @@ pub(super) struct Intake {
     tasks: u32,
     mode: TimeMode,
     brake: BrakeWindow,
-    /// Offsets that the journal says were early; below `State::journaled` it alone decides.
+    /// Where the last refused record lies, and what is wrong with it.
+    last_refused: Option<(Lane, u64, String)>,
+    /// Offsets that the journal says were early; below what it covers it alone decides.
     early: BTreeSet<(Lane, u64)>,
 }
 
@@ -42,6 +44,8 @@ struct State {
     journaled: u64,
     /// Everything below was handed over that is at home elsewhere.
     relayed_to: u64,
+    /// Refused as early, and no epoch has written it down.
+    early: VecDeque<u64>,
     /// Records from here on are not read.
     stop: Option<u64>,
     /// `stop` was reached.
@@ -93,8 +97,8 @@ pub(super) struct Opening {
 
 impl Intake {
     pub(super) fn new(sender: Sender, tasks: u32, mode: TimeMode, brake: BrakeWindow) -> Self {
-        let (merge, lanes, incoming, outbox, early) = Default::default();
-        Self { merge, lanes, incoming, outbox, sender, tasks, mode, brake, early }
+        let (merge, lanes, incoming, outbox, last_refused, early) = Default::default();
+        Self { merge, lanes, incoming, outbox, sender, tasks, mode, brake, last_refused, early }
     }
 
     pub(super) fn open(&mut self, lane: Lane, opening: Opening) {
@@ -154,14 +158,17 @@ impl Intake {
         times
     }
 
-    /// Fetches what has arrived; waits for the first at most so long.
+    /// Fetches what has arrived; waits for the first at most so long. What was handed over is fetched without bound
+    /// where the task waits for it: it may hold what all others wait for.
     pub(super) fn fetch<B: Broker>(
         &mut self,
         broker: &mut B,
         wait: Duration,
         wall: EventTime,
+        awaits_relay: bool,
     ) -> Result<(), BrokerError> {
         self.relieve(broker)?;
+        self.relieve_relay(broker, awaits_relay)?;
         broker.fetch(wait, FETCH_RECORDS, &mut |partition, fetched| match partition {
             Partition::Input(kind, number) => self.accept(kind, number, &fetched, wall),
             Partition::Relay => self.accept_relayed(&fetched),
@@ -171,7 +178,6 @@ impl Intake {
     /// Pauses partitions whose buffers are full, resumes those with room again.
     fn relieve<B: Broker>(&mut self, broker: &mut B) -> Result<(), BrokerError> {
         for (lane, state) in &mut self.lanes {
-            // The relay is bounded by what the other tasks have read ahead: it may hold what all others wait for.
             let Lane::Input(kind, partition) = lane else { continue };
             let full = state.buffered.len() >= LANE_RECORDS || state.bytes >= LANE_BYTES;
             let roomy = state.buffered.len() < LANE_RECORDS / 2 && state.bytes < LANE_BYTES / 2;
@@ -180,6 +186,20 @@ impl Intake {
                 state.paused = paused;
                 broker.pause(Partition::Input(*kind, *partition), paused)?;
             }
+        }
+        Ok(())
+    }
+
+    fn relieve_relay<B: Broker>(&mut self, broker: &mut B, awaited: bool) -> Result<(), BrokerError> {
+        let relayed = self.lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Relay(_)));
+        let (records, bytes) =
+            relayed.fold((0, 0), |sum, (_, state)| (sum.0 + state.buffered.len(), sum.1 + state.bytes));
+        let full = records >= LANE_RECORDS || bytes >= LANE_BYTES;
+        let roomy = records < LANE_RECORDS / 2 && bytes < LANE_BYTES / 2;
+        let paused = !awaited && (full || (self.incoming.paused && !roomy));
+        if paused != self.incoming.paused {
+            self.incoming.paused = paused;
+            broker.pause(Partition::Relay, paused)?;
         }
         Ok(())
     }
@@ -213,6 +233,8 @@ impl Intake {
         self.merge.set_at_end(lane, true);
         if let Some(state) = self.lanes.get_mut(&lane) {
             state.ended = true;
+            // Nothing below it is still to come, be it markers.
+            state.end = state.end.max(state.stop.unwrap_or_default());
         }
     }
 
@@ -221,6 +243,9 @@ impl Intake {
         let body = decode(kind, raw).and_then(|event| self.refuse_early(event, lane, offset, raw, wall));
         let early = body.as_ref().is_err_and(|letter| letter.code == Code::Early);
         self.brake.note(body.as_ref().err().map(|letter| letter.code));
+        if let Err(letter) = &body {
+            self.last_refused = Some((lane, offset, letter.message.clone()));
+        }
         let target = body.as_ref().map_or(self.sender.task, |event| self.home(event));
         let merge_time = self.merge.push(kind, partition, offset, body);
         let mut seen = Seen::of(offset, raw);
@@ -242,6 +267,7 @@ impl Intake {
     fn note(&mut self, lane: Lane, seen: Seen) {
         let state = self.lanes.get_mut(&lane).expect("only open lanes are accepted");
         state.bytes += usize::try_from(seen.bytes).unwrap_or_default();
+        state.early.extend(seen.early.then_some(seen.offset));
         state.buffered.push_back(seen);
     }
 
@@ -273,7 +299,8 @@ impl Intake {
         if self.mode == TimeMode::Event {
             return false;
         }
-        if self.lanes.get(&lane).is_some_and(|state| offset < state.journaled) {
+        // Also where records after it were handed over already: another verdict now would lose or double it.
+        if self.lanes.get(&lane).is_some_and(|state| offset < state.journaled.max(state.relayed_to)) {
             return self.early.contains(&(lane, offset));
         }
         let now = raw.timestamp.map_or(wall, |at| at.min(wall));
@@ -311,7 +338,13 @@ impl Intake {
     fn taken(&mut self, (lane, record): (Lane, Record)) -> Next {
         let state = self.lanes.get_mut(&lane).expect("a record taken was pushed");
         let seen = state.buffered.pop_front().expect("what lies in the merge is noted here");
-        debug_assert!(seen.handover.is_none(), "what is taken was looked at before");
+        // What is taken was looked at before, or it would be lost here.
+        if let Some(handover) = seen.handover {
+            self.outbox.push(*handover);
+        }
+        if state.early.front() == Some(&seen.offset) {
+            state.early.pop_front();
+        }
         let bytes = usize::try_from(seen.bytes).unwrap_or_default();
         state.bytes -= bytes.min(state.bytes);
         state.scouted = state.scouted.saturating_sub(1);
@@ -342,6 +375,13 @@ impl Intake {
     /// The next record to be handed over.
     pub(super) fn hand_over(&mut self) -> Option<Handover> {
         self.outbox.pop()
+    }
+
+    /// What was refused as early before an offset, and is not written down yet.
+    pub(super) fn early_before(&mut self, lane: Lane, offset: u64) -> Vec<u64> {
+        let Some(state) = self.lanes.get_mut(&lane) else { return Vec::new() };
+        let count = state.early.iter().take_while(|early| **early < offset).count();
+        state.early.drain(..count).collect()
     }
 
     /// Whether records wait to be handed over.
@@ -376,6 +416,11 @@ impl Intake {
             Lane::Relay(_) => self.incoming.at_end,
         };
         state.position >= to || !state.buffered.is_empty() || at_end
+    }
+
+    /// Where the last refused record lies, and what is wrong with it.
+    pub(super) fn last_refused(&self) -> Option<&(Lane, u64, String)> {
+        self.last_refused.as_ref()
     }
 
     /// How many of the newest records were refused, and why the last was, where that is beyond the bound.

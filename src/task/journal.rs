@@ -126,9 +126,11 @@ impl Ranges {
     }
 
     /// Notes that a record was handed over; `position` is the lane's, where nothing was taken of it yet.
-    pub(super) fn hand_over(&mut self, lane: Lane, position: u64, offset: u64) {
+    /// `early` are the offsets before it that were refused as early: from now on they must stay so.
+    pub(super) fn hand_over(&mut self, lane: Lane, position: u64, offset: u64, early: Vec<u64>) {
         let taken = self.0.entry(lane).or_insert_with(|| Taken::nothing(position));
         taken.relayed_to = offset + 1;
+        taken.early.extend(early);
         taken.handed_over += 1;
     }
 

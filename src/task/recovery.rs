@@ -226,7 +226,16 @@ impl<B: Broker> Task<B> {
             Lane::Input(kind, partition) => self.inputs.contains(&(*kind, *partition)),
             Lane::Relay(source) => *source < self.setup.tasks,
         };
-        range.lane().filter(is_known).ok_or_else(|| {
+        let lane = range.lane();
+        if let Some(Lane::Input(kind, partition)) = lane
+            && self.setup.partitions.get(&kind).is_some_and(|known| partition >= *known)
+        {
+            let topic = &self.setup.wire.topics[kind as usize];
+            return Err(TaskError::Outside(format!(
+                "{topic} partition {partition} appeared after this process started, and another has read it: start this process again"
+            )));
+        }
+        lane.filter(is_known).ok_or_else(|| {
             TaskError::Changed(format!(
                 "the journal has read input `{}` partition {}, which is not there any more: put it back, or start anew \
                  under another `app`",
@@ -276,7 +285,8 @@ impl<B: Broker> Task<B> {
             if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
-            self.intake.fetch(&mut self.broker, PATIENCE, clock::wall())?;
+            let (wall, awaits_relay) = (clock::wall().max(self.wall), matches!(lane, Lane::Relay(_)));
+            self.intake.fetch(&mut self.broker, PATIENCE, wall, awaits_relay)?;
         }
     }
 }

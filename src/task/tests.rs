@@ -246,6 +246,7 @@ fn setup_with(rules: &str, mode: TimeMode, until: Option<EventTime>) -> Setup {
         topic_ids: BTreeMap::new(),
         wire,
         until,
+        partitions: [(Kind::Purchase, 1)].into(),
         goals: BTreeMap::new(),
         progress: Progress::default(),
         stop: Arc::new(AtomicBool::new(false)),

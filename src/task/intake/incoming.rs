@@ -17,6 +17,9 @@ pub(super) struct Incoming {
     /// The next offset to be fetched.
     read_to: u64,
     pub(super) at_end: bool,
+    pub(super) paused: bool,
+    /// Everything that was there at the start has been fetched.
+    caught_up: bool,
     /// What each task last said of its inputs.
     announced: BTreeMap<u32, Announcement>,
     /// With a time to stop at: the ends that all inputs had at the start.
@@ -27,6 +30,13 @@ impl Intake {
     /// Says up to where every task must have looked through the inputs before this one may end.
     pub(in crate::task) fn set_goals(&mut self, goals: BTreeMap<(Kind, u32), u64>) {
         self.incoming.goals = goals;
+    }
+
+    /// Whether everything was fetched that the others handed over before the start, and taken.
+    pub(in crate::task) fn has_caught_up_with_relay(&self) -> bool {
+        let waits =
+            |(lane, state): (&Lane, &super::State)| matches!(lane, Lane::Relay(_)) && !state.buffered.is_empty();
+        self.tasks == 1 || (self.incoming.caught_up && !self.lanes.iter().any(waits))
     }
 
     /// The relay partition is fetched from here on.
@@ -65,6 +75,7 @@ impl Intake {
             Fetched::AtEnd(offset) => {
                 self.incoming.read_to = self.incoming.read_to.max(*offset);
                 self.incoming.at_end = true;
+                self.incoming.caught_up = true;
             }
             Fetched::Lost => self.incoming.at_end = false,
         }

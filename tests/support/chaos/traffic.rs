@@ -78,9 +78,10 @@ impl Traffic {
             return r#"{"half": "#.to_owned();
         }
         let now = std::time::UNIX_EPOCH.elapsed().expect("the clock is past 1970").as_millis();
-        // Mostly of now, some late, a few so late that deadlines have passed over them, and some far ahead.
+        // Mostly of now, some late, a few so late that deadlines have passed over them, and some so far ahead that they
+        // are refused, be it now and no longer a moment later.
         let at = match self.below(100) {
-            0 => now + 600_000,
+            0 => now + 295_000 + u128::from(self.below(10_000)),
             1..5 => now - u128::from(self.below(20_000)),
             5..10 => now + u128::from(self.below(1_500)),
             _ => now - u128::from(self.below(300)),
