@@ -73,6 +73,12 @@ impl Reading {
             Taken::Failed(code) => failure = Some(code),
         });
         drop(batch);
+        // Told here rather than by the next fetch, which other partitions wait for.
+        let emptied = (1..most).contains(&count) && failure.is_none() && !self.doubted && !self.at_end;
+        if emptied && stream.known_end().is_some_and(|end| self.position >= end) {
+            self.at_end = true;
+            sink(Fetched::AtEnd(self.position));
+        }
         if is_stale {
             self.stream = None;
         }

@@ -60,7 +60,8 @@ pub(super) struct Stream {
     /// What the batch at hand holds; empty without one.
     messages: Vec<*mut sys::rd_kafka_message_t>,
     /// What the handles and the callback need: dropped only after `Stream::drop` has run.
-    _alive: (Arc<Bell>, Arc<Client>),
+    client: Arc<Client>,
+    _bell: Arc<Bell>,
 }
 
 // SAFETY: the library's handles are bound to no thread and guarded by its own locks; `messages` is empty whenever no
@@ -98,7 +99,7 @@ impl Stream {
         let opaque = Arc::as_ptr(&bell).cast_mut().cast::<c_void>();
         // SAFETY: the queue is ours until destroyed, and the bell lives until the callback is taken away.
         unsafe { sys::rd_kafka_queue_cb_event_enable(queue.as_ptr(), Some(Bell::ring), opaque) };
-        Ok(Self { topic, queue, partition, messages, _alive: (bell, client) })
+        Ok(Self { topic, queue, partition, messages, client, _bell: bell })
     }
 
     /// Takes what has arrived, at most so many records. Never waits.
@@ -112,6 +113,20 @@ impl Stream {
         // SAFETY: the call has set the first `count` of at most `most`.
         unsafe { self.messages.set_len(count) };
         Batch { messages: &mut self.messages }
+    }
+
+    /// Where the partition ended when the library last fetched of it: known with the records, long before the next fetch
+    /// tells the end.
+    pub(super) fn known_end(&self) -> Option<u64> {
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the handles are ours and the client is alive; the call writes two numbers and keeps nothing.
+        let code = unsafe {
+            let name = sys::rd_kafka_topic_name(self.topic.as_ptr());
+            let native = self.client.client().native_ptr();
+            sys::rd_kafka_get_watermark_offsets(native, name, self.partition, &raw mut low, &raw mut high)
+        };
+        let is_known = code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        u64::try_from(high).ok().filter(|_| is_known)
     }
 }
 
