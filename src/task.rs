@@ -225,7 +225,7 @@ impl<B: Broker> Task<B> {
         self.engine.apply(epoch, outputs);
         // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
         // epoch again, so state is never rolled back.
-        self.commit(ranges, &relay, clock, wall, outputs)?;
+        self.commit(ranges, relay, clock, wall, outputs)?;
         self.number += 1;
         self.clock = clock;
         self.wall = wall;

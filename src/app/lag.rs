@@ -42,10 +42,11 @@ impl LagWatch {
                 if is_over() {
                     return None;
                 }
-                let (input, topic, number) = match partition {
-                    Partition::Input(kind, number) => (kind.name(), &setup.wire.topics[kind as usize], number),
-                    Partition::Relay => (RELAY, &setup.relay, task),
+                let input = match partition {
+                    Partition::Input(kind, _) => kind.name(),
+                    Partition::Relay => RELAY,
                 };
+                let (topic, number) = setup.place(task, Some(partition));
                 let end = cluster.offsets(topic, number).ok()?.end;
                 let lag = lags.entry(input).or_default();
                 let records = end.saturating_sub(position);

@@ -20,7 +20,7 @@ impl<B: Broker> Task<B> {
     pub(super) fn commit(
         &mut self,
         ranges: Ranges,
-        relay: &[Outgoing],
+        relay: Vec<Outgoing>,
         clock: EventTime,
         wall: EventTime,
         outputs: &[Output],
@@ -30,7 +30,7 @@ impl<B: Broker> Task<B> {
         let record = self.journal_record(ranges, clock, wall, outputs).encode_to_vec();
         let metadata = mirror::note(self.number, &outputs_digest(outputs));
         let mut outgoing: Vec<Outgoing> = outputs.iter().map(|output| self.outgoing(output, wall)).collect();
-        outgoing.extend_from_slice(relay);
+        outgoing.extend(relay);
         outgoing.push(Outgoing {
             topic: self.setup.journal.clone(),
             partition: Some(self.partition),

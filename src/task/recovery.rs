@@ -128,7 +128,7 @@ impl<B: Broker> Task<B> {
             TimeMode::Live => clock::wall(),
             TimeMode::Event => EventTime::MIN,
         };
-        self.commit(ranges, &[], EventTime::MIN, wall, &[])?;
+        self.commit(ranges, Vec::new(), EventTime::MIN, wall, &[])?;
         self.wall = wall;
         self.number = 1;
         tracing::info!(task = self.partition, partitions = self.inputs.len(), "started anew");

@@ -26,16 +26,22 @@ impl Arrival<'_> {
 
     /// A dispute changes nothing (a lost one is sent as refunded), but may alert.
     fn disputed(&mut self, customer: &mut Customer) -> Outcome {
+        self.first_time(customer).err().unwrap_or(Outcome { alert: true, ..NOTHING })
+    }
+
+    /// Remembers an event that is no order of its own, and says until when; one seen before or expired has its outcome
+    /// already.
+    fn first_time(&mut self, customer: &mut Customer) -> Result<EventTime, Outcome> {
         let seen = seen(self.event.kind(), &self.event.business_key());
         if customer.has_seen(seen) {
-            return self.duplicate();
+            return Err(self.duplicate());
         }
         if self.is_expired(customer) {
-            return NOTHING;
+            return Err(NOTHING);
         }
         let until = self.forgotten_at(customer, self.event.at);
         customer.see(seen, until);
-        Outcome { alert: true, ..NOTHING }
+        Ok(until)
     }
 
     fn completed(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
@@ -76,15 +82,10 @@ impl Arrival<'_> {
     }
 
     fn taken_back(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
-        let seen = seen(self.event.kind(), &self.event.business_key());
-        if customer.has_seen(seen) {
-            return self.duplicate();
-        }
-        if self.is_expired(customer) {
-            return NOTHING;
-        }
-        let until = self.forgotten_at(customer, self.event.at);
-        customer.see(seen, until);
+        let until = match self.first_time(customer) {
+            Ok(until) => until,
+            Err(outcome) => return outcome,
+        };
         let cancelled = purchase.status == PurchaseStatus::Cancelled;
         if !cancelled && purchase.currency.0 != self.rules.currency {
             self.stats.unpriced += 1;
