@@ -42,6 +42,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let running = app::start_until(&config, rules, args.until).map_err(|error| {
         if error.is_configuration() { Usage(error.to_string()).into() } else { anyhow::Error::from(error) }
     })?;
+    // Before anything says that it has started, so that whoever waits for that may end it.
+    stop_on_signal(running.switch()).context("signals cannot be received")?;
     let server = match config.http {
         Some(address) => {
             let served = http::serve(address, metrics, running.health());
@@ -51,7 +53,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let http = server.as_ref().map(|server| server.address.to_string());
     tracing::info!(app = config.app, tasks = config.tasks, http, "started");
-    stop_on_signal(running.switch()).context("signals cannot be received")?;
     running.join().map_err(|error| match error {
         TaskError::Changed(what) => Usage(what).into(),
         other => other.into(),

@@ -4,7 +4,7 @@
 //! one left open, then a look at the journal's end: there, go on; not there, send again. Fenced: stop.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message;
 
@@ -91,6 +91,7 @@ impl<B: Broker> Task<B> {
     ) -> Result<(), TaskError> {
         let epoch = self.number;
         let started = crate::clock::now();
+        let mut stopping: Option<Instant> = None;
         let mut pause = FIRST_PAUSE;
         for tries in 1.. {
             let Err(refusal) = self.transaction(outgoing, positions, metadata) else {
@@ -131,8 +132,11 @@ impl<B: Broker> Task<B> {
                 return Err(TaskError::NotCommitted { epoch, tries, reason });
             }
             // A rebalance passes quickly, unless it was this process that the group gave up.
-            if self.ownership.is_lost() || self.is_stopping() && started.elapsed() >= LAST_TRIES {
-                return Err(TaskError::Interrupted);
+            if self.is_stopping() {
+                let stopping = *stopping.get_or_insert_with(crate::clock::now);
+                if self.ownership.is_lost() || stopping.elapsed() >= LAST_TRIES {
+                    return Err(TaskError::Interrupted);
+                }
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -256,8 +260,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Within it, trying again goes on however often the broker has refused.
 const REBALANCE: Duration = Duration::from_mins(2);
 
-/// How long an epoch under way is still tried once the task is to end.
-const LAST_TRIES: Duration = Duration::from_secs(3);
+/// How long an epoch under way is still tried once the task is to end: a rebalance, most often.
+const LAST_TRIES: Duration = Duration::from_secs(5);
 
 /// Offsets of the journal looked at first: a record and a marker an epoch.
 const JOURNAL_END: u64 = 64;
