@@ -11,6 +11,7 @@ mod deadlines;
 mod entry;
 mod evidence;
 mod features;
+pub mod image;
 mod look;
 mod presence;
 mod programme;

@@ -22,6 +22,7 @@ mod clock;
 pub mod config;
 mod http;
 mod metrics;
+pub mod snapshot;
 pub mod task;
 mod telemetry;
 pub mod topics;

@@ -31,6 +31,7 @@ use self::ownership::Ownership;
 use self::progress::{Progress, Standing};
 use self::relay::Announcement;
 use crate::broker::{Broker, BrokerError, Partition};
+use crate::clock;
 use crate::codec::output::Wire;
 use crate::config::{Brake, EpochBounds, Outputs, Start};
 use crate::engine::{Engine, TimeMode};
@@ -191,8 +192,8 @@ impl<B: Broker> Task<B> {
             wall: EventTime::MIN,
             caught_up: false,
             has_heard_all: false,
-            started: crate::clock::now(),
-            last_epoch: crate::clock::now(),
+            started: clock::now(),
+            last_epoch: clock::now(),
             metrics,
         }
     }
@@ -229,8 +230,8 @@ impl<B: Broker> Task<B> {
         self.number += 1;
         self.clock = clock;
         self.wall = wall;
-        self.last_epoch = crate::clock::now();
-        tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?opened.elapsed(), %clock, "epoch committed");
+        self.last_epoch = clock::now();
+        tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?clock::since(opened), %clock, "epoch committed");
         self.publish();
         self.metrics.epoch(&EpochDone {
             records,
@@ -238,7 +239,7 @@ impl<B: Broker> Task<B> {
             taken_in,
             outputs,
             stats: &self.engine.stats(),
-            took: opened.elapsed(),
+            took: clock::since(opened),
             clock,
             left_out: self.intake.merge().left_out().count(),
         });

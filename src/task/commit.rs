@@ -11,6 +11,7 @@ use prost::Message;
 use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
 use super::{Task, TaskError, mirror};
 use crate::broker::{Broker, BrokerError, Outgoing, Partition, Refusal};
+use crate::clock;
 use crate::metrics::Ending;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
@@ -38,12 +39,12 @@ impl<B: Broker> Task<B> {
             value: Some(record.clone()),
             headers: Vec::new(),
         });
-        let started = crate::clock::now();
+        let started = clock::now();
         self.carry_through(&record, &outgoing, &positions, &metadata)?;
         self.ownership.note_commit();
         self.mirrored.extend(positions);
         self.unnamed.clear();
-        self.metrics.commit(started.elapsed());
+        self.metrics.commit(clock::since(started));
         Ok(())
     }
 
@@ -90,7 +91,7 @@ impl<B: Broker> Task<B> {
         metadata: &str,
     ) -> Result<(), TaskError> {
         let epoch = self.number;
-        let started = crate::clock::now();
+        let started = clock::now();
         let mut stopping: Option<Instant> = None;
         let mut pause = FIRST_PAUSE;
         for tries in 1.. {
@@ -128,17 +129,17 @@ impl<B: Broker> Task<B> {
                 }
             }
             // While the group rebalances, the broker refuses at once: tries alone would be over too soon.
-            if tries >= TRIES && started.elapsed() >= REBALANCE {
+            if tries >= TRIES && clock::since(started) >= REBALANCE {
                 return Err(TaskError::NotCommitted { epoch, tries, reason });
             }
             // A rebalance passes quickly, unless it was this process that the group gave up.
             if self.is_stopping() {
-                let stopping = *stopping.get_or_insert_with(crate::clock::now);
-                if self.ownership.is_lost() || stopping.elapsed() >= LAST_TRIES {
+                let stopping = *stopping.get_or_insert_with(clock::now);
+                if self.ownership.is_lost() || clock::since(stopping) >= LAST_TRIES {
                     return Err(TaskError::Interrupted);
                 }
             }
-            std::thread::sleep(pause);
+            clock::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         unreachable!("the tries are bounded")
@@ -189,7 +190,7 @@ impl<B: Broker> Task<B> {
             if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
-            std::thread::sleep(pause);
+            clock::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         unreachable!("the tries are bounded")
@@ -245,7 +246,7 @@ impl<B: Broker> Task<B> {
             if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
-            std::thread::sleep(pause);
+            clock::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         unreachable!("the tries are bounded")

@@ -108,7 +108,7 @@ impl<B: Broker> Task<B> {
     fn wait(&self, draft: &Draft) -> Duration {
         match draft.opened {
             _ if self.engine.is_behind() || self.is_done() => Duration::ZERO,
-            Some(opened) => self.setup.epoch.linger.saturating_sub(opened.elapsed()),
+            Some(opened) => self.setup.epoch.linger.saturating_sub(clock::since(opened)),
             None => IDLE,
         }
     }
@@ -140,7 +140,7 @@ impl<B: Broker> Task<B> {
         {
             draft.add(next);
         }
-        self.intake.merge_mut().pass(self.started.elapsed());
+        self.intake.merge_mut().pass(clock::since(self.started));
         if self.setup.mode == TimeMode::Live && self.caught_up {
             self.intake.merge_mut().leave_out(self.setup.merge_hold);
             while has_room(draft, records / 2)
@@ -200,11 +200,11 @@ impl<B: Broker> Task<B> {
     fn is_closed(&self, draft: &Draft, clock: EventTime, stopping: bool) -> bool {
         if let Some(opened) = draft.opened {
             let full = draft.count >= self.setup.epoch.records || draft.bytes >= EPOCH_BYTES;
-            return full || stopping || self.has_read_all() || opened.elapsed() >= self.setup.epoch.linger;
+            return full || stopping || self.has_read_all() || clock::since(opened) >= self.setup.epoch.linger;
         }
         let has_work = self.engine.is_behind() || self.engine.next_deadline().is_some_and(|at| at <= clock);
         let moved = clock > self.clock;
-        has_work || (moved && (self.has_read_all() || self.last_epoch.elapsed() >= HEARTBEAT))
+        has_work || (moved && (self.has_read_all() || clock::since(self.last_epoch) >= HEARTBEAT))
     }
 
     /// With a time to stop at: whether every record up to it, of those there at the start, has been taken.

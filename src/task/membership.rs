@@ -121,7 +121,7 @@ impl<G: Group> Membership<G> {
             return true;
         }
         let stopped = *self.stopped.get_or_insert_with(clock::now);
-        let is_late = stopped.elapsed() >= self.end_within;
+        let is_late = clock::since(stopped) >= self.end_within;
         if is_late {
             self.fail(TaskError::Stuck { within: self.end_within });
         }

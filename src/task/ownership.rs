@@ -1,8 +1,10 @@
 //! A task's right to run: given with the assignment of its partition, ended by its release or loss.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::clock;
 
 /// Shared between the task and the membership that gave it its partition.
 #[derive(Debug, Default)]
@@ -25,9 +27,6 @@ impl Ownership {
     /// Asks the task to finish its epoch and end.
     pub(crate) fn release(&self) {
         self.released.store(true, Ordering::Relaxed);
-        if let Some(inquiry) = &self.inquiry {
-            inquiry.wake();
-        }
     }
 
     /// Asks the task to end: what it sends would be refused.
@@ -65,10 +64,7 @@ impl Ownership {
 
 /// Questions of the tasks to the group, and which of them it has answered. One answer serves all asked before.
 #[derive(Debug, Default)]
-pub(crate) struct Inquiry {
-    counts: Mutex<Counts>,
-    changed: Condvar,
-}
+pub(crate) struct Inquiry(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -93,7 +89,6 @@ impl Inquiry {
     /// Notes that the group has answered a question, and hence all before it.
     pub(crate) fn answer(&self, question: u64) {
         self.counts().answered = question;
-        self.wake();
     }
 
     pub(crate) fn is_answered(&self, question: u64) -> bool {
@@ -102,21 +97,20 @@ impl Inquiry {
 
     fn ask_and_wait(&self, is_over: impl Fn() -> bool) -> bool {
         let question = self.ask();
-        let waiting = |counts: &mut Counts| counts.answered < question && !is_over();
-        let waited = self.changed.wait_timeout_while(self.counts(), ANSWERED_WITHIN, waiting);
-        waited.unwrap_or_else(PoisonError::into_inner).0.answered >= question
-    }
-
-    fn wake(&self) {
-        // Under the lock: none checks and then sleeps through it.
-        let _counts = self.counts();
-        self.changed.notify_all();
+        let asked = clock::now();
+        while !self.is_answered(question) && !is_over() && clock::since(asked) < ANSWERED_WITHIN {
+            clock::sleep(NAP);
+        }
+        self.is_answered(question)
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// How long a task waits for the answer before it asks again.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+
+/// How often it looks for it.
+const NAP: Duration = Duration::from_millis(10);

@@ -33,7 +33,7 @@ impl<B: Broker> Task<B> {
         } else {
             self.replay(&journal)?;
         }
-        self.metrics.restored(&self.engine.stats(), started.elapsed());
+        self.metrics.restored(&self.engine.stats(), clock::since(started));
         self.publish();
         Ok(())
     }
@@ -151,7 +151,7 @@ impl<B: Broker> Task<B> {
             task = self.partition,
             epochs = self.number,
             records,
-            seconds = started.elapsed().as_secs_f64(),
+            seconds = clock::since(started).as_secs_f64(),
             clock = %self.clock,
             "restored, digests agree"
         );
