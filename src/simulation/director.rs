@@ -36,6 +36,8 @@ struct Director {
     traffic: Traffic,
     dice: Dice,
     fleet: Vec<Slot>,
+    /// When the last frozen process has had a while to find out what became of it.
+    awake_at: Duration,
     /// Those that are no more, kept to be asked how they ended.
     gone: Vec<Process>,
 }
@@ -102,7 +104,7 @@ impl Director {
         });
         let fleet = fleet.collect();
         let deployment = Deployment { plan, rules, until, shared: Shared::new(world) };
-        Self { turn, deployment, traffic, dice: Dice::new(seed ^ 0x5eed), fleet, gone: Vec::new() }
+        Self { turn, deployment, traffic, dice: Dice::new(seed ^ 0x5eed), fleet, awake_at: Duration::ZERO, gone: Vec::new() }
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -200,6 +202,7 @@ impl Director {
             Blow::Freeze { process, span } => {
                 if let Some(process) = &self.fleet[process].process {
                     self.turn.freeze(process.id, span);
+                    self.awake_at = self.awake_at.max(self.turn.elapsed() + span + AWAKE);
                     shared.now().silence(process, Some(span));
                 }
             }
@@ -255,7 +258,7 @@ impl Director {
                 let world = shared.now();
                 (world.unread(&self.deployment.plan), world.group.is_settled() && world.all_ended())
             };
-            if unread.is_empty() && is_settled {
+            if unread.is_empty() && is_settled && self.turn.elapsed() > self.awake_at {
                 break;
             }
             self.step(LOOK)?;
@@ -280,7 +283,8 @@ impl Director {
                     return Err(format!("process {number} does not end"));
                 }
             }
-            if let Some(Err(error)) = process.outcome() {
+            // It may be where it does not know whether its epoch was committed.
+            if let Some(Err(error)) = process.outcome().filter(|it| !matches!(it, Err(TaskError::Interrupted))) {
                 return Err(format!("process {number} failed when asked to stop: {error}"));
             }
         }
@@ -344,6 +348,9 @@ const START: EventTime = EventTime(1_750_000_005_000);
 
 /// How often the director looks.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What a frozen process is given to find out what became of it.
+const AWAKE: Duration = Duration::from_secs(2);
 
 /// After trouble ends.
 const COMMITS_WITHIN: Duration = Duration::from_secs(30);

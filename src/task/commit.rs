@@ -212,7 +212,7 @@ impl<B: Broker> Task<B> {
     }
 
     /// The journal's last record.
-    fn journal_end(&mut self) -> Result<Option<Vec<u8>>, TaskError> {
+    pub(super) fn journal_end(&mut self) -> Result<Option<Vec<u8>>, TaskError> {
         let kept = self.ask(Broker::journal_range)?;
         // The newest offsets are enough unless many transactions in a row were aborted.
         let newest = kept.end.saturating_sub(JOURNAL_END).max(kept.start);
