@@ -104,7 +104,15 @@ impl Director {
         });
         let fleet = fleet.collect();
         let deployment = Deployment { plan, rules, until, shared: Shared::new(world) };
-        Self { turn, deployment, traffic, dice: Dice::new(seed ^ 0x5eed), fleet, awake_at: Duration::ZERO, gone: Vec::new() }
+        Self {
+            turn,
+            deployment,
+            traffic,
+            dice: Dice::new(seed ^ 0x5eed),
+            fleet,
+            awake_at: Duration::ZERO,
+            gone: Vec::new(),
+        }
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -116,7 +124,11 @@ impl Director {
         self.torment()?;
         self.deployment.shared.now().calm_down();
         tracing::info!(at = ?self.turn.elapsed(), "trouble ends");
-        if self.deployment.until.is_some() { self.wait_for_ends()? } else { self.wait_for_rest()? }
+        if self.deployment.until.is_some() {
+            self.wait_for_ends()?
+        } else {
+            self.wait_for_rest()?
+        }
         let world = self.deployment.shared.now();
         judge(&world, &self.deployment.plan, &self.deployment.rules, self.deployment.until);
         Ok(())
