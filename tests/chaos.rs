@@ -127,7 +127,7 @@ fn prepare(bootstrap: &str, app: &str, folder: &Path, rules: &str) {
         INPUTS.iter().map(|(kind, _)| format!("  {0}: {{ topic: {app}.{0} }}", kind.name())).collect();
     let config = format!(
         "app: {app}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", session.timeout.ms: {} }}\ntasks: {TASKS}\n\
-         rules: rules.yaml\ninputs:\n{}\noutputs: {{ events: {app}.events, alerts: {app}.alerts, dlq: {app}.dlq }}\n",
+         rules: rules.yaml\nsnapshots: off\ninputs:\n{}\noutputs: {{ events: {app}.events, alerts: {app}.alerts, dlq: {app}.dlq }}\n",
         SESSION.as_millis(),
         inputs.join("\n")
     );

@@ -44,8 +44,9 @@ impl Shop {
             .map(|kind| format!("{0}: {{ topic: {1} }}", kind.name(), self.topic(kind.name())))
             .collect();
         let [events, alerts, dlq] = ["events", "alerts", "dlq"].map(|name| self.topic(name));
+        let snapshots = if more.contains("snapshots:") { "" } else { "snapshots: off\n" };
         let text = format!(
-            "app: {app}\nkafka: {{ bootstrap.servers: \"{}\" }}\ntasks: {TASKS}\nrules: rules.yaml\n\
+            "app: {app}\nkafka: {{ bootstrap.servers: \"{}\" }}\ntasks: {TASKS}\nrules: rules.yaml\n{snapshots}\
              inputs: {{ {} }}\noutputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}\n{more}\n",
             self.bootstrap,
             inputs.join(", ")
