@@ -52,7 +52,13 @@ pub(crate) struct Snapshots {
     store: Box<dyn Store>,
 }
 
-#[expect(clippy::unused_self, clippy::needless_pass_by_value, clippy::unnecessary_wraps, clippy::needless_pass_by_ref_mut, reason = "in the making")]
+#[expect(
+    clippy::unused_self,
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_ref_mut,
+    reason = "in the making"
+)]
 impl Snapshots {
     pub(crate) fn new(store: Box<dyn Store>, _app: &str, _task: u32, _pace: Pace) -> Self {
         Self { store }
