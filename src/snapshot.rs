@@ -52,7 +52,13 @@ pub(crate) struct Snapshots {
     store: Box<dyn Store>,
 }
 
-#[expect(clippy::unused_self, clippy::needless_pass_by_value, clippy::unnecessary_wraps, clippy::needless_pass_by_ref_mut, reason = "in the making")]
+#[expect(
+    clippy::unused_self,
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_ref_mut,
+    reason = "in the making"
+)]
 impl Snapshots {
     pub(crate) fn new(store: Box<dyn Store>, _app: &str, _task: u32, _pace: Pace) -> Self {
         Self { store }
@@ -80,6 +86,9 @@ impl Snapshots {
         progress(0, manifest.customers);
         Ok(Engine::new(rules, &manifest.app, mode))
     }
+
+    /// An epoch was committed: the state is another.
+    pub(crate) fn note_epoch(&mut self) {}
 
     /// Whether it is time for the next one, and none is under way.
     pub(crate) fn is_due(&self) -> bool {

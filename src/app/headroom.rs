@@ -11,6 +11,7 @@ use crate::metrics;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::task::Setup;
+use crate::task::progress::Needs;
 
 /// What is remembered from round to round.
 #[derive(Debug, Default)]
@@ -93,10 +94,9 @@ impl Headroom {
 /// the app is over.
 fn ask(setup: &Setup, cluster: &Cluster, is_over: &impl Fn() -> bool) -> Option<Vec<Need>> {
     let mut needs = Vec::new();
-    for (task, partitions) in setup.progress.needed() {
+    for (task, Needs { journal, partitions }) in setup.progress.needed() {
         let partitions = partitions.into_iter().map(|(partition, from)| (Some(partition), from));
-        // All of the journal is needed.
-        for (partition, from) in partitions.chain([(None, 0)]) {
+        for (partition, from) in partitions.chain([(None, journal)]) {
             if is_over() {
                 return None;
             }

@@ -36,10 +36,18 @@ pub(crate) struct Object {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Write {
     /// In place of what may be there.
-    Put { path: String, content: Vec<u8> },
+    Put {
+        path: String,
+        content: Vec<u8>,
+    },
     /// Only if nothing is there.
-    Create { path: String, content: Vec<u8> },
-    Delete { path: String },
+    Create {
+        path: String,
+        content: Vec<u8>,
+    },
+    Delete {
+        path: String,
+    },
 }
 
 /// A write that has ended.

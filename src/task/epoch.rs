@@ -82,6 +82,10 @@ impl<B: Broker> Task<B> {
             if stopping && draft.opened.is_none() {
                 return Ok(None);
             }
+            if draft.opened.is_none() {
+                self.begin_snapshot();
+            }
+            self.advance_snapshot();
             let wall = clock::wall().max(self.wall);
             let wait = if stopping { Duration::ZERO } else { self.wait(&draft) };
             let awaits_relay = self.setup.mode == TimeMode::Event;
