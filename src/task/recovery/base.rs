@@ -59,13 +59,13 @@ impl<B: Broker> Task<B> {
         let found = self.read_journal(kept.clone())?;
         let Some(first) = found.first() else {
             return if kept.start > 0 {
-                Err(self.lost_beginning(&kept, None, &passed_over))
+                Err(self.lost_beginning(&kept, &found, &passed_over))
             } else {
                 Ok(new(kept.end))
             };
         };
         if first.record.epoch > 0 {
-            return Err(self.lost_beginning(&kept, Some(first.record.epoch), &passed_over));
+            return Err(self.lost_beginning(&kept, &found, &passed_over));
         }
         self.base(None, found, 0, kept.end)
     }
@@ -213,15 +213,18 @@ impl<B: Broker> Task<B> {
         self.metrics.passed_over(reasons.len());
     }
 
-    fn lost_beginning(&self, kept: &Range<u64>, first: Option<u64>, passed_over: &[String]) -> TaskError {
+    fn lost_beginning(&self, kept: &Range<u64>, found: &[Found], passed_over: &[String]) -> TaskError {
         let (journal, partition, kept) = (self.setup.journal.clone(), self.partition, kept.start);
         if self.snapshots.is_none() {
             return TaskError::JournalGap { journal, partition, kept };
         }
-        let reach = first.map_or("is empty".to_owned(), |first| format!("begins with epoch {first}"));
-        let found = if passed_over.is_empty() { "it has none".to_owned() } else { passed_over.join("; ") };
+        let reach = found.first().map(|first| format!("begins with epoch {}", first.record.epoch));
+        let reach = reach.unwrap_or_else(|| "is empty".to_owned());
+        let named = found.last().and_then(|last| last.record.snapshot.as_ref());
+        let named = named.map_or(String::new(), |named| format!(" and names a snapshot of epoch {}", named.epoch));
+        let why = if passed_over.is_empty() { "there is none".to_owned() } else { passed_over.join("; ") };
         TaskError::Outside(format!(
-            "{journal} partition {partition} {reach}, and {} has no snapshot to go on from ({found}): point \
+            "{journal} partition {partition} {reach}{named}, and {} has no snapshot to go on from ({why}): point \
              snapshots.store to where this app's snapshots are, or start anew under another `app`",
             self.setup.store
         ))
