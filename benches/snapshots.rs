@@ -39,7 +39,7 @@ const RATE: u64 = 5_000;
 const BACKLOG: u64 = 3_000_000;
 
 /// How long latency is measured.
-const SPAN: Duration = Duration::from_secs(60);
+const SPAN: Duration = Duration::from_mins(1);
 
 fn main() {
     let mut args = std::env::args().skip_while(|arg| arg != "--customers").skip(1);
