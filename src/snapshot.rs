@@ -87,6 +87,9 @@ impl Snapshots {
         Ok(Engine::new(rules, &manifest.app, mode))
     }
 
+    /// An epoch was committed: the state is another.
+    pub(crate) fn note_epoch(&mut self) {}
+
     /// Whether it is time for the next one, and none is under way.
     pub(crate) fn is_due(&self) -> bool {
         false
