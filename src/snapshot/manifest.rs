@@ -32,9 +32,9 @@ pub struct Manifest {
     /// When the state was frozen, by the wall clock.
     #[prost(sint64, tag = "11")]
     pub created_ms: i64,
-    /// Where the epoch's journal record lies.
+    /// The epoch's journal record lies at this offset or soon after.
     #[prost(uint64, tag = "12")]
-    pub journal_offset: u64,
+    pub journal_from: u64,
     /// XXH3 (128 bits, little endian) of that record.
     #[prost(bytes = "vec", tag = "13")]
     pub journal_digest: Vec<u8>,
