@@ -10,6 +10,7 @@ mod customers;
 mod deadlines;
 mod entry;
 mod evidence;
+pub mod export;
 mod features;
 pub mod image;
 mod look;

@@ -13,7 +13,7 @@ pub(crate) mod restore;
 pub(crate) mod retention;
 pub(crate) mod shelf;
 pub(crate) mod store;
-mod sweep;
+pub(crate) mod sweep;
 mod writer;
 
 use std::collections::BTreeSet;

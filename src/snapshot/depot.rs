@@ -31,6 +31,10 @@ pub enum OpenError {
         "snapshots.store: {path} cannot be written: {reason}; give this user the right to, name another folder, or write `snapshots: off`"
     )]
     Unwritable { path: PathBuf, reason: String },
+    #[error(
+        "snapshots.store: {path} is not there: no snapshot was taken yet, or the configuration names another folder"
+    )]
+    Absent { path: PathBuf },
     #[error("snapshots.store: {url} is not set up: {reason}; credentials and region are read from the environment")]
     Unconfigured { url: String, reason: String },
     #[error(
@@ -96,7 +100,8 @@ impl Depot {
             |error: &dyn std::error::Error| OpenError::Unconfigured { url: place.to_string(), reason: in_full(error) };
         let (store, prefix): (Box<dyn ObjectStore>, String) = match place {
             Place::Folder(path) => {
-                let files = LocalFileSystem::new_with_prefix(path).map_err(|error| unwritable(path, &error))?;
+                let files =
+                    LocalFileSystem::new_with_prefix(path).map_err(|_| OpenError::Absent { path: path.clone() })?;
                 (Box::new(files.with_fsync(true).with_automatic_cleanup(true)), String::new())
             }
             Place::Bucket(url) => (bucket(url).map_err(|error| unconfigured(&error))?, prefix(url)),

@@ -13,6 +13,7 @@ use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::restore::Search;
+use crate::snapshot::shelf::Shelf;
 use crate::snapshot::store::Store;
 use crate::snapshot::{Pace, Published, SnapshotError, Snapshots};
 
@@ -113,15 +114,11 @@ impl Shop {
 
 /// The newest snapshot that can be restored from a disk, or what was said.
 pub(super) fn restored(disk: &Disk, fault: Fault) -> Result<Search, SnapshotError> {
-    let mut snapshots = Snapshots::new(disk.store(fault), APP, 0, Pace { every: EVERY, keep: 2 });
-    let mut usable = |manifest: &Manifest| {
-        if manifest.ruleset == rules().hash() {
-            Ok(())
-        } else {
-            Err(format!("taken under ruleset {}", manifest.ruleset))
-        }
+    let mut under = |manifest: &Manifest| {
+        let is_same = manifest.ruleset == rules().hash();
+        if is_same { Ok((rules(), TimeMode::Event)) } else { Err(format!("taken under ruleset {}", manifest.ruleset)) }
     };
-    snapshots.newest_restorable(&mut usable, &rules(), TimeMode::Event, &mut |_, _| {})
+    Shelf::new(disk.store(fault), APP, 0).newest_restorable(&mut under, &mut |_, _| {})
 }
 
 /// The same as text, the state compared with what it was at that epoch.
