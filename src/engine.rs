@@ -10,6 +10,7 @@ mod customers;
 mod deadlines;
 mod entry;
 mod evidence;
+pub mod export;
 mod features;
 pub mod image;
 mod look;
@@ -120,6 +121,7 @@ impl Engine {
         let Epoch { records, clock, wall } = epoch;
         self.wall = self.wall.max(wall);
         self.behind = false;
+        self.customers.begin_epoch();
         let mut slice = SLICE;
         for group in records.chunks(GROUP) {
             let slots = self.customers.meet(group, &self.rules);
@@ -159,17 +161,6 @@ impl Engine {
         Stats { customers: self.customers.len() as u64, rule_errors, ..self.stats.clone() }
     }
 
-    /// A digest of the whole state, independent of the order in which customers were met.
-    pub fn digest(&self) -> u128 {
-        let mut sum = 0u128;
-        for customer in self.customers.iter() {
-            let mut hash = xxhash_rust::xxh3::Xxh3::new();
-            customer.digest(&mut hash);
-            sum = sum.wrapping_add(hash.digest128());
-        }
-        sum
-    }
-
     fn lateness(&self) -> std::time::Duration {
         match self.mode {
             TimeMode::Live => self.rules.lateness,
@@ -192,6 +183,7 @@ impl Engine {
                 let customer = &self.customers[slot];
                 if customer.look_pending && customer.as_of <= at {
                     *slice -= 1;
+                    self.customers.touch(slot);
                     self.look_now(slot, outputs);
                     self.requeue(slot);
                 }
@@ -214,6 +206,7 @@ impl Engine {
         customer.queued = NEVER;
         let fires = customer.deadline == at;
         if fires {
+            self.customers.touch(slot);
             self.fire(slot, outputs);
         }
         self.requeue(slot);

@@ -27,5 +27,6 @@ mod properties {
     mod laws;
     mod live;
     mod seeds;
+    mod split;
     mod windows;
 }

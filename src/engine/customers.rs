@@ -11,6 +11,8 @@ use std::ops::{Index, IndexMut};
 use hashbrown::HashTable;
 
 use super::customer::{AUTHOR, Customer};
+use super::image::Encoded;
+use super::image::frozen::Frozen;
 use crate::model::event::Event;
 use crate::model::id::CustomerId;
 use crate::model::record::Record;
@@ -29,9 +31,15 @@ pub(super) struct Customers {
     blocks: Vec<Vec<Customer>>,
     /// The hash of the id stands with the slot, so that growing the table touches no customer.
     slots: HashTable<(u32, Slot)>,
+    /// What is still to be encoded as it was at an earlier moment.
+    frozen: Option<Box<Frozen>>,
+    /// Whom the newest epoch touched, one in [`SAMPLED`] by the hash of the id; some more than once.
+    touched: Vec<Slot>,
 }
 
 const BLOCK: usize = 4096;
+/// One in so many customers is in an epoch's sample.
+const SAMPLED: u32 = 16;
 
 impl Customers {
     /// How many there are.
@@ -61,8 +69,46 @@ impl Customers {
         black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
         for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
             *slot = record.body.as_ref().ok().map(|event| self.slot_of(event, hash, *slot, rules));
+            if hash % SAMPLED == 0 {
+                self.touched.extend(*slot);
+            }
         }
         slots
+    }
+
+    /// Takes in a customer from elsewhere; `None` if there is one of the id.
+    pub(super) fn admit(&mut self, customer: Customer) -> Option<Slot> {
+        let hash = hash_of(&customer.id);
+        let is_it = |(other, slot): &(u32, Slot)| *other == hash && self[*slot].id == customer.id;
+        if self.slots.find(spread(hash), is_it).is_some() {
+            return None;
+        }
+        Some(self.push(customer, hash))
+    }
+
+    /// Makes room for so many more, so that the table of ids need not grow step by step.
+    pub(super) fn reserve(&mut self, customers: usize) {
+        self.slots.reserve(customers, |(hash, _)| spread(*hash));
+    }
+
+    /// Forgets whom an epoch touched: another one begins.
+    pub(super) fn begin_epoch(&mut self) {
+        self.touched.clear();
+    }
+
+    /// Notes that time has touched a customer.
+    pub(super) fn touch(&mut self, slot: Slot) {
+        if hash_of(&self[slot].id) % SAMPLED == 0 {
+            self.touched.push(slot);
+        }
+    }
+
+    /// Each customer of the newest epoch's sample once.
+    pub(super) fn sampled(&self) -> impl Iterator<Item = &Customer> {
+        let mut slots = self.touched.clone();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.into_iter().map(|slot| &self[slot])
     }
 
     /// Puts slots in the order of their customers' ids.
@@ -80,14 +126,49 @@ impl Customers {
         if let Some((_, slot)) = self.slots.find(spread(hash), is_it) {
             return *slot;
         }
+        self.push(Customer::new(id.into_owned(), rules), hash)
+    }
+
+    fn push(&mut self, customer: Customer, hash: u32) -> Slot {
         let slot = Slot::try_from(self.len()).expect("a task holds fewer than 2^32 customers");
         if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         let block = self.blocks.last_mut().expect("there is room");
-        block.push(Customer::new(id.into_owned(), rules));
+        block.push(customer);
         self.slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
         slot
+    }
+}
+
+/// Keeping the customers of one moment while they go on.
+impl Customers {
+    /// Freezes them all. What was frozen before is given up.
+    pub(super) fn freeze(&mut self) {
+        let end = Slot::try_from(self.len()).expect("a task holds fewer than 2^32 customers");
+        self.frozen = Some(Box::new(Frozen::new(end)));
+    }
+
+    /// Gives up what is frozen.
+    pub(super) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Appends about so many customers to a block, as they were when they were frozen; says what was appended since.
+    /// `None` once there are no more, which thaws.
+    pub(super) fn encode(&mut self, customers: usize, block: &mut Vec<u8>) -> Option<Encoded> {
+        let mut frozen = self.frozen.take()?;
+        let turns = frozen.turns(customers)?;
+        let slots: Vec<Slot> = turns.collect();
+        for group in slots.chunks(GROUP) {
+            let touched = group.iter().map(|slot| &self[*slot]);
+            black_box(touched.clone().fold(0, |sum, customer| sum ^ customer.touch()));
+            black_box(touched.fold(0, |sum, customer| sum ^ customer.touch_beyond()));
+            group.iter().for_each(|slot| frozen.give(*slot, &self[*slot], block));
+        }
+        let given = frozen.given();
+        self.frozen = Some(frozen);
+        Some(given)
     }
 }
 
@@ -101,7 +182,11 @@ impl Index<Slot> for Customers {
 
 impl IndexMut<Slot> for Customers {
     fn index_mut(&mut self, slot: Slot) -> &mut Customer {
-        &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
+        let customer = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK];
+        if let Some(frozen) = &mut self.frozen {
+            frozen.keep(slot, customer);
+        }
+        customer
     }
 }
 

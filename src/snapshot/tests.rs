@@ -1,0 +1,6 @@
+mod depot;
+mod memory;
+mod restoring;
+mod retention;
+mod shop;
+mod writing;

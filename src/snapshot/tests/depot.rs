@@ -1,0 +1,1 @@
+//! The real stores: a folder, and S3's protocol over HTTP.
