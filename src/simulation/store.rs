@@ -135,7 +135,8 @@ impl World {
         let mut moves = Vec::new();
         for task in 0..tasks {
             let below = format!("{APP}/{task}/");
-            let mut manifests = objects.iter().filter(|(path, _)| path.starts_with(&below) && path.ends_with(".manifest"));
+            let mut manifests =
+                objects.iter().filter(|(path, _)| path.starts_with(&below) && path.ends_with(".manifest"));
             let Some((path, oldest)) = manifests.next() else { continue };
             let content = format::open(path, oldest).expect("it was sealed");
             let oldest = Manifest::decode(content.as_slice()).expect("a manifest");
