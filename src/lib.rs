@@ -38,6 +38,7 @@ mod simulation;
 #[expect(dead_code, unreachable_pub, reason = "other tests need the rest")]
 #[path = "../tests/support"]
 mod support {
+    pub mod conformance;
     #[path = "generate/dice.rs"]
     pub mod dice;
     #[path = "chaos/ledger.rs"]

@@ -6,7 +6,7 @@ pub(crate) enum Mutant {
     /// Each producer has a transactional id of its own.
     #[cfg(test)]
     OwnId,
-    /// The journal is read before the producer has ended what others had open.
+    /// The journal is read before the producer has ended what others had open, and what is open is not waited for.
     UnstableJournal,
     /// What was restored is not compared with the digests of what was there.
     DigestsIgnored,

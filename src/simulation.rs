@@ -9,9 +9,11 @@
 //! `VIPSTREAM_SEEDS=N` tries more of them.
 
 mod broker;
+mod conformance;
 mod director;
 mod group;
 mod log;
+mod mutants;
 mod plan;
 mod process;
 mod schedule;
@@ -21,6 +23,7 @@ mod transactions;
 mod verdict;
 mod world;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mutant::Mutant;
@@ -50,27 +53,31 @@ fn whatever_befalls_processes_broker_and_group_every_record_counts_once() {
         return;
     }
     let seeds = number("VIPSTREAM_SEEDS").unwrap_or(SEEDS);
-    let next = AtomicU64::new(0);
-    let failed: Vec<(u64, String)> = std::thread::scope(|scope| {
-        let work = || {
-            let mut failed = Vec::new();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds || failed.len() >= 5 {
-                    return failed;
-                }
-                if let Err(why) = simulate(seed, None) {
-                    eprintln!(
-                        "seed {seed}: {why}\nrepeat: VIPSTREAM_SEED={seed} tests/run --lib simulation -- --nocapture"
-                    );
-                    failed.push((seed, why));
-                }
+    if let Some((seed, why)) = first_wrong(0..seeds, WORKERS, None) {
+        panic!("seed {seed}: {why}\nrepeat: VIPSTREAM_SEED={seed} tests/run --lib simulation -- --nocapture");
+    }
+}
+
+/// The first of these seeds that goes wrong, and how.
+fn first_wrong(seeds: Range<u64>, workers: usize, mutant: Option<Mutant>) -> Option<(u64, String)> {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return None;
             }
-        };
-        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
-    });
-    assert!(failed.is_empty(), "{} of {seeds} seeds failed: {failed:#?}", failed.len());
+            if let Err(why) = simulate(seed, mutant) {
+                // What comes after it is not of interest.
+                next.store(seeds.end, Ordering::Relaxed);
+                return Some((seed, why));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().filter_map(|worker| worker.join().unwrap()).min()
+    })
 }
 
 /// How many seeds a run tries.

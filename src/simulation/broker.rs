@@ -270,7 +270,11 @@ impl Broker for SimulatedBroker {
     fn produce(&mut self, record: &Outgoing) -> Result<(), Refusal> {
         self.producer()?.pending.push(record.clone());
         // Records are on their way before the last is there.
-        if self.shared.now().dice.chance(10) { self.flush() } else { Ok(()) }
+        let is_sent = {
+            let mut world = self.shared.now();
+            world.trouble.eager || world.dice.chance(10)
+        };
+        if is_sent { self.flush() } else { Ok(()) }
     }
 
     fn offsets(&mut self, positions: &BTreeMap<Partition, u64>, metadata: &str) -> Result<(), Refusal> {
@@ -377,7 +381,7 @@ impl Broker for SimulatedBroker {
         let failed = || BrokerError::Failed { what: "reading the journal".to_owned(), reason: "no end".to_owned() };
         loop {
             let stable = self.ask(&place, |world| world.log(&place.0, place.1).stable())?;
-            if stable >= range.end {
+            if stable >= range.end || mutant::is(Mutant::UnstableJournal) {
                 break;
             }
             if clock::since(asked) > SILENCE {

@@ -156,6 +156,10 @@ impl Director {
         let mut next = blows.next();
         let mut blow_at = next.map_or(Duration::ZERO, |(after, _)| after);
         let mut sent = 0;
+        for _ in 0..plan.intruders {
+            let shared = self.deployment.shared.clone();
+            self.traffic.intrude(&mut shared.now(), &mut self.dice, crate::clock::wall(), plan.tasks);
+        }
         while sent < plan.records || next.is_some() {
             let pause = Duration::from_millis(self.dice.number(1, 150).unsigned_abs());
             self.step(pause)?;
@@ -271,20 +275,28 @@ impl Director {
                 return Err(format!("not every task has committed: {before:?} and then {:?}", self.epochs()));
             }
         }
+        // Whoever starts anew again and again would do so for ever.
+        let mut quiet = (0, self.turn.elapsed());
         loop {
-            let (unread, is_settled) = {
+            let (unread, is_settled, producers) = {
                 let world = shared.now();
-                (world.unread(&self.deployment.plan), world.group.is_settled() && world.all_ended())
+                let is_settled = world.group.is_settled() && world.all_ended();
+                (world.unread(&self.deployment.plan), is_settled, world.producers())
             };
-            if unread.is_empty() && is_settled && self.turn.elapsed() > self.awake_at {
+            if quiet.0 != producers {
+                quiet = (producers, self.turn.elapsed());
+            }
+            let is_quiet = self.turn.elapsed() > self.awake_at.max(quiet.1 + QUIET);
+            if unread.is_empty() && is_settled && is_quiet {
                 break;
             }
             self.step(LOOK)?;
             if self.turn.elapsed() > peace + RESTS_WITHIN {
-                return Err(format!("not at rest: unread {unread:?}, the group is settled: {is_settled}"));
+                return Err(format!(
+                    "not at rest: unread {unread:?}, the group is settled: {is_settled}, nobody starts anew: {is_quiet}"
+                ));
             }
         }
-        // Whatever starts anew now would do so for ever.
         self.stop_all()
     }
 
@@ -369,6 +381,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What a frozen process is given to find out what became of it.
 const AWAKE: Duration = Duration::from_secs(2);
+
+/// How long no producer may be made before all is at rest.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// After trouble ends.
 const COMMITS_WITHIN: Duration = Duration::from_secs(30);

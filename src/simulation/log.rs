@@ -39,6 +39,11 @@ enum Fate {
 }
 
 impl Entry {
+    /// Whether no task wrote it.
+    pub(super) fn is_from_outside(&self) -> bool {
+        self.writer.is_none()
+    }
+
     /// As a reader has it.
     pub(super) fn with_raw<T>(&self, read: impl FnOnce(RawRecord<'_>) -> T) -> T {
         let headers: Vec<(&str, &[u8])> =

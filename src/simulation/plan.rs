@@ -34,6 +34,8 @@ pub(super) struct Plan {
     pub(super) stores: Stores,
     /// How often snapshots are taken, where they are.
     pub(super) snapshots: Option<Duration>,
+    /// Records that somebody else writes to the relay, handed on as often as may be.
+    pub(super) intruders: usize,
     /// Of what is there at the start, older records of a key are gone.
     pub(super) compacted: bool,
 }
@@ -90,11 +92,13 @@ impl Plan {
             slow: rate(&mut dice, 4),
             unanswered: rate(&mut dice, 25),
             store: rate(&mut dice, 30),
+            eager: false,
             forges: false,
             silent_until: None,
         };
         let blows = if calm { 0 } else { dice.below(7) };
         let stores = if dice.chance(50) { Stores::Shared } else { Stores::Own };
+        let forges = stores == Stores::Own && dice.chance(25);
         Self {
             tasks,
             processes,
@@ -112,8 +116,9 @@ impl Plan {
             named: dice.chance(30),
             stores,
             blows: (0..blows).map(|_| blow(&mut dice, processes, session, stores)).collect(),
-            trouble,
+            trouble: Trouble { forges, ..trouble },
             snapshots: dice.chance(70).then(|| millis(&mut dice, 100, 3_000)),
+            intruders: usize::from(mode == TimeMode::Live && tasks > 1 && dice.chance(20)),
             compacted: dice.chance(15),
         }
     }

@@ -197,11 +197,6 @@ impl Turn {
     pub(super) fn turns(&self) -> u64 {
         self.schedule.inner().turns
     }
-
-    /// A number below `bound`, from the seed.
-    pub(super) fn below(&self, bound: usize) -> usize {
-        self.schedule.inner().dice.below(bound)
-    }
 }
 
 impl Time for Turn {

@@ -76,7 +76,8 @@ impl Store for SimulatedStore {
 
 /// A snapshot that is whole in itself, of a state that some customers are missing from.
 fn without_a_block(path: &str, sealed: &[u8]) -> Vec<u8> {
-    let content = format::open(path, sealed).expect("it was sealed");
+    // What is damaged already stays so.
+    let Ok(content) = format::open(path, sealed) else { return sealed.to_vec() };
     let mut manifest = Manifest::decode(content.as_slice()).expect("a manifest");
     if let Some(block) = manifest.blocks.pop() {
         manifest.customers -= block.customers;

@@ -1,11 +1,17 @@
 //! Events from a seed: late, doubled, broken, too early, and on the wrong partition.
 
+use std::time::Duration;
+
+use prost::Message;
+
 use super::world::World;
 use crate::broker::Outgoing;
 use crate::model::event::Kind;
 use crate::model::murmur2;
+use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::support::dice::Dice;
+use crate::task::relay::{ORIGIN, Origin, Place};
 
 /// Rules whose windows end while a simulation lasts.
 pub(super) const RULES: &str = "
@@ -59,14 +65,38 @@ impl Traffic {
             for partition in 0..partitions {
                 let mut record = self.record(dice, at, kind, partitions);
                 record.partition = Some(partition);
-                world.write(record);
+                world.write(record, Duration::ZERO);
             }
         }
     }
 
+    /// Writes a record to the relay where it is not at home, as if tasks had handed it on and on.
+    pub(super) fn intrude(&mut self, world: &mut World, dice: &mut Dice, at: EventTime, tasks: u32) {
+        let (kind, _) = self.inputs[0];
+        let record = self.record(dice, at, kind, 1);
+        let home = murmur2::home(record.key.as_deref().unwrap_or_default(), tasks);
+        let position = Position { kind, partition: 0, offset: INTRUDER };
+        let place = Place::of((at, position));
+        let origin = Origin { source: home, place, timestamp_ms: Some(at.0), hops: 8 };
+        let headers = vec![(ORIGIN.to_owned(), origin.encode_to_vec())];
+        let intruder = Outgoing {
+            topic: format!("{APP}.relay"),
+            partition: Some((home + 1) % tasks),
+            value: Some(
+                INTRUSION
+                    .replace("CUSTOMER", &String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()))
+                    .into_bytes(),
+            ),
+            headers,
+            ..record
+        };
+        world.write(intruder, Duration::ZERO);
+    }
+
     fn send_to(&mut self, world: &mut World, dice: &mut Dice, at: EventTime, kind: Kind, partitions: u32) {
         let record = self.record(dice, at, kind, partitions);
-        world.write(record);
+        let ahead = if dice.chance(25) { dice.number(0, 20_000).unsigned_abs() } else { 0 };
+        world.write(record, Duration::from_millis(ahead));
     }
 
     fn record(&mut self, dice: &mut Dice, at: EventTime, kind: Kind, partitions: u32) -> Outgoing {
@@ -125,3 +155,9 @@ impl Traffic {
 
 /// The name of the app that runs.
 pub(super) const APP: &str = "sim";
+
+/// Where a record written from outside says that it was: nothing else is there.
+pub(super) const INTRUDER: u64 = 1_000_000;
+
+/// Purchases are the first input of every plan.
+const INTRUSION: &str = r#"{"event_id":"intruder","customer_id":"CUSTOMER","occurred_at":1750000000000,"order_id":"intruder","amount":"1000","currency":"EUR","status":"completed"}"#;

@@ -117,6 +117,11 @@ impl World {
         self.transactions.values().any(|known| known.offsets.contains_key(place))
     }
 
+    /// How many producers were made.
+    pub(super) fn producers(&self) -> u32 {
+        self.transactions.values().map(|known| known.epoch).sum()
+    }
+
     /// Whether nothing is open or ending.
     pub(super) fn all_ended(&self) -> bool {
         self.transactions.values().all(|known| known.state == State::None)

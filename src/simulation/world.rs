@@ -52,6 +52,8 @@ pub(super) struct Trouble {
     pub(super) unanswered: usize,
     /// Calls of the snapshots' store that fail or take long.
     pub(super) store: usize,
+    /// Records are sent one by one as they come.
+    pub(super) eager: bool,
     /// Snapshots come back without some of their customers.
     pub(super) forges: bool,
     /// The coordinator of transactions does not answer before.
@@ -143,10 +145,10 @@ impl World {
         (record.topic.clone(), record.partition.unwrap_or_else(by_key))
     }
 
-    /// Adds a record outside any transaction.
-    pub(super) fn write(&mut self, record: Outgoing) {
+    /// Adds a record outside any transaction, from one whose clock is ahead by so much.
+    pub(super) fn write(&mut self, record: Outgoing, ahead: Duration) {
         let (topic, partition) = self.place_of(&record);
-        self.log(&topic, partition).append(record, clock::wall(), None);
+        self.log(&topic, partition).append(record, clock::wall().plus(ahead), None);
     }
 
     /// The offsets of a partition from the first kept to the high watermark.
