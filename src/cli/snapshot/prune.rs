@@ -59,9 +59,10 @@ pub(super) fn run(args: &Args, archive: &Archive) -> anyhow::Result<()> {
 /// Sizes by path.
 fn sizes(shelf: &Shelf, contents: &Contents) -> BTreeMap<String, u64> {
     let manifests = contents.manifests.iter().map(|(epoch, bytes)| (shelf.folder.manifest(*epoch), *bytes));
-    let blocks = contents.blocks.iter().flat_map(|(epoch, blocks)| {
-        blocks.iter().map(move |(name, bytes)| (shelf.folder.block(*epoch, name), *bytes))
-    });
+    let blocks = contents
+        .blocks
+        .iter()
+        .flat_map(|(epoch, blocks)| blocks.iter().map(move |(name, bytes)| (shelf.folder.block(*epoch, name), *bytes)));
     manifests.chain(blocks).collect()
 }
 
