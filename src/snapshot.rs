@@ -172,6 +172,11 @@ impl Snapshots {
         published
     }
 
+    /// Whether one is being written.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.writing.is_some()
+    }
+
     /// What became of them since the start.
     pub(crate) const fn counts(&self) -> Counts {
         Counts { deleted: self.sweep.deleted, ..self.counts }
