@@ -114,6 +114,9 @@ labels: { new: orders < 2, known: orders >= 1 }";
         engine.apply(epoch, &mut Vec::new());
         assert_eq!(engine.stats().customers, 3);
         let said: Vec<String> = engine.views().map(|view| format!("{view:?}")).collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        View { customer_id: "ann", as_of: EventTime(1000), status_seq: 3, name: None, first_purchase: Some(EventTime(1000)), last_purchase: Some(EventTime(1000)), last_seen: Some(EventTime(1000)), labels: ["new", "known"], programmes: [Standing { name: "big", profile: "value", tier: Some("silver"), since: EventTime(1000) }], facts: [("spend", Some(Decimal(120.500000000))), ("orders", Some(Int(1))), ("mood", None)] }
+        View { customer_id: "zoe", as_of: EventTime(1000), status_seq: 2, name: None, first_purchase: Some(EventTime(1000)), last_purchase: Some(EventTime(1000)), last_seen: Some(EventTime(1000)), labels: ["new", "known"], programmes: [], facts: [("spend", Some(Decimal(0.100000000))), ("orders", Some(Int(1))), ("mood", None)] }
+        "#);
     }
 }
