@@ -20,6 +20,9 @@ const LATE_EVENTS: &str = "vipstream_task_late_events_total";
 const DUPLICATES: &str = "vipstream_task_duplicates_total";
 const EXPIRED: &str = "vipstream_task_expired_events_total";
 const DEAD_LETTERS: &str = "vipstream_task_dead_letters_total";
+const ERASURES: &str = "vipstream_task_erasures_total";
+const ERASED_EVENTS: &str = "vipstream_task_erased_events_total";
+const ERASURES_FORGOTTEN: &str = "vipstream_task_forgotten_erasures_total";
 const OUTPUTS: &str = "vipstream_task_outputs_total";
 const DEADLINES: &str = "vipstream_task_deadlines_total";
 const STALE_ALERTS: &str = "vipstream_task_stale_alerts_total";
@@ -265,11 +268,14 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 12] = [
+const COUNTED: [(&str, Read); 15] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
     (EXPIRED, |stats| stats.expired),
+    (ERASURES, |stats| stats.erasures),
+    (ERASED_EVENTS, |stats| stats.erased_events),
+    (ERASURES_FORGOTTEN, |stats| stats.erasures_forgotten),
     (DEADLINES, |stats| stats.deadlines),
     (STALE_ALERTS, |stats| stats.stale_alerts),
     (UNPRICED, |stats| stats.unpriced),

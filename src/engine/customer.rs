@@ -188,8 +188,13 @@ pub(super) const AUTHOR: char = '\u{1}';
 impl Customer {
     /// A customer of whom nothing is known.
     pub(super) fn new(id: CustomerId, rules: &Ruleset) -> Self {
+        Self { id, tally: Tally::new(rules), ..Self::vacant() }
+    }
+
+    /// What stands where nobody is any more: no id is empty.
+    pub(super) fn vacant() -> Self {
         Self {
-            id,
+            id: CustomerId(CompactString::const_new("")),
             as_of: EventTime::MIN,
             deadline: NEVER,
             queued: NEVER,
@@ -205,9 +210,14 @@ impl Customer {
             news: u16::MAX,
             labels: 0,
             log: Vec::new(),
-            tally: Tally::new(rules),
+            tally: Tally::default(),
             rare: None,
         }
+    }
+
+    /// Whether nobody is there.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.id.as_str().is_empty()
     }
 
     /// The part that most customers lack, made on first use.

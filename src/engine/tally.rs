@@ -4,7 +4,7 @@ use crate::rules::ruleset::Ruleset;
 
 /// Counts and sums in one allocation, since each one apart would be another wait for memory: four counts a cell, then
 /// two cells a sum.
-#[derive(Clone, Debug, PartialEq, Hash)]
+#[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub(super) struct Tally(Box<[u64]>);
 
 const COUNT_BITS: usize = 16;

@@ -86,7 +86,12 @@ pub fn applied(live: &Live) -> Told {
         said.push(as_sent(&outputs, &wire, epoch.wall));
     }
     let stats = engine.stats();
-    (said, Counts { late: stats.late, stale_alerts: stats.stale_alerts })
+    (said, Counts {
+        late: stats.late,
+        stale_alerts: stats.stale_alerts,
+        erasures: stats.erasures,
+        erased_events: stats.erased_events,
+    })
 }
 
 /// Not the ruleset's name: the app's enters the identity of outputs.

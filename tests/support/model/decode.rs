@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use vader_parity::SentimentIntensityAnalyzer;
 
 use vipstream::model::event::{
-    Action, Activity, Attribute, Body, Case, CaseState, Csat, Engagement, Event, Exception, Kind, Mention, PeriodEnd,
+    Action, Activity, Attribute, Body, Case, CaseState, Csat, Engagement, Erasure, Event, Exception, Kind, Mention, PeriodEnd,
     Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
 };
 use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
@@ -47,6 +47,9 @@ pub(super) fn decode(kind: Kind, line: &[u8]) -> Result<Event, Code> {
     let at = fields.time("occurred_at")?.ok_or(Code::MissingField)?;
     let body = match kind {
         Kind::Customer => Body::Customer(Box::new(profile(&fields)?)),
+        Kind::Erasure => {
+            Body::Erasure(Erasure { request_id: fields.id("request_id")?, deadline: fields.time("deadline")? })
+        }
         Kind::Purchase => Body::Purchase(purchase(&fields)?),
         Kind::Csat => Body::Csat(csat(&fields)?),
         Kind::Mention => Body::Mention(Box::new(mention(&fields, &event_id)?)),
