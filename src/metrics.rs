@@ -68,6 +68,13 @@ pub(crate) fn describe() {
     describe_counter!(EXPIRED, Unit::Count, "Events older than everything that could hold them");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Records refused, by code");
     describe_counter!(OUTPUTS, Unit::Count, "Decisions and alerts, by type");
+    describe_counter!(ERASURES, Unit::Count, "Customers erased");
+    describe_counter!(ERASED_EVENTS, Unit::Count, "Events about customers erased before, dropped");
+    describe_counter!(
+        ERASURES_FORGOTTEN,
+        Unit::Count,
+        "Erased customers whose later events are taken again, since too many were erased after them"
+    );
     describe_counter!(DEADLINES, Unit::Count, "Deadlines that fired");
     describe_counter!(STALE_ALERTS, Unit::Count, "Alerts not sent, since they had expired");
     describe_counter!(UNPRICED, Unit::Count, "Events in a currency without a rate");

@@ -42,7 +42,8 @@ impl Customers {
         self.places() - self.vacant.len()
     }
 
-    fn places(&self) -> usize {
+    /// Slots made so far.
+    pub(super) fn places(&self) -> usize {
         let last = self.blocks.last().map_or(0, Vec::len);
         self.blocks.len().saturating_sub(1) * BLOCK + last
     }

@@ -274,6 +274,8 @@ impl Fields {
             Some(Json::Number(number)) => match exact(number) {
                 Ok(count) if !count.is_integer() => Err(Code::WrongType),
                 Ok(count) => i64::try_from(count).ok().filter(|count| *count >= 0).map(Some).ok_or(Code::OutOfRange),
+                // Too long to be told: whole is what is written with digits alone.
+                Err(_) if number.contains(['.', 'e', 'E']) => Err(Code::WrongType),
                 Err(_) => Err(Code::OutOfRange),
             },
             Some(_) => Err(Code::WrongType),
