@@ -130,6 +130,7 @@ impl Engine {
         let Epoch { records, clock, wall } = epoch;
         self.wall = self.wall.max(wall);
         self.behind = false;
+        self.customers.begin_epoch();
         let mut slice = SLICE;
         let mut rest = records.as_slice();
         while !rest.is_empty() {
@@ -174,17 +175,6 @@ impl Engine {
         Stats { customers: self.customers.len() as u64, rule_errors, ..self.stats.clone() }
     }
 
-    /// A digest of the whole state, independent of the order in which customers were met.
-    pub fn digest(&self) -> u128 {
-        let mut sum = 0u128;
-        for customer in self.customers.iter() {
-            let mut hash = xxhash_rust::xxh3::Xxh3::new();
-            customer.digest(&mut hash);
-            sum = sum.wrapping_add(hash.digest128());
-        }
-        sum.wrapping_add(self.erased.digest())
-    }
-
     fn lateness(&self) -> std::time::Duration {
         match self.mode {
             TimeMode::Live => self.rules.lateness,
@@ -207,6 +197,7 @@ impl Engine {
                 let customer = &self.customers[slot];
                 if customer.look_pending && customer.as_of <= at {
                     *slice -= 1;
+                    self.customers.touch(slot);
                     self.look_now(slot, outputs);
                     self.requeue(slot);
                 }
@@ -229,6 +220,7 @@ impl Engine {
         customer.queued = NEVER;
         let fires = customer.deadline == at;
         if fires {
+            self.customers.touch(slot);
             self.fire(slot, outputs);
         }
         self.requeue(slot);

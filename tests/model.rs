@@ -28,5 +28,6 @@ mod properties {
     mod laws;
     mod live;
     mod seeds;
+    mod split;
     mod windows;
 }

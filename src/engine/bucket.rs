@@ -9,7 +9,7 @@ use crate::model::time::EventTime;
 use crate::rules::ruleset::{Aggregate, Ruleset};
 
 /// What one unit of one feature's window holds. A lifetime is one unit.
-#[derive(Clone, Debug, PartialEq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Bucket {
     pub(super) feature: u8,
     /// When the unit leaves the window.

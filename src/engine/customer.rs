@@ -1,7 +1,6 @@
 //! What is remembered of one customer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -16,14 +15,14 @@ use crate::model::event::{Activity, Body, Event, Kind, Profile};
 use crate::model::id::CustomerId;
 use crate::model::record::Position;
 use crate::model::time::{EventTime, MaybeTime};
-use crate::rules::ruleset::{ALWAYS, AlertRule, DEDUP, Ruleset};
+use crate::rules::ruleset::{AlertRule, DEDUP, Ruleset};
 
 /// Rolling state of one customer, owned by the task of its partition.
 ///
 /// Size: 160 bytes and its totals, 32 for each remembered order, survey, post, referral and case, and `rare` where something
 /// in it is used. Bounds: [`MAX_OBJECTS`] objects a kind, [`MAX_SEEN`] keys.
 /// Its fields lie as they stand here, so that [`Customer::touch`] knows its cache lines.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 #[repr(C)]
 pub(super) struct Customer {
     pub(super) id: CustomerId,
@@ -62,7 +61,7 @@ pub(super) struct Customer {
 }
 
 /// What most customers do not have.
-#[derive(Clone, Debug, PartialEq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct Rare {
     pub(super) profile: Option<Box<Profile>>,
     /// The event whose look waits for the clock; none where time alone brought the look.
@@ -154,7 +153,7 @@ impl Rare {
 }
 
 /// What remains of an event until the clock reaches its time and it is looked at.
-#[derive(Clone, Debug, PartialEq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Waiting {
     pub(super) event_id: CompactString,
     pub(super) position: Position,
@@ -165,7 +164,7 @@ pub(super) struct Waiting {
 }
 
 /// A refund or cancellation that came before its order.
-#[derive(Clone, Debug, Hash, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pending {
     pub(super) refunded: rust_decimal::Decimal,
     pub(super) refunds: u32,
@@ -188,11 +187,16 @@ pub(super) const AUTHOR: char = '\u{1}';
 impl Customer {
     /// A customer of whom nothing is known.
     pub(super) fn new(id: CustomerId, rules: &Ruleset) -> Self {
-        Self { id, tally: Tally::new(rules), ..Self::vacant() }
+        Self { id, ..Self::blank(Tally::new(rules)) }
     }
 
     /// What stands where nobody is any more: no id is empty.
     pub(super) fn vacant() -> Self {
+        Self::blank(Tally::default())
+    }
+
+    /// Nobody yet.
+    pub(super) fn blank(tally: Tally) -> Self {
         Self {
             id: CustomerId(CompactString::const_new("")),
             as_of: EventTime::MIN,
@@ -210,7 +214,7 @@ impl Customer {
             news: u16::MAX,
             labels: 0,
             log: Vec::new(),
-            tally: Tally::default(),
+            tally,
             rare: None,
         }
     }
@@ -359,14 +363,5 @@ impl Customer {
 
     fn post_of(&self, event: &Event, rules: &Ruleset) -> Option<usize> {
         self.find(Kind::Mention, hash(&event.object_key()), rules)
-    }
-
-    /// Feeds what decides into a digest; not where the customer stands in the queue, nor what the
-    /// next look may pass over.
-    pub(super) fn digest(&self, hash: &mut impl Hasher) {
-        let mut plain = self.clone();
-        plain.queued = NEVER;
-        plain.news = ALWAYS;
-        plain.hash(hash);
     }
 }

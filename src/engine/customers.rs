@@ -12,6 +12,8 @@ use hashbrown::HashTable;
 
 use super::customer::{AUTHOR, Customer};
 use super::erased::Erased;
+use super::image::Encoded;
+use super::image::frozen::Frozen;
 use crate::model::event::Event;
 use crate::model::id::CustomerId;
 use crate::model::record::Record;
@@ -32,20 +34,27 @@ pub(super) struct Customers {
     vacant: Vec<Slot>,
     /// The hash of the id stands with the slot, so that growing the table touches no customer.
     slots: HashTable<(u32, Slot)>,
+    /// What is still to be encoded as it was at an earlier moment.
+    frozen: Option<Box<Frozen>>,
+    /// Whom the newest epoch touched, one in [`SAMPLED`] by the hash of the id; some more than once.
+    touched: Vec<Slot>,
 }
 
 const BLOCK: usize = 4096;
+/// One in so many customers is in an epoch's sample.
+const SAMPLED: u32 = 16;
 
 impl Customers {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.places() - self.vacant.len()
+        self.places() as usize - self.vacant.len()
     }
 
     /// Slots made so far.
-    pub(super) fn places(&self) -> usize {
+    pub(super) fn places(&self) -> Slot {
         let last = self.blocks.last().map_or(0, Vec::len);
-        self.blocks.len().saturating_sub(1) * BLOCK + last
+        let places = self.blocks.len().saturating_sub(1) * BLOCK + last;
+        Slot::try_from(places).expect("a task holds fewer than 2^32 customers")
     }
 
     /// Each of them.
@@ -69,8 +78,47 @@ impl Customers {
         black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
         for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
             *slot = record.body.as_ref().ok().and_then(|event| self.slot_of(event, (hash, *slot), rules, erased));
+            if hash % SAMPLED == 0 {
+                self.touched.extend(*slot);
+            }
         }
         slots
+    }
+
+    /// Takes in a customer from elsewhere; `None` if there is one of the id.
+    pub(super) fn admit(&mut self, customer: Customer) -> Option<Slot> {
+        let hash = hash_of(&customer.id);
+        let is_it = |(other, slot): &(u32, Slot)| *other == hash && self[*slot].id == customer.id;
+        if self.slots.find(spread(hash), is_it).is_some() {
+            return None;
+        }
+        Some(self.push(customer, hash))
+    }
+
+    /// Makes room for so many more, so that the table of ids need not grow step by step.
+    pub(super) fn reserve(&mut self, customers: usize) {
+        self.slots.reserve(customers, |(hash, _)| spread(*hash));
+    }
+
+    /// Forgets whom an epoch touched: another one begins.
+    pub(super) fn begin_epoch(&mut self) {
+        self.touched.clear();
+    }
+
+    /// Notes that time has touched a customer.
+    pub(super) fn touch(&mut self, slot: Slot) {
+        if hash_of(&self[slot].id) % SAMPLED == 0 {
+            self.touched.push(slot);
+        }
+    }
+
+    /// Each customer of the newest epoch's sample once.
+    pub(super) fn sampled(&self) -> impl Iterator<Item = &Customer> {
+        let mut slots = self.touched.clone();
+        slots.sort_unstable();
+        slots.dedup();
+        // Whoever was there may have been erased, and somebody else be there now.
+        slots.into_iter().map(|slot| &self[slot]).filter(|it| !it.is_vacant() && hash_of(&it.id) % SAMPLED == 0)
     }
 
     /// Puts slots in the order of their customers' ids.
@@ -109,9 +157,13 @@ impl Customers {
         if erased.contains(&id) {
             return None;
         }
-        let slot = self.place(Customer::new(id.into_owned(), rules));
+        Some(self.push(Customer::new(id.into_owned(), rules), hash))
+    }
+
+    fn push(&mut self, customer: Customer, hash: u32) -> Slot {
+        let slot = self.place(customer);
         self.slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
-        Some(slot)
+        slot
     }
 
     fn place(&mut self, customer: Customer) -> Slot {
@@ -119,12 +171,43 @@ impl Customers {
             self[slot] = customer;
             return slot;
         }
-        let slot = Slot::try_from(self.places()).expect("a task holds fewer than 2^32 customers");
+        let slot = self.places();
         if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         self.blocks.last_mut().expect("there is room").push(customer);
         slot
+    }
+}
+
+/// Keeping the customers of one moment while they go on.
+impl Customers {
+    /// Freezes them all. What was frozen before is given up.
+    /// `digest` is that of the rest of the state.
+    pub(super) fn freeze(&mut self, digest: u128) {
+        self.frozen = Some(Box::new(Frozen::new(self.places(), digest)));
+    }
+
+    /// Gives up what is frozen.
+    pub(super) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Appends about so many customers to a block, as they were when they were frozen; says what was appended since.
+    /// `None` once there are no more, which thaws.
+    pub(super) fn encode(&mut self, customers: usize, block: &mut Vec<u8>) -> Option<Encoded> {
+        let mut frozen = self.frozen.take()?;
+        let turns = frozen.turns(customers)?;
+        let slots: Vec<Slot> = turns.collect();
+        for group in slots.chunks(GROUP) {
+            let touched = group.iter().map(|slot| &self[*slot]);
+            black_box(touched.clone().fold(0, |sum, customer| sum ^ customer.touch()));
+            black_box(touched.fold(0, |sum, customer| sum ^ customer.touch_beyond()));
+            group.iter().for_each(|slot| frozen.give(*slot, &self[*slot], block));
+        }
+        let given = frozen.given();
+        self.frozen = Some(frozen);
+        Some(given)
     }
 }
 
@@ -138,7 +221,11 @@ impl Index<Slot> for Customers {
 
 impl IndexMut<Slot> for Customers {
     fn index_mut(&mut self, slot: Slot) -> &mut Customer {
-        &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
+        let customer = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK];
+        if let Some(frozen) = &mut self.frozen {
+            frozen.keep(slot, customer);
+        }
+        customer
     }
 }
 

@@ -7,9 +7,10 @@ use crate::model::event::Kind;
 use crate::model::output::Scalar;
 use crate::model::record::Position;
 use crate::model::time::{EventTime, MaybeTime};
+use super::windows::KINDS_WITH_OBJECTS;
 
 /// One remembered object, 32 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Entry {
     /// Hash of the object's key.
     pub(super) key: u64,
@@ -22,7 +23,7 @@ pub(super) struct Entry {
 }
 
 /// What few objects carry, kept apart. Present where [`Flag::Extra`] says so.
-#[derive(Clone, Debug, PartialEq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct Extra {
     /// The fields that features read, in the plan's order.
     pub(super) stored: Box<[Option<Scalar>]>,
@@ -64,6 +65,20 @@ impl Object {
 }
 
 impl Entry {
+    /// As it lies: key, then three packed words.
+    pub(super) const fn words(&self) -> [u64; 4] {
+        [self.key, self.packed, self.position, self.content]
+    }
+
+    /// From its words; `None` where these could not have been an entry's.
+    pub(super) fn of([key, packed, position, content]: [u64; 4]) -> Option<Self> {
+        let it = Self { key, packed, position, content };
+        let is_sound = KINDS_WITH_OBJECTS.iter().any(|kind| *kind as u8 == it.kind_bits())
+            && it.place() <= EventTime::MAX
+            && it.position & MAX_SCALE <= u64::from(Decimal::MAX_SCALE);
+        is_sound.then_some(it)
+    }
+
     /// Order in the log: kind, place, key.
     pub(super) fn order(&self) -> (u8, u64, u64) {
         (self.kind_bits(), self.packed >> PLACE_SHIFT, self.key)

@@ -27,6 +27,7 @@ pub(super) struct Erased {
     order: VecDeque<u64>,
     known: HashTable<u64>,
     most: usize,
+    /// See [`Engine::erased_at`].
     newest: Option<EventTime>,
 }
 
@@ -65,7 +66,8 @@ impl Erased {
 
     /// Notes that a customer was erased at an event time. Returns whether another one was forgotten for it.
     fn insert(&mut self, id: &CustomerId, at: EventTime) -> bool {
-        self.newest = self.newest.max(Some(at));
+        let next = |newest: EventTime| EventTime(newest.0 + 1);
+        self.newest = Some(at).max(self.newest.map(next));
         self.push(hash_of(id))
     }
 
@@ -113,7 +115,8 @@ fn hash_of(id: &CustomerId) -> u64 {
 }
 
 impl Engine {
-    /// The greatest event time of an erasure so far: a snapshot from before may still hold who was erased.
+    /// The greatest event time of an erasure so far, and a millisecond more for each that came out of order: it rises
+    /// with every erasure, so that a state in which it is less may hold somebody who was erased since.
     pub const fn erased_at(&self) -> Option<EventTime> {
         self.erased.newest
     }

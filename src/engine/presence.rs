@@ -8,12 +8,12 @@ use crate::rules::ruleset::DEDUP;
 use std::time::Duration;
 
 /// The present or last visit of a customer.
-#[derive(Clone, Debug, PartialEq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Visit {
     /// Greatest presence event time.
-    newest: EventTime,
+    pub(super) newest: EventTime,
     /// Sessions of this visit: key, newest event, live until.
-    sessions: Vec<(u64, EventTime, EventTime)>,
+    pub(super) sessions: Vec<(u64, EventTime, EventTime)>,
     /// Alerts raised in this visit, by place in the ruleset.
     pub(super) alerted: u16,
 }

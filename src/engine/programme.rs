@@ -7,24 +7,24 @@ use crate::model::time::EventTime;
 use crate::rules::ruleset::Programme;
 
 /// A programme held by a customer.
-#[derive(Clone, Debug, PartialEq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Held {
     /// Place in the ruleset.
     pub(super) programme: u8,
     pub(super) tier: Option<u8>,
     /// `keep` turned false at a look that a refund or cancellation caused.
-    by_refund: bool,
+    pub(super) by_refund: bool,
     /// `vip.expiring` has been said.
-    announced: bool,
+    pub(super) announced: bool,
     pub(super) granted_at: EventTime,
     /// Identity of the grant.
     pub(super) grant: OutputId,
     /// The grant, or the last rise of the tier.
-    rise_at: EventTime,
+    pub(super) rise_at: EventTime,
     /// Since when `keep` is false.
-    false_since: Option<EventTime>,
+    pub(super) false_since: Option<EventTime>,
     /// Since when the rule gives a lower tier than held.
-    fall_since: Option<EventTime>,
+    pub(super) fall_since: Option<EventTime>,
 }
 
 /// What a look does to a held programme.

@@ -4,7 +4,7 @@ use crate::rules::ruleset::Ruleset;
 
 /// Counts and sums in one allocation, since each one apart would be another wait for memory: four counts a cell, then
 /// two cells a sum.
-#[derive(Clone, Debug, PartialEq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct Tally(Box<[u64]>);
 
 const COUNT_BITS: usize = 16;
@@ -14,8 +14,22 @@ const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 impl Tally {
     /// Nothing yet.
     pub(super) fn new(rules: &Ruleset) -> Self {
-        let cells = rules.features.len().div_ceil(COUNTS) + 2 * rules.sums();
-        Self(vec![0; cells].into())
+        Self(vec![0; cells(rules)].into())
+    }
+
+    /// As it was taken apart by [`Tally::cells`].
+    pub(super) fn of(cells: Box<[u64]>) -> Self {
+        Self(cells)
+    }
+
+    /// Its cells as they lie.
+    pub(super) fn cells(&self) -> &[u64] {
+        &self.0
+    }
+
+    /// Whether it is laid out by these rules.
+    pub(super) fn fits(&self, rules: &Ruleset) -> bool {
+        self.0.len() == cells(rules)
     }
 
     /// How many contributions a feature has.
@@ -50,6 +64,10 @@ impl Tally {
     pub(super) fn touch(&self) -> u64 {
         self.0.first().copied().unwrap_or_default()
     }
+}
+
+fn cells(rules: &Ruleset) -> usize {
+    rules.features.len().div_ceil(COUNTS) + 2 * rules.sums()
 }
 
 fn place(feature: u8) -> (usize, usize) {

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use vipstream::codec::output::Wire;
 use vipstream::codec::{self, RawRecord};
+use vipstream::engine::image::ImageError;
 use vipstream::engine::{Engine, TimeMode};
 use vipstream::model::event::Kind;
 use vipstream::model::output::Output;
@@ -66,7 +67,7 @@ pub fn folded(live: &Live) -> Told {
 
 /// What the engine says of a task's epochs.
 pub fn applied(live: &Live) -> Told {
-    let rules = ruleset(live);
+    let Prepared { rules, mode, epochs } = Prepared::new(live);
     let wire = Wire {
         ruleset: rules.name().to_owned(),
         hash: rules.hash().to_owned(),
@@ -74,16 +75,12 @@ pub fn applied(live: &Live) -> Told {
         origin: "live",
         topics: Kind::ALL.map(topic),
     };
-    let mode = if live.mode == Mode::Live { TimeMode::Live } else { TimeMode::Event };
     let mut engine = Engine::new(rules, APP, mode);
-    let (mut reached, mut said) = (BTreeMap::new(), Vec::new());
-    for epoch in &live.epochs {
-        let mut outputs = Vec::new();
-        engine.apply(
-            record::Epoch { records: records(epoch, &mut reached), clock: epoch.clock, wall: epoch.wall },
-            &mut outputs,
-        );
-        said.push(as_sent(&outputs, &wire, epoch.wall));
+    let mut said = Vec::new();
+    for epoch in epochs {
+        let (mut outputs, wall) = (Vec::new(), epoch.wall);
+        engine.apply(epoch, &mut outputs);
+        said.push(as_sent(&outputs, &wire, wall));
     }
     let stats = engine.stats();
     (said, Counts {
@@ -92,6 +89,41 @@ pub fn applied(live: &Live) -> Told {
         erasures: stats.erasures,
         erased_events: stats.erased_events,
     })
+}
+
+/// A task's epochs as its engine takes them.
+pub struct Prepared {
+    rules: Arc<Ruleset>,
+    mode: TimeMode,
+    pub epochs: Vec<record::Epoch>,
+}
+
+impl Prepared {
+    /// Decodes the records.
+    pub fn new(live: &Live) -> Self {
+        let mode = if live.mode == Mode::Live { TimeMode::Live } else { TimeMode::Event };
+        let mut reached = BTreeMap::new();
+        let epochs = live.epochs.iter().map(|epoch| record::Epoch {
+            records: records(epoch, &mut reached),
+            clock: epoch.clock,
+            wall: epoch.wall,
+        });
+        let epochs = epochs.collect();
+        Self { rules: ruleset(live), mode, epochs }
+    }
+
+    /// An engine that knows nobody yet.
+    pub fn engine(&self) -> Engine {
+        Engine::new(Arc::clone(&self.rules), APP, self.mode)
+    }
+
+    /// One as it was frozen, without its customers.
+    ///
+    /// # Errors
+    /// See [`Engine::restore`].
+    pub fn restore(&self, frozen: &[u8]) -> Result<Engine, ImageError> {
+        Engine::restore(Arc::clone(&self.rules), APP, self.mode, frozen)
+    }
 }
 
 /// Not the ruleset's name: the app's enters the identity of outputs.

@@ -122,14 +122,16 @@ fn who_was_erased_is_part_of_the_digest_and_survives_a_snapshot() {
         assert_ne!(erased.digest(), before);
     }
     let again = Erased::decode(&erased.encode());
-    assert_eq!((again.digest(), &again.order, again.newest), (erased.digest(), &erased.order, Some(EventTime(5))));
+    assert_eq!((again.digest(), &again.order, again.newest), (erased.digest(), &erased.order, Some(EventTime(6))));
     assert!(again.contains(&CustomerId::from("bob")) && !again.contains(&CustomerId::from("cid")));
 }
 
 #[test]
-fn the_newest_erasure_is_known_by_its_event_time() {
+fn each_erasure_moves_the_time_of_the_newest() {
     let mut engine = engine(TimeMode::Event);
     assert_eq!(engine.erased_at(), None);
     play(&mut engine, 9, &[(9, "ann", "erase"), (4, "bob", "erase")]);
-    assert_eq!(engine.erased_at(), Some(EventTime(9_000)));
+    assert_eq!(engine.erased_at(), Some(EventTime(9_001)));
+    play(&mut engine, 20, &[(19, "ann", "erase"), (20, "cid", "erase")]);
+    assert_eq!(engine.erased_at(), Some(EventTime(20_000)), "erasing somebody twice is nothing new");
 }

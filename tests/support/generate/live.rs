@@ -23,13 +23,18 @@ pub struct Live {
     pub epochs: Vec<Epoch>,
 }
 
-/// The epochs of a seed.
+/// The epochs of a seed, mostly in `live` time.
 pub fn live(seed: u64) -> Live {
+    let mut dice = Dice::new(seed.wrapping_add(1 << 41));
+    in_mode(seed, if dice.chance(90) { Mode::Live } else { Mode::Event })
+}
+
+/// The epochs of a seed in time as told.
+pub fn in_mode(seed: u64, mode: Mode) -> Live {
     let Generated { ruleset, inputs, .. } = super::stream(seed);
     let mut dice = Dice::new(seed.wrapping_add(1 << 40));
     let lateness = *dice.pick(&["5m", "0s", "3h"]);
     let ruleset = ruleset.replace("lateness: 5m", &format!("lateness: {lateness}"));
-    let mode = if dice.chance(90) { Mode::Live } else { Mode::Event };
     let shared = dice.chance(20);
     let mut lanes = Vec::new();
     let mut kinds: Vec<Kind> = Vec::new();
