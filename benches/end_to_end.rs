@@ -20,6 +20,8 @@ mod throughput;
 #[path = "../tests/support/topics.rs"]
 #[expect(dead_code, reason = "tests need the rest")]
 mod topics;
+#[path = "support/traffic.rs"]
+mod traffic;
 
 /// As in the binary.
 #[global_allocator]

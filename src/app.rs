@@ -108,7 +108,7 @@ fn task_runner(config: &Config, setup: &Arc<Setup>, inputs: Vec<(Kind, u32)>, me
         let inputs = inputs.iter().filter(|input| input.1 % config.tasks == partition).copied().collect();
         let broker = Kafka::open(&config, partition, member.clone())?;
         let metrics = TaskMetrics::new(partition, &setup.rules);
-        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership };
+        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership, snapshots: None };
         Task::new(assignment, broker, metrics).run()
     })
 }
@@ -140,6 +140,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Setu
             origin: "live",
             topics: Kind::ALL.map(topic),
         },
+        store: String::new(),
         rules,
         until,
         partitions: BTreeMap::new(),
@@ -207,7 +208,9 @@ impl Health {
             return Some("waiting for the group to assign tasks".to_owned());
         }
         if !progress.all_restored() {
-            return Some("replaying the journal".to_owned());
+            let restoring =
+                progress.first_restoring().map(|(task, how_far)| format!("restoring task {task} {how_far}"));
+            return Some(restoring.unwrap_or_default().trim_end().to_owned());
         }
         match progress.lag() {
             None => Some("the lag is not known yet".to_owned()),

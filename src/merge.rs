@@ -49,6 +49,8 @@ struct Buffer {
     last: Option<Key>,
     /// Greatest event time fetched.
     reached: EventTime,
+    /// Merge time of the newest record taken.
+    taken: EventTime,
     at_end: bool,
     /// Since when the first record has been the first.
     since: Duration,
@@ -95,12 +97,17 @@ impl Merge {
     /// Adds a partition from which `reached` is the greatest event time already applied (the start of
     /// time for a new one).
     pub fn open(&mut self, lane: Lane, reached: EventTime) {
-        self.insert(lane, Buffer { reached, ..Buffer::default() });
+        self.insert(lane, Buffer { reached, taken: reached, ..Buffer::default() });
     }
 
     /// Adds a lane outside the order: its records are taken as they come, and nothing waits for them.
-    pub fn open_outside(&mut self, lane: Lane) {
-        self.insert(lane, Buffer { outside: true, ..Buffer::default() });
+    pub fn open_outside(&mut self, lane: Lane, reached: EventTime) {
+        self.insert(lane, Buffer { reached, taken: reached, outside: true, ..Buffer::default() });
+    }
+
+    /// Merge time of the newest record taken of a lane: what a later opening of it goes on from.
+    pub fn taken(&self, lane: Lane) -> EventTime {
+        self.buffer(lane).map_or(EventTime::MIN, |buffer| buffer.taken)
     }
 
     fn insert(&mut self, lane: Lane, buffer: Buffer) {
@@ -241,6 +248,7 @@ impl Merge {
         let record = self.change(lane, |buffer| {
             buffer.since = now;
             let record = buffer.records.pop_front();
+            buffer.taken = record.as_ref().map_or(buffer.taken, |record| record.merge_time);
             buffer.scouted = buffer.scouted.saturating_sub(usize::from(record.is_some()));
             buffer.left_out &= !(buffer.at_end && buffer.records.is_empty());
             record

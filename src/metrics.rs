@@ -42,6 +42,7 @@ const LEFT_OUT: &str = "vipstream_task_left_out_partitions";
 const RESTORED: &str = "vipstream_task_restored";
 const RESTORE_SECONDS: &str = "vipstream_task_restore_seconds";
 const RESTORES: &str = "vipstream_task_restores_total";
+const PASSED_OVER: &str = "vipstream_task_passed_over_snapshots_total";
 const HANDED_OVER: &str = "vipstream_task_handed_over_records_total";
 const TAKEN_IN: &str = "vipstream_task_taken_in_records_total";
 const TRANSACTIONS: &str = "vipstream_task_transactions_total";
@@ -96,7 +97,8 @@ pub(crate) fn describe() {
     describe_gauge!(LEFT_OUT, Unit::Count, "Partitions too far behind to be waited for");
     describe_gauge!(RESTORED, Unit::Count, "1 once the journal has been replayed");
     describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long replaying the journal took");
-    describe_counter!(RESTORES, Unit::Count, "Times a task replayed its journal");
+    describe_counter!(RESTORES, Unit::Count, "Times a task was restored from snapshot and journal");
+    describe_counter!(PASSED_OVER, Unit::Count, "Snapshots that could not be used at a restart");
     describe_counter!(HANDED_OVER, Unit::Count, "Records handed over to the task where they are at home");
     describe_counter!(TAKEN_IN, Unit::Count, "Records applied that another task handed over");
     describe_counter!(TRANSACTIONS, Unit::Count, "Transactions, by how they ended");
@@ -132,6 +134,7 @@ pub(crate) struct TaskMetrics {
     restored: Gauge,
     restore_seconds: Gauge,
     restores: Counter,
+    passed_over: Counter,
     handed_over: Counter,
     taken_in: Counter,
     /// By [`Ending`].
@@ -172,6 +175,7 @@ impl TaskMetrics {
             restored,
             restore_seconds: level(RESTORE_SECONDS),
             restores: count(RESTORES),
+            passed_over: count(PASSED_OVER),
             handed_over: count(HANDED_OVER),
             taken_in: count(TAKEN_IN),
             transactions: ENDINGS.map(|ending| counter!(TRANSACTIONS, "task" => task.clone(), "ended" => ending)),
@@ -186,6 +190,11 @@ impl TaskMetrics {
         self.restores.increment(1);
         self.restore_seconds.set(took.as_secs_f64());
         self.customers.set(level(stats.customers));
+    }
+
+    /// So many snapshots could not be used at a restart.
+    pub(crate) fn passed_over(&self, snapshots: usize) {
+        self.passed_over.increment(snapshots as u64);
     }
 
     /// One epoch was committed.

@@ -8,6 +8,7 @@ mod commit;
 mod epoch;
 mod handover;
 pub(crate) mod identity;
+mod image;
 mod intake;
 pub mod journal;
 pub(crate) mod membership;
@@ -25,8 +26,9 @@ use std::time::{Duration, Instant};
 use self::brake::BrakeWindow;
 use self::epoch::Fixed;
 use self::handover::Sender;
+use self::image::{JournalEnd, Marks};
 use self::intake::Intake;
-use self::journal::TopicId;
+use self::journal::{SnapshotName, TopicId};
 use self::ownership::Ownership;
 use self::progress::{Progress, Standing};
 use self::relay::Announcement;
@@ -41,6 +43,7 @@ use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::snapshot::{SnapshotError, Snapshots};
 
 /// What all tasks of a process share.
 pub(crate) struct Setup {
@@ -58,6 +61,8 @@ pub(crate) struct Setup {
     /// The ids of inputs, journal and relay, where the broker says them.
     pub(crate) topic_ids: BTreeMap<String, String>,
     pub(crate) wire: Wire,
+    /// Where snapshots lie, as the configuration names it.
+    pub(crate) store: String,
     /// Time to stop at, in `event` mode.
     pub(crate) until: Option<EventTime>,
     /// Partitions of each input when the process started.
@@ -110,6 +115,9 @@ pub enum TaskError {
         "restoring epoch {epoch} of task {partition} gave other {what} than when it was committed: the inputs or the program changed; nothing was written"
     )]
     Differs { epoch: u64, partition: u32, what: String },
+    /// The snapshots' store does not answer.
+    #[error(transparent)]
+    Snapshot(SnapshotError),
     /// The configuration does not fit the journal.
     #[error("{0}")]
     Changed(String),
@@ -139,6 +147,7 @@ pub(crate) struct Assignment {
     pub(crate) partition: u32,
     pub(crate) inputs: Vec<(Kind, u32)>,
     pub(crate) ownership: Arc<Ownership>,
+    pub(crate) snapshots: Option<Snapshots>,
 }
 
 /// One task.
@@ -155,8 +164,15 @@ pub(crate) struct Task<B> {
     announced: Option<Announcement>,
     /// The group's offsets as last committed.
     mirrored: BTreeMap<Partition, u64>,
-    /// The topics that the journal does not name yet.
+    /// The topics that the journal names, and those that it does not name yet.
+    named: Vec<TopicId>,
     unnamed: Vec<TopicId>,
+    marks: Marks,
+    journal: JournalEnd,
+    /// None where they are switched off.
+    snapshots: Option<Snapshots>,
+    /// The newest that was published.
+    newest: Option<SnapshotName>,
     /// Number of the next epoch.
     number: u64,
     /// As of the last epoch committed.
@@ -173,7 +189,7 @@ pub(crate) struct Task<B> {
 
 impl<B: Broker> Task<B> {
     pub(crate) fn new(assignment: Assignment, broker: B, metrics: TaskMetrics) -> Self {
-        let Assignment { setup, partition, inputs, ownership } = assignment;
+        let Assignment { setup, partition, inputs, ownership, snapshots } = assignment;
         let brake = BrakeWindow::new(setup.brake);
         let sender = Sender { topic: setup.relay.clone(), task: partition };
         Self {
@@ -186,7 +202,12 @@ impl<B: Broker> Task<B> {
             inputs,
             announced: None,
             mirrored: BTreeMap::new(),
+            named: Vec::new(),
             unnamed: Vec::new(),
+            marks: Marks::default(),
+            journal: JournalEnd::default(),
+            snapshots,
+            newest: None,
             number: 0,
             clock: EventTime::MIN,
             wall: EventTime::MIN,
@@ -231,6 +252,9 @@ impl<B: Broker> Task<B> {
         self.clock = clock;
         self.wall = wall;
         self.last_epoch = clock::now();
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.note_epoch();
+        }
         tracing::debug!(task = self.partition, epoch = self.number - 1, records, outputs = outputs.len(), took = ?clock::since(opened), %clock, "epoch committed");
         self.publish();
         self.metrics.epoch(&EpochDone {
@@ -250,7 +274,7 @@ impl<B: Broker> Task<B> {
     fn publish(&self) {
         let next_deadline = self.engine.next_deadline().filter(|_| self.setup.mode == TimeMode::Live);
         let (positions, times) = (self.intake.positions(), self.intake.times());
-        let standing = Standing { restored: true, positions, times, next_deadline };
+        let standing = Standing { restored: true, restoring: String::new(), positions, times, next_deadline };
         self.setup.progress.applied(self.partition, standing);
     }
 

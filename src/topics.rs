@@ -70,7 +70,8 @@ pub struct Setting {
 impl Setting {
     /// Whether what was found will do.
     pub fn is_met(&self, found: &str) -> bool {
-        let number = |text: &str| text.parse::<i64>().ok();
+        // -1 stands for no bound.
+        let number = |text: &str| text.parse::<i64>().ok().map(|number| if number < 0 { i64::MAX } else { number });
         found == self.value || (self.or_more && number(found) >= number(self.value))
     }
 }
@@ -176,7 +177,15 @@ const LARGE_RECORDS: Setting = Setting {
     why: "an epoch with a larger record cannot be committed",
 };
 
-/// A restart reads journal and relay from their beginning, so nothing of them may expire.
+const NEVER_CUT: Setting = Setting {
+    name: "retention.bytes",
+    value: "-1",
+    or_more: false,
+    grade: Grade::Refuse,
+    why: "a restart reads what was written since, however much it is",
+};
+
+/// Without snapshots a restart reads journal and relay from their beginning, so nothing of them may expire.
 const KEPT: [Setting; 4] = [
     NEVER_COMPACTED,
     Setting {
@@ -186,13 +195,21 @@ const KEPT: [Setting; 4] = [
         grade: Grade::Refuse,
         why: "a restart reads it from its beginning",
     },
+    NEVER_CUT,
+    LARGE_RECORDS,
+];
+
+/// With snapshots it reads them from the oldest that may be needed: of the few last hours, unless the app stood still.
+const KEPT_A_WEEK: [Setting; 4] = [
+    NEVER_COMPACTED,
     Setting {
-        name: "retention.bytes",
-        value: "-1",
-        or_more: false,
+        name: "retention.ms",
+        value: "604800000",
+        or_more: true,
         grade: Grade::Refuse,
-        why: "a restart reads it from its beginning",
+        why: "a restart reads it from where the snapshots are, however long the app has stood still",
     },
+    NEVER_CUT,
     LARGE_RECORDS,
 ];
 

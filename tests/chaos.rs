@@ -1,10 +1,10 @@
 //! Exactly once under trouble, on a real Apache Kafka: five tasks over three processes that are killed and frozen,
-//! a broker that crashes, records on wrong partitions. The reference model, given what the journal says was taken
+//! a broker that crashes, records on wrong partitions, disks with snapshots that are wiped. The reference model, given what the journal says was taken
 //! and when, must say exactly what a committed reader finds.
 //!
-//! More of it: `VIPSTREAM_CHAOS="records=1000000 rate=4000 customers=20000 kills=20 crashes=3 freezes=3" tests/run
+//! More of it: `VIPSTREAM_CHAOS="records=1000000 rate=4000 customers=20000 kills=20 crashes=3 freezes=3 wipes=10" tests/run
 //! --release --test chaos -- --nocapture`; `seed=N` repeats one run's moments. `VIPSTREAM_CHAOS="records=1000 rate=1000
-//! customers=20 kills=0 crashes=0 freezes=0 soak=600 judge=0"` goes on in peace for ten minutes and looks at the memory:
+//! customers=20 kills=0 crashes=0 freezes=0 wipes=0 soak=600 judge=0"` goes on in peace for ten minutes and looks at the memory:
 //! so few customers reach every bound on what is remembered of them within some minutes. The model, which works
 //! everything out anew, is spared then.
 
@@ -28,6 +28,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use support::chaos::fleet::{Fleet, crash};
 use support::chaos::ledger::Ledger;
+use support::chaos::reading;
 use support::chaos::traffic::{INPUTS, RULES, Traffic};
 use support::kafka::{self, Broker};
 use support::model::fold::{Fold, Mode, Said, Setup};
@@ -51,6 +52,7 @@ struct Plan {
     kills: u64,
     crashes: u64,
     freezes: u64,
+    wipes: u64,
     /// Seconds of peace after the trouble.
     soak: u64,
     judge: u64,
@@ -73,6 +75,7 @@ impl Plan {
             kills: number("kills", 3),
             crashes: number("crashes", 1),
             freezes: number("freezes", 1),
+            wipes: number("wipes", 2),
             soak: number("soak", 0),
             judge: number("judge", 1),
         }
@@ -80,7 +83,12 @@ impl Plan {
 
     /// What befalls whom, after how many records, in order.
     fn troubles(&self, dice: &mut Traffic) -> Vec<(u64, Trouble)> {
-        let kinds = [(Trouble::Kill, self.kills), (Trouble::Crash, self.crashes), (Trouble::Freeze, self.freezes)];
+        let kinds = [
+            (Trouble::Kill, self.kills),
+            (Trouble::Crash, self.crashes),
+            (Trouble::Freeze, self.freezes),
+            (Trouble::Wipe, self.wipes),
+        ];
         let all = kinds.into_iter().flat_map(|(trouble, times)| (0..times).map(move |_| trouble));
         let mut at: Vec<(u64, Trouble)> = all.map(|trouble| (dice.below(self.records), trouble)).collect();
         at.sort_unstable();
@@ -93,6 +101,7 @@ enum Trouble {
     Kill,
     Crash,
     Freeze,
+    Wipe,
 }
 
 #[test]
@@ -108,8 +117,13 @@ fn whatever_befalls_processes_and_broker_the_model_says_what_readers_see() {
     torment(&plan, &mut broker, &mut fleet, &app);
     soak(&plan, &broker.address, &fleet, &app);
     wait_until_read(&broker.address, &app, &mut fleet);
+    let published = fleet.said(&["snapshot published"]);
+    let (restores, begun) =
+        (fleet.said(&["restored, digests agree"]), fleet.said(&["restored, digests agree", "\"snapshot\""]));
+    eprintln!("{published} snapshots published, {restores} restores, {begun} of them from a snapshot");
+    assert!(published > 0, "snapshots were taken");
     fleet.end();
-    let ledger = Ledger::read(&broker.address, &app, &INPUTS.map(|(kind, _)| kind), TASKS);
+    let ledger = reading::read(&broker.address, &app, &INPUTS.map(|(kind, _)| kind), TASKS);
     ledger.assert_ranges_are_gapless_and_reach_the_end();
     let handed_over = ledger.assert_handed_over_once();
     let epochs: usize = ledger.journal.iter().map(Vec::len).sum();
@@ -127,7 +141,8 @@ fn prepare(bootstrap: &str, app: &str, folder: &Path, rules: &str) {
         INPUTS.iter().map(|(kind, _)| format!("  {0}: {{ topic: {app}.{0} }}", kind.name())).collect();
     let config = format!(
         "app: {app}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", session.timeout.ms: {} }}\ntasks: {TASKS}\n\
-         rules: rules.yaml\ninputs:\n{}\noutputs: {{ events: {app}.events, alerts: {app}.alerts, dlq: {app}.dlq }}\n",
+         rules: rules.yaml\ninputs:\n{}\noutputs: {{ events: {app}.events, alerts: {app}.alerts, dlq: {app}.dlq }}\n\
+         snapshots: {{ every: 10s }}\n",
         SESSION.as_millis(),
         inputs.join("\n")
     );
@@ -149,7 +164,15 @@ fn torment(plan: &Plan, broker: &mut Broker, fleet: &mut Fleet, app: &str) {
             eprintln!("{:6.1} s, record {at}: {trouble:?} (process {member})", started.elapsed().as_secs_f64());
             match trouble {
                 // The frozen one is left to wake up.
-                Trouble::Kill => fleet.kill(other_than(frozen, member)),
+                Trouble::Kill => {
+                    let member = other_than(frozen, member);
+                    // Half of them come back to an empty disk.
+                    if traffic.below(2) == 0 {
+                        fleet.wipe(member);
+                    }
+                    fleet.kill(member);
+                }
+                Trouble::Wipe => fleet.wipe(member),
                 Trouble::Crash => crash(broker),
                 Trouble::Freeze => {
                     thaw(fleet, &mut frozen, &producer);

@@ -4,18 +4,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message;
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use vipstream::model::event::Kind;
 
 use crate::passing::{self, Share};
-use crate::shop::{Shop, TASKS, rules};
+use crate::shop::{Shop, rules};
 use crate::throughput::cpu_seconds;
-use crate::topics;
-
-/// One event in so many is a complaint, and alerts.
-const COMPLAINTS: u64 = 50;
+use crate::traffic;
 
 /// Measures both at each rate.
 pub fn measure(bootstrap: &str, shrink: u32) {
@@ -52,7 +46,7 @@ fn run(bootstrap: &str, rate: u64, seconds: u64, name: &str, serve: impl Fn(&Sho
     let topic = shop.topic(if name == "vipstream" { "alerts" } else { "through" });
     let (mut spans, cpu) = std::thread::scope(|scope| {
         let listener = scope.spawn(|| listen(bootstrap, &topic, &stop));
-        let feeder = scope.spawn(|| feed(&shop, rate, &stop));
+        let feeder = scope.spawn(|| traffic::feed(&shop, rate, CUSTOMERS, &stop));
         let server = scope.spawn(|| serve(&shop, &stop));
         std::thread::sleep(WARMING);
         let cpu = cpu_seconds();
@@ -72,68 +66,19 @@ fn run(bootstrap: &str, rate: u64, seconds: u64, name: &str, serve: impl Fn(&Sho
     (at(50), at(99))
 }
 
-/// Sends at the rate until told to stop. A complaint's id says when it was sent.
-fn feed(shop: &Shop, rate: u64, stop: &AtomicBool) {
-    let producer = topics::producer(&shop.bootstrap);
-    let started = Instant::now();
-    let (purchases, mentions) = (shop.topic("purchase"), shop.topic("mention"));
-    let mut sent = 0_u64;
-    while !stop.load(Ordering::Relaxed) {
-        let due = u64::try_from(started.elapsed().as_micros()).unwrap_or_default() * rate / 1_000_000;
-        while sent < due {
-            sent += 1;
-            let customer = format!("c{}", sent.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 47);
-            let micros = now_micros();
-            let common =
-                format!(r#"{{"event_id":"t{micros}","customer_id":"{customer}","occurred_at":{},"#, micros / 1_000);
-            let (topic, own) = if sent.is_multiple_of(COMPLAINTS) {
-                (
-                    &mentions,
-                    format!(r#""platform":"x","handle":"h","public":true,"text":"bad {sent}","sentiment":-0.9}}"#),
-                )
-            } else {
-                let order = format!(r#""order_id":"o{sent}","amount":"12.30","currency":"EUR","status":"completed"}}"#);
-                (&purchases, order)
-            };
-            topics::send(&producer, topic, None, Some(customer.as_bytes()), Some((common + &own).as_bytes()));
-        }
-        // A poll that waits would spin, and take a core from what is measured.
-        producer.poll(Duration::ZERO);
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    topics::flush(&producer);
-}
-
-/// Reads the topic as a committed reader, and notes how long ago what it reads was sent.
+/// Notes how long ago what comes out was sent.
 fn listen(bootstrap: &str, topic: &str, stop: &AtomicBool) -> Vec<Duration> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", bootstrap)
-        .set("group.id", "listener")
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .create()
-        .expect("a consumer");
-    let mut list = TopicPartitionList::new();
-    for partition in 0..i32::try_from(TASKS).expect("few tasks") {
-        list.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
-    }
-    consumer.assign(&list).expect("an assignment");
     let started = Instant::now();
     let mut spans = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
-        let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
-        let sent = text.split(r#""event_id":"t"#).nth(1).and_then(|rest| rest.split('"').next()?.parse().ok());
-        let sent: u64 = sent.expect("what comes out names what came in");
+    traffic::listen(bootstrap, topic, stop, |sent| {
         if started.elapsed() > WARMING {
-            spans.push(Duration::from_micros(now_micros().saturating_sub(sent)));
+            spans.push(Duration::from_micros(traffic::now_micros().saturating_sub(sent)));
         }
-    }
+    });
     spans
 }
 
-fn now_micros() -> u64 {
-    u64::try_from(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_micros()).unwrap_or_default()
-}
-
 const WARMING: Duration = Duration::from_secs(5);
+
+/// Whose events they are.
+const CUSTOMERS: u64 = 131_072;

@@ -38,19 +38,24 @@ impl Shop {
 
     /// The configuration, as if it were another app on the same inputs.
     pub fn config(&self, app: &str, more: &str) -> Config {
+        let text = self.config_text(app, "", &format!("snapshots: off\n{more}"));
+        Config::parse("vipstream.yaml", &text, Path::new("."), []).expect("a configuration in order")
+    }
+
+    /// The same as a file, with more properties of Kafka and more sections.
+    pub fn config_text(&self, app: &str, kafka: &str, more: &str) -> String {
         let inputs: Vec<String> = self
             .kinds
             .iter()
             .map(|kind| format!("{0}: {{ topic: {1} }}", kind.name(), self.topic(kind.name())))
             .collect();
         let [events, alerts, dlq] = ["events", "alerts", "dlq"].map(|name| self.topic(name));
-        let text = format!(
-            "app: {app}\nkafka: {{ bootstrap.servers: \"{}\" }}\ntasks: {TASKS}\nrules: rules.yaml\n\
+        format!(
+            "app: {app}\nkafka: {{ {kafka}bootstrap.servers: \"{}\" }}\ntasks: {TASKS}\nrules: rules.yaml\n\
              inputs: {{ {} }}\noutputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}\n{more}\n",
             self.bootstrap,
             inputs.join(", ")
-        );
-        Config::parse("vipstream.yaml", &text, Path::new("."), []).expect("a configuration in order")
+        )
     }
 
     /// What a task reads.
@@ -61,10 +66,14 @@ impl Shop {
 
 /// The example rules without labels: the mixed workload has none.
 pub fn rules() -> Arc<Ruleset> {
+    Arc::new(Ruleset::parse("shop.yaml", &rules_text()).expect("the example rules are tested"))
+}
+
+/// The same as text.
+pub fn rules_text() -> String {
     let (before, labels) = SHOP.split_once("\nlabels:").expect("the example rules have labels");
     let (_, after) = labels.split_once("\nalerts:").expect("alerts follow labels in the example rules");
-    let text = format!("{before}\nalerts:{after}");
-    Arc::new(Ruleset::parse("shop.yaml", &text).expect("the example rules are tested"))
+    format!("{before}\nalerts:{after}")
 }
 
 const SHOP: &str = include_str!("../../deploy/examples/shop.yaml");

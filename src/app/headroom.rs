@@ -11,6 +11,7 @@ use crate::metrics;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::task::Setup;
+use crate::task::progress::Needs;
 
 /// What is remembered from round to round.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Headroom {
     times: BTreeMap<Partition, (u64, EventTime)>,
     /// Partitions of which it was said that something is gone; the journal's as none.
     said: BTreeSet<(u32, Option<Partition>)>,
+    /// Inputs of which it was said that little is left.
+    tight: BTreeSet<Kind>,
 }
 
 /// What a restart needs of a partition, and what there is. The journal's is none.
@@ -56,6 +59,24 @@ impl Headroom {
                 }
             }
             metrics::headroom(kind.name(), left);
+            self.warn_of_tight(setup, *kind, left, *retention);
+        }
+    }
+
+    /// Retention should cover twice the span that a restart reads.
+    fn warn_of_tight(&mut self, setup: &Setup, kind: Kind, left: Option<Duration>, retention: Option<Duration>) {
+        let (Some(left), Some(retention)) = (left, retention) else { return };
+        if left >= retention / 2 {
+            self.tight.remove(&kind);
+        } else if self.tight.insert(kind) {
+            let topic = &setup.wire.topics[kind as usize];
+            tracing::warn!(
+                topic,
+                left = ?left,
+                ?retention,
+                "a restart reads back over more than half of what the topic keeps: lengthen its retention, or take \
+                 snapshots more often"
+            );
         }
     }
 
@@ -93,10 +114,9 @@ impl Headroom {
 /// the app is over.
 fn ask(setup: &Setup, cluster: &Cluster, is_over: &impl Fn() -> bool) -> Option<Vec<Need>> {
     let mut needs = Vec::new();
-    for (task, partitions) in setup.progress.needed() {
+    for (task, Needs { journal, partitions }) in setup.progress.needed() {
         let partitions = partitions.into_iter().map(|(partition, from)| (Some(partition), from));
-        // All of the journal is needed.
-        for (partition, from) in partitions.chain([(None, 0)]) {
+        for (partition, from) in partitions.chain([(None, journal)]) {
             if is_over() {
                 return None;
             }

@@ -3,11 +3,11 @@
 
 use rust_decimal::Decimal;
 
+use super::windows::KINDS_WITH_OBJECTS;
 use crate::model::event::Kind;
 use crate::model::output::Scalar;
 use crate::model::record::Position;
 use crate::model::time::{EventTime, MaybeTime};
-use super::windows::KINDS_WITH_OBJECTS;
 
 /// One remembered object, 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]

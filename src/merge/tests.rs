@@ -149,7 +149,7 @@ fn what_was_announced_may_be_taken_up_to() {
 fn a_lane_outside_holds_nobody_and_waits_for_nobody() {
     let mut merge = two_lanes();
     let relay = Lane::Relay(1);
-    merge.open_outside(relay);
+    merge.open_outside(relay, EventTime::MIN);
     let position = Position { kind: Kind::Purchase, partition: 1, offset: 0 };
     merge.push_record(relay, Record { position, merge_time: EventTime(5), body: event(5) });
     push(&mut merge, A, &[10]);

@@ -32,9 +32,9 @@ pub struct Manifest {
     /// When the state was frozen, by the wall clock.
     #[prost(sint64, tag = "11")]
     pub created_ms: i64,
-    /// Where the epoch's journal record lies.
+    /// The epoch's journal record lies at this offset or soon after.
     #[prost(uint64, tag = "12")]
-    pub journal_offset: u64,
+    pub journal_from: u64,
     /// XXH3 (128 bits, little endian) of that record.
     #[prost(bytes = "vec", tag = "13")]
     pub journal_digest: Vec<u8>,
@@ -83,6 +83,9 @@ pub struct Block {
     /// XXH3 (128 bits, little endian) of its content, before compression.
     #[prost(bytes = "vec", tag = "4")]
     pub digest: Vec<u8>,
+    /// As it lies in the store.
+    #[prost(uint64, tag = "5")]
+    pub stored: u64,
 }
 
 /// How far a lane was taken. For what other tasks handed over, `kind` is `relay` and `partition` the task.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 
-use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
+use super::journal::{JournalRecord, LOGIC_VERSION, Ranges, journal_digest, mode_name, outputs_digest};
 use super::{Task, TaskError, mirror};
 use crate::broker::{Broker, BrokerError, Outgoing, Partition, Refusal};
 use crate::clock;
@@ -28,7 +28,9 @@ impl<B: Broker> Task<B> {
     ) -> Result<(), TaskError> {
         let mut positions = self.intake.positions();
         positions.retain(|partition, position| self.mirrored.get(partition) != Some(position));
-        let record = self.journal_record(ranges, clock, wall, outputs).encode_to_vec();
+        let record = self.journal_record(ranges, clock, wall, outputs);
+        self.marks.note(&record.ranges);
+        let record = record.encode_to_vec();
         let metadata = mirror::note(self.number, &outputs_digest(outputs));
         let mut outgoing: Vec<Outgoing> = outputs.iter().map(|output| self.outgoing(output, wall)).collect();
         outgoing.extend(relay);
@@ -43,7 +45,8 @@ impl<B: Broker> Task<B> {
         self.carry_through(&record, &outgoing, &positions, &metadata)?;
         self.ownership.note_commit();
         self.mirrored.extend(positions);
-        self.unnamed.clear();
+        self.named.append(&mut self.unnamed);
+        self.journal.note(journal_digest(&record));
         self.metrics.commit(clock::since(started));
         Ok(())
     }
@@ -63,6 +66,8 @@ impl<B: Broker> Task<B> {
             time: mode_name(self.setup.mode).to_owned(),
             topics: self.unnamed.clone(),
             tasks: self.setup.tasks,
+            sample_digest: self.engine.sample_digest(),
+            snapshot: self.newest.clone(),
         }
     }
 
@@ -198,7 +203,7 @@ impl<B: Broker> Task<B> {
 
     /// Whether the journal's last record is this one; another's in its place means that another task took over.
     fn is_in_journal(&mut self, record: &[u8]) -> Result<bool, TaskError> {
-        let Some(last) = self.journal_end()? else { return Ok(false) };
+        let Some((_, last)) = self.journal_end()? else { return Ok(false) };
         if last == record {
             return Ok(true);
         }
@@ -211,15 +216,15 @@ impl<B: Broker> Task<B> {
         }
     }
 
-    /// The journal's last record.
-    fn journal_end(&mut self) -> Result<Option<Vec<u8>>, TaskError> {
+    /// The journal's last record and its offset.
+    pub(super) fn journal_end(&mut self) -> Result<Option<(u64, Vec<u8>)>, TaskError> {
         let kept = self.ask(Broker::journal_range)?;
         // The newest offsets are enough unless many transactions in a row were aborted.
         let newest = kept.end.saturating_sub(JOURNAL_END).max(kept.start);
         for start in [newest, kept.start] {
             let last = self.ask(|broker| {
                 let mut last = None;
-                broker.journal(start..kept.end, &mut |_, value| last = Some(value.to_vec()))?;
+                broker.journal(start..kept.end, &mut |offset, value| last = Some((offset, value.to_vec())))?;
                 Ok(last)
             })?;
             if last.is_some() {
@@ -254,9 +259,9 @@ impl<B: Broker> Task<B> {
 }
 
 /// Tries of one epoch: with its pauses and the broker's time-outs, several minutes of an outage.
-const TRIES: u32 = 20;
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const TRIES: u32 = 20;
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Within it, trying again goes on however often the broker has refused.
 const REBALANCE: Duration = Duration::from_mins(2);

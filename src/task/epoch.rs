@@ -82,6 +82,10 @@ impl<B: Broker> Task<B> {
             if stopping && draft.opened.is_none() {
                 return Ok(None);
             }
+            if draft.opened.is_none() {
+                self.begin_snapshot();
+            }
+            self.advance_snapshot();
             let wall = clock::wall().max(self.wall);
             let wait = if stopping { Duration::ZERO } else { self.wait(&draft) };
             let awaits_relay = self.setup.mode == TimeMode::Event;
@@ -204,7 +208,9 @@ impl<B: Broker> Task<B> {
         }
         let has_work = self.engine.is_behind() || self.engine.next_deadline().is_some_and(|at| at <= clock);
         let moved = clock > self.clock;
-        has_work || (moved && (self.has_read_all() || clock::since(self.last_epoch) >= HEARTBEAT))
+        // So that the journal's retention leaves something of it, however long nothing happens.
+        let is_silent = self.snapshots.is_some() && clock::since(self.last_epoch) >= KEEPALIVE;
+        has_work || is_silent || (moved && (self.has_read_all() || clock::since(self.last_epoch) >= HEARTBEAT))
     }
 
     /// With a time to stop at: whether every record up to it, of those there at the start, has been taken.
@@ -225,6 +231,9 @@ const IDLE: Duration = Duration::from_millis(100);
 
 /// Without input, an epoch is written this often, and only if time moved.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// At least this often an epoch is written, even if time did not move.
+const KEEPALIVE: Duration = Duration::from_hours(24);
 
 /// Bytes of records that an epoch takes.
 const EPOCH_BYTES: usize = 16 << 20;

@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use super::journal::{JournalRecord, TopicId};
+use super::journal::TopicId;
+use super::recovery::base::Base;
 use super::{Task, TaskError};
 use crate::broker::Broker;
 
 impl<B: Broker> Task<B> {
     /// Refuses a topic that was made anew; those that the journal does not name yet go into its next record.
-    pub(super) fn check_topics(&mut self, journal: &[JournalRecord]) -> Result<(), TaskError> {
-        let named = journal.iter().flat_map(|record| &record.topics);
-        let named: BTreeMap<&str, &str> = named.map(|it| (it.topic.as_str(), it.id.as_str())).collect();
+    pub(super) fn check_topics(&mut self, base: &Base) -> Result<(), TaskError> {
+        let before = base.manifest().into_iter().flat_map(|manifest| &manifest.topics);
+        let named: Vec<&TopicId> = before.chain(base.journal.iter().flat_map(|record| &record.topics)).collect();
+        self.named = named.iter().map(|it| (*it).clone()).collect();
+        let named: BTreeMap<&str, &str> = named.iter().map(|it| (it.topic.as_str(), it.id.as_str())).collect();
         for (topic, id) in &self.setup.topic_ids {
             match named.get(topic.as_str()) {
                 Some(was) if was != id => return Err(made_anew(topic, was, id)),

@@ -90,6 +90,8 @@ pub(super) struct Next {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening {
     pub(super) position: u64,
+    /// Merge time of the newest record before it.
+    pub(super) reached: EventTime,
     pub(super) journaled: u64,
     pub(super) relayed_to: u64,
     pub(super) stop: Option<u64>,
@@ -102,13 +104,13 @@ impl Intake {
     }
 
     pub(super) fn open(&mut self, lane: Lane, opening: Opening) {
-        let Opening { position, journaled, relayed_to, stop } = opening;
+        let Opening { position, reached, journaled, relayed_to, stop } = opening;
         // What the journal covers is read in any case.
         let stop = stop.map(|stop| stop.max(journaled));
         let ended = stop.is_some_and(|stop| position >= stop);
         match (lane, self.mode) {
-            (Lane::Relay(_), TimeMode::Live) => self.merge.open_outside(lane),
-            _ => self.merge.open(lane, EventTime::MIN),
+            (Lane::Relay(_), TimeMode::Live) => self.merge.open_outside(lane, reached),
+            _ => self.merge.open(lane, reached),
         }
         self.merge.set_at_end(lane, ended);
         self.lanes.insert(lane, State { position, journaled, relayed_to, stop, ended, ..State::default() });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed, xxh3_128};
 
 use crate::engine::TimeMode;
 use crate::merge::Lane;
@@ -11,7 +11,7 @@ use crate::model::output::Output;
 use crate::model::record::Code;
 
 /// Version of everything that decides: raised when the same input would give other outputs.
-pub(crate) const LOGIC_VERSION: u32 = 2;
+pub(crate) const LOGIC_VERSION: u32 = 3;
 
 /// One committed epoch. Field numbers are never reused.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -48,6 +48,24 @@ pub struct JournalRecord {
     /// How many tasks share the customers.
     #[prost(uint32, tag = "12")]
     pub tasks: u32,
+    /// Digest of the customers that the epoch touched, of some of them: one that was restored otherwise than it was
+    /// shows when it is next touched.
+    #[prost(fixed64, tag = "13")]
+    pub sample_digest: u64,
+    /// The newest snapshot of the task.
+    #[prost(message, optional, tag = "14")]
+    pub snapshot: Option<SnapshotName>,
+}
+
+/// Which snapshot there is.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct SnapshotName {
+    /// The last epoch that is in it.
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    /// Digest of the whole state after that epoch.
+    #[prost(bytes = "vec", tag = "2")]
+    pub state_digest: Vec<u8>,
 }
 
 /// Which topic a name stood for.
@@ -87,10 +105,23 @@ pub struct InputRange {
 impl InputRange {
     /// The lane; `None` where this build does not know the kind.
     pub fn lane(&self) -> Option<Lane> {
-        if self.kind == RELAY {
-            return Some(Lane::Relay(self.partition));
-        }
-        Some(Lane::Input(Kind::from_name(&self.kind)?, self.partition))
+        lane_of(&self.kind, self.partition)
+    }
+}
+
+/// The lane of these names; `None` where this build does not know the kind.
+pub(super) fn lane_of(kind: &str, partition: u32) -> Option<Lane> {
+    if kind == RELAY {
+        return Some(Lane::Relay(partition));
+    }
+    Some(Lane::Input(Kind::from_name(kind)?, partition))
+}
+
+/// How a lane is named.
+pub(super) const fn names_of(lane: Lane) -> (&'static str, u32) {
+    match lane {
+        Lane::Input(kind, partition) => (kind.name(), partition),
+        Lane::Relay(source) => (RELAY, source),
     }
 }
 
@@ -169,10 +200,7 @@ impl Ranges {
         self.0
             .into_iter()
             .map(|(lane, Taken { from, to, digest, early, relayed_to, .. })| {
-                let (kind, partition) = match lane {
-                    Lane::Input(kind, partition) => (kind.name(), partition),
-                    Lane::Relay(source) => (RELAY, source),
-                };
+                let (kind, partition) = names_of(lane);
                 InputRange { kind: kind.to_owned(), partition, from, to, digest, early, relayed_to }
             })
             .collect()
@@ -215,6 +243,11 @@ pub(super) fn outputs_digest(outputs: &[Output]) -> Vec<u8> {
         }
     }
     hash.digest128().to_le_bytes().to_vec()
+}
+
+/// Digest of a journal record as it was written.
+pub(super) fn journal_digest(record: &[u8]) -> Vec<u8> {
+    xxh3_128(record).to_le_bytes().to_vec()
 }
 
 /// The time mode's word.

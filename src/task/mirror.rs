@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::journal::JournalRecord;
+use super::image::needs_of;
+use super::recovery::base::Base;
 use super::{Task, TaskError};
 use crate::broker::{Broker, Committed, Partition};
 use crate::merge::Lane;
@@ -24,25 +25,25 @@ fn epoch_of(note: &str) -> Option<u64> {
 
 impl<B: Broker> Task<B> {
     /// Refuses offsets that the journal did not bring about. Offsets that are missing have expired.
-    pub(super) fn check_mirror(&mut self, journal: &[JournalRecord]) -> Result<(), TaskError> {
+    pub(super) fn check_mirror(&mut self, base: &Base) -> Result<(), TaskError> {
         let inputs = self.inputs.iter().map(|(kind, partition)| Partition::Input(*kind, *partition));
         let partitions: Vec<Partition> = inputs.chain([Partition::Relay]).collect();
         let committed = self.ask(|broker| broker.committed(&partitions))?;
-        let Some(last) = journal.last() else { return self.check_no_offsets(&committed) };
+        let Some(last) = base.last_epoch() else { return self.check_no_offsets(&committed) };
         // What others hand over lies mixed in one partition, of which the journal names no single position.
-        let ranges = journal.iter().flat_map(|record| &record.ranges);
-        let reached: BTreeMap<Partition, u64> = ranges
-            .filter_map(|range| match range.lane()? {
-                Lane::Input(kind, partition) => Some((Partition::Input(kind, partition), range.to)),
-                Lane::Relay(_) => None,
-            })
-            .collect();
+        let mut reached = base.manifest().map(|manifest| needs_of(manifest).partitions).unwrap_or_default();
+        reached.remove(&Partition::Relay);
+        for range in base.journal.iter().flat_map(|record| &record.ranges) {
+            if let Some(Lane::Input(kind, partition)) = range.lane() {
+                reached.insert(Partition::Input(kind, partition), range.to);
+            }
+        }
         for (partition, Committed { offset, note }) in &committed {
             let reached = reached.get(partition).copied().unwrap_or_default();
             let why = match epoch_of(note) {
                 None => "was not committed by this app, which notes an epoch beside each".to_owned(),
-                Some(epoch) if epoch > last.epoch => {
-                    format!("was committed with epoch {epoch}, and the journal ends with epoch {}", last.epoch)
+                Some(epoch) if epoch > last => {
+                    format!("was committed with epoch {epoch}, and the journal ends with epoch {last}")
                 }
                 Some(_) if *offset < reached => format!("lies before {reached}, which the journal has reached"),
                 Some(_) => continue,

@@ -11,19 +11,29 @@ use crate::model::time::EventTime;
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     tasks: Mutex<BTreeMap<u32, Standing>>,
-    /// By task, the offset of each partition from which a restart reads.
-    needed: Mutex<BTreeMap<u32, BTreeMap<Partition, u64>>>,
+    /// By task, from where a restart reads.
+    needed: Mutex<BTreeMap<u32, Needs>>,
     /// Records not yet applied, as last asked; unknown before.
     lag: Mutex<Option<u64>>,
     /// This process is a member of the group and was told what it has, be it nothing.
     member: AtomicBool,
 }
 
+/// From where a restart reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// The journal.
+    pub(crate) journal: u64,
+    pub(crate) partitions: BTreeMap<Partition, u64>,
+}
+
 /// Where one task stands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Standing {
-    /// The journal has been replayed.
+    /// Snapshot and journal have been taken in.
     pub(crate) restored: bool,
+    /// Until then: how far that is.
+    pub(crate) restoring: String,
     /// The next offset of each partition.
     pub(crate) positions: BTreeMap<Partition, u64>,
     /// Kafka's time of the oldest record that waits, or of the newest applied.
@@ -44,14 +54,30 @@ impl Progress {
         self.needed.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
     }
 
-    /// A task reads from these positions on, and would again after a restart.
-    pub(crate) fn needs(&self, task: u32, positions: &BTreeMap<Partition, u64>) {
-        self.needed.lock().unwrap_or_else(PoisonError::into_inner).insert(task, positions.clone());
+    /// From where a task would read after a restart.
+    pub(crate) fn needs(&self, task: u32, needs: Needs) {
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).insert(task, needs);
     }
 
-    /// By task, the offset of each partition from which a restart reads.
-    pub(crate) fn needed(&self) -> BTreeMap<u32, BTreeMap<Partition, u64>> {
+    /// By task, from where a restart reads.
+    pub(crate) fn needed(&self) -> BTreeMap<u32, Needs> {
         self.needed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A task is on its way back to where it was.
+    pub(crate) fn restoring(&self, task: u32, how_far: &str) {
+        if let Some(known) = self.tasks().get_mut(&task) {
+            how_far.clone_into(&mut known.restoring);
+        }
+    }
+
+    /// The first task that has not restored, and how far it is.
+    pub(crate) fn first_restoring(&self) -> Option<(u32, String)> {
+        let tasks = self.tasks();
+        tasks
+            .iter()
+            .find(|(_, standing)| !standing.restored)
+            .map(|(task, standing)| (*task, standing.restoring.clone()))
     }
 
     /// A task has applied an epoch, or restored.

@@ -1,5 +1,7 @@
-//! Restoring a task: the journal read from its beginning, its ranges applied again with outputs suppressed, the
-//! recorded digests checked, and the identical place reached.
+//! Restoring a task: a snapshot, then the journal's ranges after it applied again with outputs suppressed, the recorded
+//! digests checked, and the identical place reached. Without a snapshot the journal is applied from its beginning.
+
+pub(super) mod base;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,17 +9,24 @@ use std::time::Duration;
 
 use prost::Message;
 
+use self::base::Base;
 use super::epoch::Draft;
+use super::image::{JournalEnd, needs_of};
 use super::intake::Opening;
-use super::journal::{InputRange, JournalRecord, LOGIC_VERSION, Ranges, mode_name, outputs_digest};
+use super::journal::{
+    InputRange, JournalRecord, LOGIC_VERSION, Ranges, SnapshotName, lane_of, mode_name, outputs_digest,
+};
+use super::progress::Needs;
+use super::relay::Announcement;
 use super::{Task, TaskError};
 use crate::broker::{Broker, Partition};
 use crate::clock;
 use crate::config::Start;
-use crate::engine::TimeMode;
+use crate::engine::{Engine, TimeMode};
 use crate::merge::Lane;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
+use crate::snapshot::manifest::Manifest;
 
 impl<B: Broker> Task<B> {
     /// Brings the task to where its journal ends; a new app writes the journal's first record.
@@ -25,51 +34,19 @@ impl<B: Broker> Task<B> {
         // First the producer: once it is made, no other of its name can add to the journal.
         let started = clock::now();
         self.init()?;
-        let journal = self.read_journal()?;
-        self.check_topics(&journal)?;
-        self.check_mirror(&journal)?;
-        if journal.is_empty() {
+        let base = self.find_base()?;
+        self.check_topics(&base)?;
+        self.check_mirror(&base)?;
+        let (digest, from) = base.last.clone().map_or((Vec::new(), base.end), |(offset, digest)| (digest, offset));
+        self.journal = JournalEnd { from, next: base.end, digest };
+        if base.last_epoch().is_none() {
             self.begin_anew()?;
         } else {
-            self.replay(&journal)?;
+            self.go_on_from(base)?;
         }
         self.metrics.restored(&self.engine.stats(), clock::since(started));
         self.publish();
         Ok(())
-    }
-
-    fn read_journal(&mut self) -> Result<Vec<JournalRecord>, TaskError> {
-        let kept = self.ask(Broker::journal_range)?;
-        let (journal, partition) = (self.setup.journal.clone(), self.partition);
-        if kept.start > 0 {
-            return Err(TaskError::JournalGap { journal, partition, kept: kept.start });
-        }
-        let read = self.ask(|broker| {
-            let mut read = Vec::new();
-            broker.journal(kept.clone(), &mut |offset, value| read.push((offset, JournalRecord::decode(value))))?;
-            Ok(read)
-        })?;
-        let mut records = Vec::with_capacity(read.len());
-        for (offset, record) in read {
-            match record {
-                Ok(record) => records.push(record),
-                Err(error) => {
-                    let reason = error.to_string();
-                    return Err(TaskError::Journal { journal, partition, offset, reason });
-                }
-            }
-        }
-        for (expected, record) in (0..).zip(&records) {
-            if record.epoch != expected {
-                let what = format!(
-                    "{journal} partition {partition} holds epoch {} where {expected} should be: it was written from outside",
-                    record.epoch
-                );
-                return Err(TaskError::Changed(what));
-            }
-            self.check(record)?;
-        }
-        Ok(records)
     }
 
     /// Refuses a journal that this build or configuration would continue differently.
@@ -118,11 +95,12 @@ impl<B: Broker> Task<B> {
                 _ => kept.start,
             };
             let stop = self.stop_of(lane, kept.end);
-            self.intake.open(lane, Opening { position, journaled: position, relayed_to: 0, stop });
+            let reached = EventTime::MIN;
+            self.intake.open(lane, Opening { position, reached, journaled: position, relayed_to: 0, stop });
             ranges.start(lane, position);
             positions.insert(partition, position);
         }
-        self.read_from(&positions)?;
+        self.read_from(Needs { journal: 0, partitions: positions })?;
         // Without records, so that the positions stand even if the inputs' retention moves on before the first epoch.
         let wall = match self.setup.mode {
             TimeMode::Live => clock::wall(),
@@ -135,20 +113,32 @@ impl<B: Broker> Task<B> {
         Ok(())
     }
 
-    fn replay(&mut self, journal: &[JournalRecord]) -> Result<(), TaskError> {
+    fn go_on_from(&mut self, base: Base) -> Result<(), TaskError> {
         let started = clock::now();
-        self.open_journaled(journal)?;
+        self.open_lanes(&base)?;
+        let Base { snapshot, journal, .. } = base;
+        let from = snapshot.as_ref().map(|(manifest, _)| manifest.epoch);
+        if let Some((manifest, engine)) = snapshot {
+            self.resume(manifest, engine)?;
+        }
         let mut outputs: Vec<Output> = Vec::new();
         let mut records = 0;
-        for record in journal {
+        let mut told = started;
+        for record in &journal {
             if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
             outputs.clear();
             records += self.redo(record, &mut outputs)?;
+            if clock::since(told) >= TELL_EVERY {
+                told = clock::now();
+                self.tell(record.epoch, &journal);
+            }
         }
         tracing::info!(
             task = self.partition,
+            snapshot = from,
+            replayed = journal.len(),
             epochs = self.number,
             records,
             seconds = clock::since(started).as_secs_f64(),
@@ -158,31 +148,69 @@ impl<B: Broker> Task<B> {
         Ok(())
     }
 
-    /// Opens each lane where the journal starts with it; a partition new since starts at its oldest record.
-    fn open_journaled(&mut self, journal: &[JournalRecord]) -> Result<(), TaskError> {
+    fn tell(&self, epoch: u64, journal: &[JournalRecord]) {
+        let last = journal.last().map_or(epoch, |last| last.epoch);
+        tracing::info!(task = self.partition, epoch, last, "replaying the journal");
+        self.setup.progress.restoring(self.partition, &format!("epoch {epoch} of {last}"));
+    }
+
+    /// Takes up the state of a snapshot.
+    fn resume(&mut self, manifest: Manifest, engine: Engine) -> Result<(), TaskError> {
+        for announced in &manifest.announced {
+            let damaged = |error: prost::DecodeError| {
+                TaskError::Changed(format!("the snapshot of epoch {} holds no announcement: {error}", manifest.epoch))
+            };
+            self.intake.hear_again(Announcement::decode(announced.as_slice()).map_err(damaged)?);
+        }
+        self.engine = engine;
+        self.number = manifest.epoch + 1;
+        self.clock = EventTime(manifest.clock_ms);
+        self.wall = EventTime(manifest.wall_ms);
+        self.caught_up = manifest.caught_up;
+        self.newest = Some(SnapshotName { epoch: manifest.epoch, state_digest: manifest.state_digest });
+        Ok(())
+    }
+
+    /// Opens each lane where the snapshot, or the journal, starts with it; a partition new since starts at its oldest
+    /// record.
+    fn open_lanes(&mut self, base: &Base) -> Result<(), TaskError> {
         let mut spans: BTreeMap<Lane, Span> = BTreeMap::new();
-        for range in journal.iter().flat_map(|record| &record.ranges) {
-            let lane = self.known_lane(range)?;
-            let span = spans.entry(lane).or_insert(Span { from: range.from, to: range.to, relayed_to: 0 });
-            span.to = range.to;
+        let mut needs = Needs::default();
+        if let Some(manifest) = base.manifest() {
+            needs = needs_of(manifest);
+            for image in &manifest.lanes {
+                let lane = self.known_lane(&image.kind, image.partition)?;
+                // Below the place from which the relay is read, nothing of any lane is left.
+                let least = if matches!(lane, Lane::Relay(_)) { manifest.relay_from } else { 0 };
+                let from = image.position.max(least);
+                let reached = EventTime(image.reached_ms);
+                spans.insert(lane, Span { from, to: from, relayed_to: image.relayed_to, reached });
+                self.marks.start(lane, image);
+                image.early.iter().for_each(|offset| self.intake.note_early(lane, *offset));
+            }
+        }
+        for range in base.journal.iter().flat_map(|record| &record.ranges) {
+            let lane = self.known_lane(&range.kind, range.partition)?;
+            let new = Span { from: range.from, to: range.to, relayed_to: 0, reached: EventTime::MIN };
+            let span = spans.entry(lane).or_insert(new);
+            span.to = span.to.max(range.to);
             span.relayed_to = span.relayed_to.max(range.relayed_to);
             for offset in &range.early {
                 self.intake.note_early(lane, *offset);
             }
         }
-        let mut positions: BTreeMap<Partition, u64> = BTreeMap::new();
         for lane in self.lanes() {
             let partition = partition_of(lane);
             let kept = self.ask(|broker| broker.kept(partition))?;
-            let new = Span { from: kept.start, to: kept.start, relayed_to: 0 };
-            let Span { from, to, relayed_to } = spans.get(&lane).copied().unwrap_or(new);
+            let new = Span { from: kept.start, to: kept.start, relayed_to: 0, reached: EventTime::MIN };
+            let Span { from, to, relayed_to, reached } = spans.get(&lane).copied().unwrap_or(new);
             self.check_kept(lane, from, to, &kept)?;
             let stop = self.stop_of(lane, kept.end);
-            self.intake.open(lane, Opening { position: from, journaled: to, relayed_to, stop });
-            let position = positions.entry(partition).or_insert(from);
+            self.intake.open(lane, Opening { position: from, reached, journaled: to, relayed_to, stop });
+            let position = needs.partitions.entry(partition).or_insert(from);
             *position = from.min(*position);
         }
-        self.read_from(&positions)
+        self.read_from(needs)
     }
 
     /// Refuses a partition that has lost what the journal needs of it.
@@ -203,7 +231,7 @@ impl<B: Broker> Task<B> {
     }
 
     /// Every lane: this task's input partitions, and what each other task hands over.
-    fn lanes(&self) -> Vec<Lane> {
+    pub(super) fn lanes(&self) -> Vec<Lane> {
         let inputs = self.inputs.iter().map(|(kind, partition)| Lane::Input(*kind, *partition));
         let others = (0..self.setup.tasks).filter(|task| *task != self.partition);
         inputs.chain(others.map(Lane::Relay)).collect()
@@ -214,19 +242,20 @@ impl<B: Broker> Task<B> {
         self.setup.until.filter(|_| matches!(lane, Lane::Input(..))).map(|_| end)
     }
 
-    fn read_from(&mut self, positions: &BTreeMap<Partition, u64>) -> Result<(), TaskError> {
+    fn read_from(&mut self, needs: Needs) -> Result<(), TaskError> {
         self.intake.set_goals(self.setup.goals.clone());
-        self.intake.read_relay_from(positions.get(&Partition::Relay).copied().unwrap_or_default());
-        self.setup.progress.needs(self.partition, positions);
-        self.ask(|broker| broker.read_from(positions))
+        self.intake.read_relay_from(needs.partitions.get(&Partition::Relay).copied().unwrap_or_default());
+        self.ask(|broker| broker.read_from(&needs.partitions))?;
+        self.setup.progress.needs(self.partition, needs);
+        Ok(())
     }
 
-    fn known_lane(&self, range: &InputRange) -> Result<Lane, TaskError> {
+    fn known_lane(&self, kind: &str, number: u32) -> Result<Lane, TaskError> {
         let is_known = |lane: &Lane| match lane {
             Lane::Input(kind, partition) => self.inputs.contains(&(*kind, *partition)),
             Lane::Relay(source) => *source < self.setup.tasks,
         };
-        let lane = range.lane();
+        let lane = lane_of(kind, number);
         if let Some(Lane::Input(kind, partition)) = lane
             && self.setup.partitions.get(&kind).is_some_and(|known| partition >= *known)
         {
@@ -237,9 +266,8 @@ impl<B: Broker> Task<B> {
         }
         lane.filter(is_known).ok_or_else(|| {
             TaskError::Changed(format!(
-                "the journal has read input `{}` partition {}, which is not there any more: put it back, or start anew \
-                 under another `app`",
-                range.kind, range.partition
+                "the journal has read input `{kind}` partition {number}, which is not there any more: put it back, or \
+                 start anew under another `app`"
             ))
         })
     }
@@ -248,12 +276,12 @@ impl<B: Broker> Task<B> {
     fn redo(&mut self, record: &JournalRecord, outputs: &mut Vec<Output>) -> Result<usize, TaskError> {
         let mut draft = Draft::default();
         for range in &record.ranges {
-            let lane = self.known_lane(range)?;
+            let lane = self.known_lane(&range.kind, range.partition)?;
             self.gather(lane, range.to, &mut draft)?;
         }
         let differs = |what: String| TaskError::Differs { epoch: record.epoch, partition: self.partition, what };
         for range in &record.ranges {
-            let lane = self.known_lane(range)?;
+            let lane = self.known_lane(&range.kind, range.partition)?;
             if draft.ranges().digest(lane) != range.digest {
                 let InputRange { from, to, .. } = range;
                 let (topic, partition) = self.place(lane);
@@ -266,6 +294,11 @@ impl<B: Broker> Task<B> {
         if outputs_digest(outputs) != record.outputs_digest {
             return Err(differs("outputs".to_owned()));
         }
+        if self.engine.sample_digest() != record.sample_digest {
+            return Err(differs("state of the customers it touched".to_owned()));
+        }
+        self.marks.note(&record.ranges);
+        self.newest = record.snapshot.clone().or_else(|| self.newest.take());
         self.number = record.epoch + 1;
         self.clock = EventTime(record.clock_ms);
         self.wall = EventTime(record.wall_ms);
@@ -291,12 +324,14 @@ impl<B: Broker> Task<B> {
     }
 }
 
-/// What the journal has of a lane.
+/// What snapshot and journal have of a lane.
 #[derive(Clone, Copy)]
 struct Span {
     from: u64,
     to: u64,
     relayed_to: u64,
+    /// Merge time of the newest record before `from`.
+    reached: EventTime,
 }
 
 const fn partition_of(lane: Lane) -> Partition {
@@ -305,6 +340,9 @@ const fn partition_of(lane: Lane) -> Partition {
         Lane::Relay(_) => Partition::Relay,
     }
 }
+
+/// How often a long replay says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// How long one fetch of the replay waits; the replay as a whole waits for the broker until asked to stop.
 const PATIENCE: Duration = Duration::from_millis(100);

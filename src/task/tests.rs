@@ -243,6 +243,7 @@ fn setup_with(rules: &str, mode: TimeMode, until: Option<EventTime>) -> Setup {
         merge_hold: Duration::from_secs(2),
         brake: Brake::default(),
         outputs: Outputs::default(),
+        store: String::new(),
         topic_ids: BTreeMap::new(),
         wire,
         until,
@@ -267,7 +268,7 @@ fn run_owned(world: &Arc<Mutex<World>>, setup: Setup, ownership: Arc<Ownership>)
         Scripted { world: Arc::clone(world), position: 0, told_end: false, open: Vec::new(), offsets: BTreeMap::new() };
     let metrics = TaskMetrics::new(0, &setup.rules);
     let inputs = vec![(Kind::Purchase, 0)];
-    let assignment = Assignment { setup: Arc::new(setup), partition: 0, inputs, ownership };
+    let assignment = Assignment { setup: Arc::new(setup), partition: 0, inputs, ownership, snapshots: None };
     Task::new(assignment, broker, metrics).run()
 }
 

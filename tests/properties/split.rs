@@ -18,9 +18,13 @@ const SEEDS: u64 = 500;
 
 #[test]
 fn restoring_after_every_epoch_changes_nothing() {
-    let totals = seeds::all(SEEDS, |seed| caught(|| compare(seed)), |seed, report| {
-        format!("seed {seed}: {report}\nrepeat: VIPSTREAM_SEED={seed} cargo test --test model restoring")
-    });
+    let totals = seeds::all(
+        SEEDS,
+        |seed| caught(|| compare(seed)),
+        |seed, report| {
+            format!("seed {seed}: {report}\nrepeat: VIPSTREAM_SEED={seed} cargo test --test model restoring")
+        },
+    );
     println!("{totals:#?}");
     for what in ["restores", "outputs", "samples", "changed meanwhile", "encoded over epochs"] {
         let least = if seeds::is_whole_run() { 1_000 } else { 0 };

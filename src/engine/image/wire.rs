@@ -197,7 +197,11 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn flag(self) -> Result<bool, Flaw> {
-        Ok(self.uint::<u8>()? != 0)
+        match self.uint()? {
+            0u8 => Ok(false),
+            1 => Ok(true),
+            _ => Err(RANGE),
+        }
     }
 
     pub(super) fn fixed(self) -> Result<u64, Flaw> {

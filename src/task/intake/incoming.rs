@@ -1,6 +1,6 @@
 //! What other tasks hand over to this one: its partition of the relay, parted by who sent it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{Intake, Seen};
 use crate::broker::Fetched;
@@ -22,6 +22,9 @@ pub(super) struct Incoming {
     caught_up: bool,
     /// What each task last said of its inputs.
     announced: BTreeMap<u32, Announcement>,
+    /// What each said before the place from which a restart reads the relay, and what came after that place.
+    settled: BTreeMap<u32, Announcement>,
+    unsettled: VecDeque<(u64, Announcement)>,
     /// With a time to stop at: the ends that all inputs had at the start.
     goals: BTreeMap<(Kind, u32), u64>,
 }
@@ -64,7 +67,7 @@ impl Intake {
                 self.incoming.at_end = false;
                 match relay::read(raw.headers) {
                     Some(Relayed::Record(origin)) => self.take_in(*offset, raw, &origin),
-                    Some(Relayed::Announcement(announced)) => self.hear(announced),
+                    Some(Relayed::Announcement(announced)) => self.note_announced(*offset, announced),
                     None => tracing::error!(
                         partition = self.sender.task,
                         offset,
@@ -100,6 +103,33 @@ impl Intake {
             let looked = |seen: &&relay::Seen| seen.kind == kind.name() && seen.partition == *partition;
             *goal == 0 || announced.seen.iter().find(looked).is_some_and(|seen| seen.to >= *goal)
         })
+    }
+
+    fn note_announced(&mut self, offset: u64, announced: Announcement) {
+        self.incoming.unsettled.push_back((offset, announced.clone()));
+        if self.incoming.unsettled.len() >= UNSETTLED {
+            self.settle();
+        }
+        self.hear(announced);
+    }
+
+    fn settle(&mut self) {
+        let from = self.relay_position().unwrap_or_default();
+        while let Some((_, announced)) = self.incoming.unsettled.pop_front_if(|(offset, _)| *offset < from) {
+            self.incoming.settled.insert(announced.source, announced);
+        }
+    }
+
+    /// From where a restart reads the relay, and what was announced before.
+    pub(in crate::task) fn relay_image(&mut self) -> (u64, Vec<Announcement>) {
+        self.settle();
+        (self.relay_position().unwrap_or_default(), self.incoming.settled.values().cloned().collect())
+    }
+
+    /// Hears again what was announced before the place from which the relay is read.
+    pub(in crate::task) fn hear_again(&mut self, announced: Announcement) {
+        self.incoming.settled.insert(announced.source, announced.clone());
+        self.hear(announced);
     }
 
     fn hear(&mut self, announced: Announcement) {
@@ -139,3 +169,6 @@ impl Intake {
         self.note(lane, seen);
     }
 }
+
+/// Announcements after which those are settled that a restart need not hear again.
+const UNSETTLED: usize = 1_000;

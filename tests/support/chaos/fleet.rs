@@ -17,20 +17,21 @@ impl Fleet {
     /// Starts as many processes on `vipstream.yaml` in the folder.
     pub(crate) fn start(folder: &Path, size: usize) -> Self {
         let mut fleet = Self { folder: folder.to_owned(), members: Vec::new(), started: 0 };
-        for _ in 0..size {
-            let member = fleet.spawn();
+        for member in 0..size {
+            let member = fleet.spawn(member);
             fleet.members.push(member);
         }
         fleet
     }
 
-    fn spawn(&mut self) -> Child {
+    fn spawn(&mut self, member: usize) -> Child {
         self.started += 1;
         let log = File::create(self.folder.join(format!("process-{}.log", self.started))).expect("a writable folder");
         Command::new(env!("CARGO_BIN_EXE_vipstream"))
             .arg("run")
             .arg("--config")
             .arg(self.folder.join("vipstream.yaml"))
+            .env("VIPSTREAM_SNAPSHOTS__STORE", format!("file:{}", self.store(member).display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -42,7 +43,25 @@ impl Fleet {
     pub(crate) fn kill(&mut self, member: usize) {
         self.members[member].kill().expect("a running process");
         self.members[member].wait().expect("a killed process ends");
-        self.members[member] = self.spawn();
+        self.members[member] = self.spawn(member);
+    }
+
+    /// The folder of a process's snapshots: a disk of its own.
+    fn store(&self, member: usize) -> PathBuf {
+        self.folder.join(format!("state-{member}"))
+    }
+
+    /// Removes all snapshots of a process, while it runs or not.
+    pub(crate) fn wipe(&self, member: usize) {
+        // What is being written at this moment may make it fail: then the rest goes with the next one.
+        let _ = std::fs::remove_dir_all(self.store(member));
+    }
+
+    /// How many log lines of all processes hold all of these texts.
+    pub(crate) fn said(&self, all: &[&str]) -> usize {
+        let logs = (1..=self.started).map(|number| self.folder.join(format!("process-{number}.log")));
+        let texts = logs.filter_map(|path| std::fs::read_to_string(path).ok());
+        texts.map(|log| log.lines().filter(|line| all.iter().all(|text| line.contains(text))).count()).sum()
     }
 
     /// Stops a process in the middle of whatever it does, or lets it go on.
