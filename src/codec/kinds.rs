@@ -8,14 +8,14 @@ use super::envelope::{self, Common};
 use super::fault::Fault;
 use super::field::Field;
 use super::fields::{
-    CaseFields, CsatFields, EngagementFields, ErasureFields, ExceptionFields, Fields, HandleFields, MentionFields, PresenceFields,
-    ProfileFields, PurchaseFields, ReferralFields, SubscriptionFields, of_object,
+    CaseFields, CsatFields, EngagementFields, ErasureFields, ExceptionFields, Fields, HandleFields, MentionFields,
+    PresenceFields, ProfileFields, PurchaseFields, ReferralFields, SubscriptionFields, of_object,
 };
 use super::json::{self, Value};
 use super::sentiment;
 use crate::model::event::{
-    Activity, Attribute, Body, Case, Csat, Engagement, Erasure, Event, Exception, Kind, Mention, Presence, Profile, Purchase,
-    Referral, Subscription,
+    Activity, Attribute, Body, Case, Csat, Engagement, Erasure, Event, Exception, Kind, Mention, Presence, Profile,
+    Purchase, Referral, Subscription,
 };
 use crate::model::record::Code;
 

@@ -18,7 +18,7 @@ use crate::model::time::EventTime;
 
 /// Who was erased. Bounded: beyond [`MOST`] whoever was erased first is forgotten, and taken for somebody new again.
 ///
-/// Size: 26 bytes each at the bound. That a customer is taken for one who was erased has, even at the bound, a chance of
+/// Size: 27 bytes each at the bound. That a customer is taken for one who was erased has, even at the bound, a chance of
 /// 1 in 10^13.
 #[derive(Debug)]
 pub(super) struct Erased {

@@ -148,7 +148,8 @@ pub(super) fn leave(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &
     let rules = occasion.rules;
     let labels = std::mem::take(&mut customer.labels);
     let labels = rules.labels.iter().enumerate().filter(|(index, _)| labels >> index & 1 == 1);
-    let left = labels.map(|(_, label)| Change::Left { label: label.name.clone(), definition: label.when.text().into() });
+    let left =
+        labels.map(|(_, label)| Change::Left { label: label.name.clone(), definition: label.when.text().into() });
     let held = customer.rare.as_mut().map(|rare| std::mem::take(&mut rare.held)).unwrap_or_default();
     let revoked = held.into_iter().map(|held| Change::Revoked {
         programme: rules.programmes[usize::from(held.programme)].name.clone(),

@@ -151,9 +151,10 @@ impl Coordinator {
                 **owner == id && self.targets.get(partition).is_some_and(|target| *target != id)
             });
             let moving: BTreeSet<u32> = moving.map(|(partition, _)| *partition).collect();
-            let given = self.targets.iter().filter(|(partition, target)| {
-                **target == id && !self.owners.contains_key(partition)
-            });
+            let given = self
+                .targets
+                .iter()
+                .filter(|(partition, target)| **target == id && !self.owners.contains_key(partition));
             let given: Vec<u32> = given.map(|(partition, _)| *partition).collect();
             self.owners.extend(given.iter().map(|partition| (*partition, id)));
             let member = self.members.get_mut(&id).expect("it is listed");
@@ -253,7 +254,8 @@ impl SimulatedGroup {
             if self.pending.is_some() {
                 return Ok(None);
             }
-            let namesake = standing.is_some() && self.name.is_some()
+            let namesake = standing.is_some()
+                && self.name.is_some()
                 && world.group.members.values().any(|member| member.name == self.name);
             if namesake {
                 let reason = "another process has this one's name".to_owned();

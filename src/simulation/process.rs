@@ -68,13 +68,7 @@ impl Process {
     }
 }
 
-fn runner(
-    shared: &Shared,
-    setup: &Arc<Setup>,
-    inputs: &[(Kind, u32)],
-    rules: &Arc<Ruleset>,
-    member: Member,
-) -> Run {
+fn runner(shared: &Shared, setup: &Arc<Setup>, inputs: &[(Kind, u32)], rules: &Arc<Ruleset>, member: Member) -> Run {
     let (shared, setup, rules) = (shared.clone(), Arc::clone(setup), Arc::clone(rules));
     let inputs: Vec<(Kind, u32)> =
         inputs.iter().flat_map(|(kind, count)| (0..*count).map(|partition| (*kind, partition))).collect();

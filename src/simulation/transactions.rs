@@ -31,7 +31,9 @@ enum State {
     None,
     Open,
     /// Decided; markers are still to be written.
-    Ending { is_committed: bool },
+    Ending {
+        is_committed: bool,
+    },
 }
 
 /// Why the coordinator did not do it.

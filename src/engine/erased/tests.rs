@@ -82,7 +82,11 @@ fn a_slot_that_was_left_is_taken_again_and_what_was_queued_for_it_does_nothing()
     for round in 0..50 {
         let at = round * 1_000;
         let [old, new] = [format!("old{round}"), format!("new{round}")];
-        play(&mut engine, at, &[(at, &old, "s"), (at + 1, &old, "erase"), (at + 1, &new, "s"), (at + 2, &new, "erase")]);
+        play(
+            &mut engine,
+            at,
+            &[(at, &old, "s"), (at + 1, &old, "erase"), (at + 1, &new, "s"), (at + 2, &new, "erase")],
+        );
     }
     assert_eq!((engine.stats().customers, engine.customers.iter().count()), (0, 0));
     play(&mut engine, 60_000, &[(60_000, "ann", "s")]);

@@ -32,8 +32,7 @@ fn with_raw(message: &BorrowedMessage<'_>, read: impl FnOnce(&RawRecord<'_>)) {
         Timestamp::NotAvailable => None,
     };
     let headers = message.headers().into_iter().flat_map(Headers::iter);
-    let headers: Vec<(&str, &[u8])> =
-        headers.map(|header| (header.key, header.value.unwrap_or_default())).collect();
+    let headers: Vec<(&str, &[u8])> = headers.map(|header| (header.key, header.value.unwrap_or_default())).collect();
     read(&RawRecord { key: message.key(), value: message.payload(), headers: &headers, timestamp });
 }
 

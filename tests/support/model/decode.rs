@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use vader_parity::SentimentIntensityAnalyzer;
 
 use vipstream::model::event::{
-    Action, Activity, Attribute, Body, Case, CaseState, Csat, Engagement, Erasure, Event, Exception, Kind, Mention, PeriodEnd,
-    Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
+    Action, Activity, Attribute, Body, Case, CaseState, Csat, Engagement, Erasure, Event, Exception, Kind, Mention,
+    PeriodEnd, Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
 };
 use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
 use vipstream::model::money::Currency;
