@@ -64,7 +64,7 @@ pub struct Manifest {
     pub state_digest: Vec<u8>,
     #[prost(message, repeated, tag = "22")]
     pub blocks: Vec<Block>,
-    /// The newest event time at which an erasure was applied; absent where none was.
+    /// [`crate::engine::Engine::erased_at`]; absent where nobody was erased.
     #[prost(sint64, optional, tag = "23")]
     pub erased_ms: Option<i64>,
 }
