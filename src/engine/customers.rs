@@ -69,7 +69,7 @@ impl Customers {
         black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
         for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
             *slot = record.body.as_ref().ok().map(|event| self.slot_of(event, hash, *slot, rules));
-            if hash % SAMPLED == 0 {
+            if hash.is_multiple_of(SAMPLED) {
                 self.touched.extend(*slot);
             }
         }
@@ -98,7 +98,7 @@ impl Customers {
 
     /// Notes that time has touched a customer.
     pub(super) fn touch(&mut self, slot: Slot) {
-        if hash_of(&self[slot].id) % SAMPLED == 0 {
+        if hash_of(&self[slot].id).is_multiple_of(SAMPLED) {
             self.touched.push(slot);
         }
     }
@@ -164,7 +164,9 @@ impl Customers {
             let touched = group.iter().map(|slot| &self[*slot]);
             black_box(touched.clone().fold(0, |sum, customer| sum ^ customer.touch()));
             black_box(touched.fold(0, |sum, customer| sum ^ customer.touch_beyond()));
-            group.iter().for_each(|slot| frozen.give(*slot, &self[*slot], block));
+            for slot in group {
+                frozen.give(*slot, &self[*slot], block);
+            }
         }
         let given = frozen.given();
         self.frozen = Some(frozen);

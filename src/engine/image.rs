@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::customer::{Customer, NEVER};
+use super::customer::Customer;
 use super::{Engine, TimeMode};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
