@@ -54,6 +54,7 @@ fn read(topic: &str, records: u32) {
 kafka: {{ bootstrap.servers: \"{}\" }}
 tasks: 1
 rules: rules.yaml
+snapshots: off
 inputs: {{ purchase: {{ topic: {topic} }} }}",
         kafka::bootstrap()
     );

@@ -1,9 +1,10 @@
-//! The only reader of clocks, and the only sleeper.
+//! The only reader of clocks, the only sleeper, and the starter of threads that live by the same clock.
 //!
 //! In tests a thread may live in virtual time: then nothing here waits for real.
 
 #![expect(clippy::disallowed_methods, reason = "this is the file that may read clocks")]
 
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::time::EventTime;
@@ -41,11 +42,24 @@ pub(crate) fn sleep(span: Duration) {
     std::thread::sleep(span);
 }
 
+/// Starts a thread that lives in its starter's time.
+///
+/// # Panics
+/// Where the system has no room for one.
+pub(crate) fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    #[cfg(test)]
+    if let Some(time) = virtual_time::of_this_thread() {
+        return time.spawn(name, Box::new(body));
+    }
+    std::thread::Builder::new().name(name).spawn(body).expect("the system has room for a thread")
+}
+
 /// Threads that do not live in real time.
 #[cfg(test)]
 pub(crate) mod virtual_time {
     use std::cell::RefCell;
     use std::sync::Arc;
+    use std::thread::JoinHandle;
     use std::time::{Duration, Instant};
 
     use crate::model::time::EventTime;
@@ -55,6 +69,7 @@ pub(crate) mod virtual_time {
         fn wall(&self) -> EventTime;
         fn now(&self) -> Instant;
         fn sleep(&self, span: Duration);
+        fn spawn(&self, name: String, body: Box<dyn FnOnce() + Send>) -> JoinHandle<()>;
     }
 
     thread_local! {

@@ -8,6 +8,7 @@ mod environment;
 mod group;
 mod inputs;
 mod kafka;
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use brake::Brake;
 pub use inputs::{Outputs, Start};
 pub use kafka::Properties;
+pub use snapshots::{Place, Snapshots};
 
 use crate::engine::TimeMode;
 use crate::model::event::Kind;
@@ -41,6 +43,8 @@ pub struct Config {
     /// How long a record waits for partitions that are behind.
     pub merge_hold: Duration,
     pub brake: Brake,
+    /// None are taken where it is absent.
+    pub snapshots: Option<Snapshots>,
     /// Where `/metrics`, `/livez` and `/readyz` answer; nowhere if absent.
     pub http: Option<SocketAddr>,
 }
@@ -143,10 +147,7 @@ fn from_node(root: &Node, folder: &Path, problems: &mut Problems) -> Option<Conf
     let epoch = epoch(&mut top, problems);
     let merge_hold = top.span("merge_hold", problems).unwrap_or(Duration::from_secs(2));
     let brake = brake::read(&mut top, problems);
-    if let Some(node) = top.take("snapshots") {
-        let later = "snapshots are not taken yet: a restart replays the journal";
-        problems.add_with_help(node.line, "snapshots", later, "leave the section out");
-    }
+    let snapshots = snapshots::read(&mut top, folder, problems);
     let http = http(&mut top, problems);
     top.close(problems);
     Some(Config {
@@ -161,6 +162,7 @@ fn from_node(root: &Node, folder: &Path, problems: &mut Problems) -> Option<Conf
         epoch,
         merge_hold,
         brake,
+        snapshots,
         http,
     })
 }

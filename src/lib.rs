@@ -3,6 +3,10 @@
 #![warn(clippy::disallowed_macros, clippy::disallowed_methods, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::unwrap_used))]
 
+// What tests share names this library from outside.
+#[cfg(test)]
+extern crate self as vipstream;
+
 // -- pure: no Kafka, clock, disk, randomness, logging or metrics --
 pub mod codec;
 pub mod engine;
@@ -22,7 +26,22 @@ mod clock;
 pub mod config;
 mod http;
 mod metrics;
+#[cfg(test)]
+mod mutant;
 pub mod snapshot;
 pub mod task;
 mod telemetry;
 pub mod topics;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+#[expect(dead_code, unreachable_pub, reason = "other tests need the rest")]
+#[path = "../tests/support"]
+mod support {
+    #[path = "generate/dice.rs"]
+    pub mod dice;
+    #[path = "chaos/ledger.rs"]
+    pub mod ledger;
+    pub mod model;
+}

@@ -28,6 +28,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use support::chaos::fleet::{Fleet, crash};
 use support::chaos::ledger::Ledger;
+use support::chaos::reading;
 use support::chaos::traffic::{INPUTS, RULES, Traffic};
 use support::kafka::{self, Broker};
 use support::model::fold::{Fold, Mode, Said, Setup};
@@ -122,7 +123,7 @@ fn whatever_befalls_processes_and_broker_the_model_says_what_readers_see() {
     eprintln!("{published} snapshots published, {restores} restores, {begun} of them from a snapshot");
     assert!(published > 0, "snapshots were taken");
     fleet.end();
-    let ledger = Ledger::read(&broker.address, &app, &INPUTS.map(|(kind, _)| kind), TASKS);
+    let ledger = reading::read(&broker.address, &app, &INPUTS.map(|(kind, _)| kind), TASKS);
     ledger.assert_ranges_are_gapless_and_reach_the_end();
     let handed_over = ledger.assert_handed_over_once();
     let epochs: usize = ledger.journal.iter().map(Vec::len).sum();

@@ -71,7 +71,7 @@ fn each_right_that_is_missing_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = "purchase: { topic: orders }, csat: { topic: surveys }, mention: { topic: posts }";
     let config = format!(
-        "app: shop\nkafka: {{ bootstrap.servers: \"{}\" }}\ntasks: 1\nrules: rules.yaml\ninputs: {{ {inputs} }}\n",
+        "app: shop\nkafka: {{ bootstrap.servers: \"{}\" }}\ntasks: 1\nrules: rules.yaml\nsnapshots: off\ninputs: {{ {inputs} }}\n",
         broker.address
     );
     std::fs::write(folder.path().join("vipstream.yaml"), config).unwrap();

@@ -28,6 +28,7 @@ kafka: {{ bootstrap.servers: \"{bootstrap}\" }}
 tasks: 2
 rules: rules.yaml
 time: event
+snapshots: off
 inputs: {{ purchase: {{ topic: vip.purchases }} }}"
     )
 }

@@ -59,6 +59,7 @@ impl Topics {
 kafka: {{ bootstrap.servers: \"{bootstrap}\", reconnect.backoff.max.ms: 200, topic.metadata.propagation.max.ms: 500 }}
 tasks: 1
 rules: rules.yaml
+snapshots: off
 inputs: {{ purchase: {{ topic: {app}.purchase }}, csat: {{ topic: {app}.csat }} }}"
         );
         let config = Config::parse("vipstream.yaml", &text, Path::new("."), []).unwrap();

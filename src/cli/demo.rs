@@ -164,7 +164,7 @@ fn config(bootstrap: &str) -> anyhow::Result<Config> {
     let inputs = Kind::ALL.map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(kind))).concat();
     let text = format!(
         "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", group.protocol: consumer }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
-         time: event\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, dlq: {DEAD_LETTERS} }}\n"
+         time: event\nsnapshots: off\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, dlq: {DEAD_LETTERS} }}\n"
     );
     Config::parse("demo", &text, Path::new(""), []).map_err(|problems| ConfigError::Invalid(problems).into())
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::snapshot::Pace;
 
 const WHOLE: &str = r#"
 app: acme
@@ -14,6 +15,7 @@ outputs: { events: shop.vip }
 epoch: { linger: 20ms, records: 500 }
 merge_hold: 3s
 dead_letter: { brake: 20% of 50 }
+snapshots: { store: file:kept/here, every: 30s, keep: 2 }
 http: 127.0.0.1:9464
 "#;
 
@@ -38,6 +40,8 @@ fn every_section_is_read() {
     assert_eq!(config.epoch, EpochBounds { linger: Duration::from_millis(20), records: 500 });
     assert_eq!(config.merge_hold, Duration::from_secs(3));
     assert_eq!(config.brake, Brake { percent: 20, of: 50 });
+    let pace = Pace { every: Duration::from_secs(30), keep: 2 };
+    assert_eq!(config.snapshots, Some(Snapshots { store: Place::Folder("/etc/acme/kept/here".into()), pace }));
     assert_eq!(config.http.unwrap().port(), 9464);
 }
 
@@ -55,7 +59,57 @@ inputs: { purchase: { topic: t } }";
     assert_eq!(config.epoch, EpochBounds { linger: Duration::from_millis(5), records: 10_000 });
     assert_eq!(config.merge_hold, Duration::from_secs(2));
     assert_eq!(config.brake, Brake { percent: 50, of: 1_000 });
+    let pace = Pace { every: Duration::from_mins(5), keep: 3 };
+    assert_eq!(config.snapshots, Some(Snapshots { store: Place::Folder("/etc/acme/state".into()), pace }));
     assert_eq!(config.http, None);
+}
+
+fn store_of(section: &str) -> Result<String, String> {
+    let text = WHOLE.replace("{ store: file:kept/here, every: 30s, keep: 2 }", section);
+    parse(&text, &[]).map(|config| config.snapshots.map_or("off".to_owned(), |snapshots| snapshots.store.to_string()))
+}
+
+#[test]
+fn snapshots_go_to_a_folder_or_a_bucket_or_nowhere() {
+    for (section, store) in [
+        ("off", "off"),
+        ("{ store: file:./state }", "file:/etc/acme/./state"),
+        ("{ store: \"file:///var/lib/acme\" }", "file:/var/lib/acme"),
+        ("{ store: \"s3://bucket/a/b/\" }", "s3://bucket/a/b"),
+        ("{ store: \"gs://bucket\" }", "gs://bucket"),
+        ("{ store: \"az://container/prefix\" }", "az://container/prefix"),
+    ] {
+        assert_eq!(store_of(section).unwrap(), store);
+    }
+    let variables = [("VIPSTREAM_SNAPSHOTS", "off")];
+    assert_eq!(parse(WHOLE, &variables).unwrap().snapshots, None);
+}
+
+#[test]
+fn what_is_no_store_or_no_pace_is_refused() {
+    insta::assert_snapshot!(store_of("{ store: state, every: 5, keep: 1 }").unwrap_err(), @r#"
+    3 problems
+      vipstream.yaml:15 snapshots.store: "state" is no store
+          write file:./state, file:///var/lib/vipstream, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix
+      vipstream.yaml:15 snapshots.every: "5" has no unit
+          write "5s" or "5m"; allowed 10s to 1h, default 5m
+      vipstream.yaml:15 snapshots.keep: "1" is not allowed
+          a whole number from 2 to 100
+    "#);
+    insta::assert_snapshot!(store_of("{ every: 2h }").unwrap_err(), @r#"
+    1 problem
+      vipstream.yaml:15 snapshots.every: "2h" is not allowed
+          allowed 10s to 1h, default 5m
+    "#);
+    insta::assert_snapshot!(store_of("on").unwrap_err(), @r#"
+    1 problem
+      vipstream.yaml:15 snapshots: "on" is not known
+          write off, or { store: file:./state, every: 5m, keep: 3 }
+    "#);
+    for store in ["file:", "file://host/path", "s3:bucket", "s3://", "s3://key:secret@bucket", "http://a/b"] {
+        let said = store_of(&format!("{{ store: \"{store}\" }}")).unwrap_err();
+        assert!(said.contains(&format!("snapshots.store: \"{store}\" is no store")), "{said}");
+    }
 }
 
 #[test]
@@ -150,7 +204,7 @@ inputs:
   purchases: { topic: b }
 epoch: { linger: 5 }
 dead_letter: { brake: half }
-snapshots: { every: 5m }
+snapshots: { every: 5, keep: 1, stor: x }
 http: here
 mergehold: 2s
 "#;

@@ -53,6 +53,8 @@ impl Arrival<'_> {
             }
             Body::Engagement(_) => self.passing(customer),
             Body::Customer(profile) => self.profile(customer, profile),
+            // Takes more than the customer: see `erased.rs`.
+            Body::Erasure(_) => NOTHING,
             Body::Forget => {
                 if let Some(rare) = &mut customer.rare {
                     rare.profile = None;

@@ -83,6 +83,9 @@ pub struct Block {
     /// XXH3 (128 bits, little endian) of its content, before compression.
     #[prost(bytes = "vec", tag = "4")]
     pub digest: Vec<u8>,
+    /// As it lies in the store.
+    #[prost(uint64, tag = "5")]
+    pub stored: u64,
 }
 
 /// How far a lane was taken. For what other tasks handed over, `kind` is `relay` and `partition` the task.

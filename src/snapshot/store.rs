@@ -18,6 +18,9 @@ pub(crate) trait Store: Send {
     /// It is not there, or the store did not give it.
     fn get(&mut self, path: &str) -> Result<Vec<u8>, StoreError>;
 
+    /// Hears which objects will be read next, in that order: a store may fetch some ahead.
+    fn expect(&mut self, _paths: &[String]) {}
+
     /// Starts a write, and returns at once. Writes may end in any order.
     fn start(&mut self, write: Write);
 
@@ -55,6 +58,8 @@ pub(crate) enum Write {
 pub(crate) struct Finished {
     pub(crate) path: String,
     pub(crate) outcome: Result<(), StoreError>,
+    /// What lies there now, sealed; 0 if it was deleted, or failed.
+    pub(crate) bytes: u64,
     /// What sealing cost.
     pub(crate) cpu: Duration,
 }

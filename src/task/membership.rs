@@ -130,14 +130,12 @@ impl<G: Group> Membership<G> {
 
     /// Waits a moment for the group, or for a task's end.
     fn listen(&mut self) {
-        let is_in_motion = self.is_releasing || self.is_stopping() || self.asking.is_some();
-        let wait = if is_in_motion { SOON } else { IDLE };
         if self.is_cut_off {
-            if let Ok((task, result)) = self.ended.recv_timeout(wait) {
-                self.note_end(task, result);
-            }
+            clock::sleep(SOON);
             return;
         }
+        let is_in_motion = self.is_releasing || self.is_stopping() || self.asking.is_some();
+        let wait = if is_in_motion { SOON } else { IDLE };
         match self.group.poll(wait) {
             Ok(change) => change.into_iter().for_each(|change| self.follow(change)),
             Err(error) => self.cut_off(error),
@@ -183,8 +181,7 @@ impl<G: Group> Membership<G> {
             let _ = report.send((task, ran.unwrap_or(Err(TaskError::Panicked { partition: task }))));
         };
         self.setup.progress.assigned(task);
-        let thread = std::thread::Builder::new().name(format!("task-{task}")).spawn(body);
-        let state = State::Running(thread.expect("the system has room for a thread"));
+        let state = State::Running(clock::spawn(format!("task-{task}"), body));
         self.tasks.insert(task, Owned { ownership, fenced, state });
         self.metrics.assigned(self.tasks.len());
     }

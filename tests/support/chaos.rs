@@ -2,4 +2,5 @@
 
 pub(crate) mod fleet;
 pub(crate) mod ledger;
+pub(crate) mod reading;
 pub(crate) mod traffic;

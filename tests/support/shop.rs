@@ -81,11 +81,12 @@ impl Shop {
         Arc::new(Ruleset::parse("rules.yaml", &self.rules_text()).expect("the example rules are in order"))
     }
 
-    /// The configuration with `more` lines at its end.
+    /// The configuration with `more` lines at its end; without snapshots unless they say otherwise.
     pub(crate) fn config_text(&self, more: &str) -> String {
         let inputs: Vec<String> =
             self.kinds.keys().map(|kind| format!("  {}: {{ topic: {} }}", kind.name(), self.input(*kind))).collect();
         let [events, alerts, dlq] = ["events", "alerts", "dlq"].map(|name| self.output(name));
+        let snapshots = if more.contains("snapshots:") { "" } else { "snapshots: off\n" };
         format!(
             "app: {}
 kafka: {{ bootstrap.servers: \"{}\" }}
@@ -93,7 +94,7 @@ rules: rules.yaml
 inputs:
 {}
 outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
-{more}
+{snapshots}{more}
 ",
             self.app,
             self.bootstrap,

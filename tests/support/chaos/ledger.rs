@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
-use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
+use vipstream::codec::RawRecord;
 use vipstream::merge::Lane;
 use vipstream::model::event::Kind;
 use vipstream::model::record::Position;
@@ -11,8 +11,7 @@ use vipstream::model::time::EventTime;
 use vipstream::task::journal::JournalRecord;
 use vipstream::task::relay::{ORIGIN, Origin};
 
-use crate::support::model::fold::{Epoch, How, Taken, home_of};
-use crate::support::topics;
+use crate::support::model::fold::{Epoch, How, Taken, home_of, up_to};
 
 /// An input record as it lies in its topic, and the task where it is at home.
 struct Stored {
@@ -41,49 +40,56 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn read(bootstrap: &str, app: &str, kinds: &[Kind], tasks: u32) -> Self {
+    pub(crate) fn new(tasks: u32) -> Self {
         let per_task = usize::try_from(tasks).expect("few tasks");
-        let mut ledger = Self {
+        Self {
             tasks,
             inputs: BTreeMap::new(),
             relay: (0..per_task).map(|_| BTreeMap::new()).collect(),
             journal: (0..per_task).map(|_| Vec::new()).collect(),
-        };
-        for kind in kinds {
-            topics::each(bootstrap, &format!("{app}.{}", kind.name()), |message| ledger.store(*kind, message));
         }
-        topics::each(bootstrap, &format!("{app}.journal"), |message| {
-            let record = JournalRecord::decode(message.payload().expect("a journal record has a value"));
-            ledger.journal[partition(message) as usize].push(record.expect("a journal record"));
-        });
-        topics::each(bootstrap, &format!("{app}.relay"), |message| ledger.hand(message));
-        ledger
     }
 
-    fn store(&mut self, kind: Kind, message: &BorrowedMessage<'_>) {
-        let place = (kind, partition(message));
-        let timestamp = match message.timestamp() {
-            Timestamp::CreateTime(at) | Timestamp::LogAppendTime(at) => Some(EventTime(at)),
-            Timestamp::NotAvailable => None,
-        };
-        let (key, value) = (message.key().map(<[u8]>::to_vec), message.payload().map(<[u8]>::to_vec));
-        let mut stored = Stored { key, value, timestamp, home: None };
-        let position = Position { kind, partition: place.1, offset: offset(message) };
+    /// A record of an input.
+    pub(crate) fn store(&mut self, position: Position, raw: &RawRecord<'_>) {
+        let (key, value) = (raw.key.map(<[u8]>::to_vec), raw.value.map(<[u8]>::to_vec));
+        let mut stored = Stored { key, value, timestamp: raw.timestamp, home: None };
         stored.home = home_of(&stored.taken(position, How::Read), self.tasks);
-        self.inputs.entry(place).or_default().insert(position.offset, stored);
+        self.inputs.entry((position.kind, position.partition)).or_default().insert(position.offset, stored);
     }
 
-    fn hand(&mut self, message: &BorrowedMessage<'_>) {
-        let header = message.headers().and_then(|headers| headers.iter().find(|header| header.key == ORIGIN));
-        let header = header.expect("nothing else is handed over in `live`").value.expect("the header has a value");
-        let Origin { source, place, .. } = Origin::decode(header).expect("where the record came from");
+    /// A record of the journal.
+    pub(crate) fn enter(&mut self, task: u32, raw: &RawRecord<'_>) {
+        let record = JournalRecord::decode(raw.value.expect("a journal record has a value"));
+        self.journal[task as usize].push(record.expect("a journal record"));
+    }
+
+    /// A record of the relay; announcements are passed over.
+    pub(crate) fn hand(&mut self, task: u32, offset: u64, raw: &RawRecord<'_>) {
+        let Some((_, header)) = raw.headers.iter().find(|(name, _)| *name == ORIGIN) else { return };
+        let Origin { source, place, .. } = Origin::decode(*header).expect("where the record came from");
         let (merge_time, position) = place.key().expect("a kind that is known");
         let handed = Handed { source, position, merge_time };
-        assert!(self.relay[partition(message) as usize].insert(offset(message), handed).is_none());
+        assert!(self.relay[task as usize].insert(offset, handed).is_none());
     }
 
     /// Each task's ranges follow each other without gap or overlap, and reach the end of what they read.
     pub(crate) fn assert_ranges_are_gapless_and_reach_the_end(&self) {
+        let reached = self.assert_ranges_are_gapless();
+        for ((kind, partition), stored) in &self.inputs {
+            let last = *stored.keys().next_back().expect("no input stays empty");
+            let task = partition % self.tasks;
+            assert_eq!(reached[&(task, Lane::Input(*kind, *partition))], last + 1, "{kind:?} {partition}");
+        }
+        for (task, handed) in (0..).zip(&self.relay) {
+            for (offset, handed) in handed {
+                assert!(reached[&(task, Lane::Relay(handed.source))] > *offset, "task {task} relay {offset}");
+            }
+        }
+    }
+
+    /// Each task's ranges follow each other without gap or overlap: up to where they reach.
+    pub(crate) fn assert_ranges_are_gapless(&self) -> BTreeMap<(u32, Lane), u64> {
         let mut reached: BTreeMap<(u32, Lane), u64> = BTreeMap::new();
         for (task, journal) in (0..).zip(&self.journal) {
             for (epoch, record) in (0..).zip(journal) {
@@ -95,16 +101,7 @@ impl Ledger {
                 }
             }
         }
-        for ((kind, partition), stored) in &self.inputs {
-            let last = *stored.keys().next_back().expect("no input stays empty");
-            let task = partition % self.tasks;
-            assert_eq!(reached[&(task, Lane::Input(*kind, *partition))], last + 1, "{kind:?} {partition}");
-        }
-        for (task, handed) in (0..).zip(&self.relay) {
-            for (offset, handed) in handed {
-                assert!(reached[&(task, Lane::Relay(handed.source))] > *offset, "task {task} relay {offset}");
-            }
-        }
+        reached
     }
 
     /// Each record that lies elsewhere than at home was handed over, once, to where it is at home.
@@ -153,6 +150,18 @@ impl Ledger {
         })
     }
 
+    /// All records of the inputs that merge up to a time.
+    pub(crate) fn inputs(&self, until: EventTime) -> Vec<Taken> {
+        let mut found = Vec::new();
+        for ((kind, partition), stored) in &self.inputs {
+            let taken = stored.iter().map(|(offset, stored)| {
+                stored.taken(Position { kind: *kind, partition: *partition, offset: *offset }, How::Read)
+            });
+            found.extend(up_to(taken, until));
+        }
+        found
+    }
+
     fn range(&self, task: u32, lane: Lane, range: std::ops::Range<u64>, early: &BTreeSet<u64>) -> Vec<Taken> {
         match lane {
             Lane::Input(kind, partition) => {
@@ -187,12 +196,4 @@ impl Stored {
     fn taken(&self, position: Position, how: How) -> Taken {
         Taken { position, key: self.key.clone(), value: self.value.clone(), timestamp: self.timestamp, how }
     }
-}
-
-fn partition(message: &BorrowedMessage<'_>) -> u32 {
-    u32::try_from(message.partition()).expect("a partition")
-}
-
-fn offset(message: &BorrowedMessage<'_>) -> u64 {
-    u64::try_from(message.offset()).expect("an offset")
 }

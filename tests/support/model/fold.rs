@@ -143,6 +143,15 @@ pub fn home_of(taken: &Taken, tasks: u32) -> Option<u32> {
     Some(murmur2::home(entity.key().as_bytes(), tasks))
 }
 
+/// Of one partition's records, those before its merge time passes `until`.
+pub fn up_to(records: impl Iterator<Item = Taken>, until: EventTime) -> impl Iterator<Item = Taken> {
+    let mut reached = EventTime::MIN;
+    records.take_while(move |taken| {
+        reached = read(taken).map_or(reached, |event| reached.max(event.at));
+        reached <= until
+    })
+}
+
 fn read(taken: &Taken) -> Result<Event, Code> {
     match &taken.value {
         Some(value) => decode::decode(taken.position.kind, value),

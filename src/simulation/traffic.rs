@@ -1,0 +1,127 @@
+//! Events from a seed: late, doubled, broken, too early, and on the wrong partition.
+
+use super::world::World;
+use crate::broker::Outgoing;
+use crate::model::event::Kind;
+use crate::model::murmur2;
+use crate::model::time::EventTime;
+use crate::support::dice::Dice;
+
+/// Rules whose windows end while a simulation lasts.
+pub(super) const RULES: &str = "
+ruleset: sim
+currency: EUR
+timezone: UTC
+lateness: 1s
+skip_grace: [refund]
+features:
+  spend_2m: { sum: purchase.amount, over: 2m }
+  orders_1m: { count: purchase, over: 1m }
+  bad_2m: { count: csat, where: 'satisfaction <= 0.4', over: 2m }
+  posts_1m: { count: mention, over: 1m }
+programmes:
+  big_spender:
+    profile: value
+    grant: spend_2m >= 300
+    keep: spend_2m >= 150
+    tiers: { gold: spend_2m >= 600, silver: 'true' }
+    tenure: 3s
+    grace: 2s
+  grievance: { profile: grievance, grant: bad_2m >= 2, keep: bad_2m >= 1 }
+labels:
+  busy: orders_1m >= 3
+  loud: posts_1m >= 2
+alerts:
+  public_complaint: { on: mention, when: 'public && sentiment <= -0.4', severity: \"vip ? 'high' : 'normal'\", due: 15m }
+";
+
+/// What is sent to the inputs.
+pub(super) struct Traffic {
+    pub(super) inputs: Vec<(Kind, u32)>,
+    pub(super) customers: usize,
+    /// Its records lie where another partitioner puts them.
+    pub(super) astray: Option<Kind>,
+    /// Of a thousand, how many are no events.
+    pub(super) broken: usize,
+    pub(super) count: usize,
+}
+
+impl Traffic {
+    /// Sends one record of about that time.
+    pub(super) fn send(&mut self, world: &mut World, dice: &mut Dice, at: EventTime) {
+        let (kind, partitions) = *dice.pick(&self.inputs);
+        self.send_to(world, dice, at, kind, partitions);
+    }
+
+    /// Sends a record to every partition.
+    pub(super) fn send_to_all(&mut self, world: &mut World, dice: &mut Dice, at: EventTime) {
+        for (kind, partitions) in self.inputs.clone() {
+            for partition in 0..partitions {
+                let mut record = self.record(dice, at, kind, partitions);
+                record.partition = Some(partition);
+                world.write(record);
+            }
+        }
+    }
+
+    fn send_to(&mut self, world: &mut World, dice: &mut Dice, at: EventTime, kind: Kind, partitions: u32) {
+        let record = self.record(dice, at, kind, partitions);
+        world.write(record);
+    }
+
+    fn record(&mut self, dice: &mut Dice, at: EventTime, kind: Kind, partitions: u32) -> Outgoing {
+        self.count += 1;
+        let customer = format!("c{}", dice.below(self.customers));
+        let value = self.value(dice, kind, &customer, at);
+        let home = murmur2::home(customer.as_bytes(), partitions);
+        let sum: u32 = customer.bytes().map(u32::from).sum();
+        let partition = if self.astray == Some(kind) { sum % partitions } else { home };
+        Outgoing {
+            topic: format!("{APP}.{}", kind.name()),
+            partition: Some(partition),
+            key: Some(customer.into_bytes()),
+            value: Some(value.into_bytes()),
+            headers: Vec::new(),
+        }
+    }
+
+    fn value(&self, dice: &mut Dice, kind: Kind, customer: &str, now: EventTime) -> String {
+        if dice.below(1_000) < self.broken {
+            return r#"{"half": "#.to_owned();
+        }
+        // Mostly of now, some late, some ahead, a few so far ahead that they are refused, be it now and no longer a
+        // moment later.
+        let at = now.0
+            + match dice.below(100) {
+                0 => 299_000 + dice.number(0, 3_000),
+                1..8 => -dice.number(0, 20_000),
+                8..15 => dice.number(0, 1_500),
+                _ => -dice.number(0, 300),
+            };
+        let number = self.count;
+        let known = kind != Kind::Mention || dice.below(4) > 0;
+        let id = if known { format!(r#""customer_id":"{customer}","#) } else { String::new() };
+        let common = format!(r#""event_id":"e{number}",{id}"occurred_at":{at}"#);
+        let own = match kind {
+            Kind::Purchase => self.purchase(dice),
+            Kind::Csat => format!(r#""interaction_id":"i{number}","score":{},"scale_max":5"#, 1 + dice.below(5)),
+            _ => {
+                let score = dice.below(10);
+                format!(
+                    r#""platform":"x","handle":"h-{customer}","public":true,"text":"post {number}","sentiment":-0.{score}"#
+                )
+            }
+        };
+        format!("{{{common},{own}}}")
+    }
+
+    fn purchase(&self, dice: &mut Dice) -> String {
+        let order = if dice.chance(8) { self.count - dice.below(30).min(self.count) } else { self.count };
+        let status = ["completed", "completed", "completed", "completed", "completed", "refunded", "cancelled"];
+        let (status, amount) = (dice.pick(&status), 1 + dice.below(150));
+        format!(r#""order_id":"o{order}","amount":"{amount}.50","currency":"EUR","status":"{status}""#)
+    }
+}
+
+/// The name of the app that runs.
+pub(super) const APP: &str = "sim";

@@ -1,0 +1,195 @@
+//! What outlives processes: topics, transactions, the group. Time passes here when somebody looks.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::group::Coordinator;
+use super::log::Log;
+use super::plan::Plan;
+use super::process::Process;
+use super::traffic::APP;
+use super::transactions::Transactions;
+use crate::broker::{BrokerError, Committed, Outgoing};
+use crate::clock;
+use crate::model::murmur2;
+use crate::support::dice::Dice;
+
+/// A partition by its topic's name.
+pub(super) type Place = (String, u32);
+
+/// The simulated world, shared by all threads.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<World>>);
+
+pub(super) struct World {
+    topics: BTreeMap<String, Vec<Log>>,
+    pub(super) transactions: Transactions,
+    pub(super) group: Coordinator,
+    /// The group's committed offsets.
+    pub(super) offsets: BTreeMap<Place, Committed>,
+    /// What happens later by itself.
+    agenda: BTreeMap<(Instant, u64), Deed>,
+    deeds: u64,
+    pub(super) dice: Dice,
+    pub(super) trouble: Trouble,
+}
+
+/// How much goes wrong, in percent of the calls it may befall; nothing by default.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trouble {
+    /// Commits: refused, so that they must be aborted.
+    pub(super) aborted: usize,
+    /// Commits of unknown outcome.
+    pub(super) unknown: usize,
+    /// Calls that take long.
+    pub(super) slow: usize,
+    /// Questions without an answer.
+    pub(super) unanswered: usize,
+    /// The coordinator of transactions does not answer before.
+    pub(super) silent_until: Option<Instant>,
+}
+
+/// What happens by itself.
+pub(super) enum Deed {
+    /// A marker, or with no place the group's offsets, of a transaction that has ended.
+    Mark { id: String, place: Option<Place> },
+    /// A request to commit that was long under way.
+    Commit { id: String, epoch: u32, number: u64 },
+    /// A transaction has been open for too long.
+    TimeOut { id: String, number: u64 },
+}
+
+impl Shared {
+    pub(super) fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    /// The world as it is now.
+    pub(super) fn now(&self) -> MutexGuard<'_, World> {
+        let mut world = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        world.settle();
+        world
+    }
+
+    /// A call is under way for a moment.
+    pub(super) fn travel(&self) {
+        let span = {
+            let mut world = self.now();
+            let slow = world.trouble.slow;
+            let most = if world.dice.chance(slow) { 400_000 } else { 1_500 };
+            world.dice.number(50, most)
+        };
+        clock::sleep(Duration::from_micros(span.unsigned_abs()));
+    }
+}
+
+impl World {
+    pub(super) fn new(seed: u64, topics: BTreeMap<String, u32>, session: Duration) -> Self {
+        let logs = |partitions| (0..partitions).map(|_| Log::default()).collect();
+        Self {
+            topics: topics.into_iter().map(|(topic, partitions)| (topic, logs(partitions))).collect(),
+            transactions: Transactions::default(),
+            group: Coordinator::new(session),
+            offsets: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            deeds: 0,
+            dice: Dice::new(seed),
+            trouble: Trouble::default(),
+        }
+    }
+
+    /// Lets happen what was to happen up to now.
+    fn settle(&mut self) {
+        let now = clock::now();
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= now) {
+            let deed = entry.remove();
+            self.carry_out(deed);
+        }
+        self.group.expire(now, &mut self.dice);
+    }
+
+    pub(super) fn later(&mut self, after: Duration, deed: Deed) {
+        self.deeds += 1;
+        self.agenda.insert((clock::now() + after, self.deeds), deed);
+    }
+
+    pub(super) fn log(&mut self, topic: &str, partition: u32) -> &mut Log {
+        &mut self.topics.get_mut(topic).expect("a topic that was made")[partition as usize]
+    }
+
+    /// A topic's partitions.
+    pub(super) fn logs(&self, topic: &str) -> impl Iterator<Item = (u32, &Log)> {
+        (0..).zip(&self.topics[topic])
+    }
+
+    /// Where a record goes.
+    pub(super) fn place_of(&self, record: &Outgoing) -> Place {
+        let count = u32::try_from(self.topics[&record.topic].len()).expect("few partitions");
+        let by_key = || record.key.as_deref().map_or(0, |key| murmur2::home(key, count));
+        (record.topic.clone(), record.partition.unwrap_or_else(by_key))
+    }
+
+    /// Adds a record outside any transaction.
+    pub(super) fn write(&mut self, record: Outgoing) {
+        let (topic, partition) = self.place_of(&record);
+        self.log(&topic, partition).append(record, clock::wall(), None);
+    }
+
+    /// The offsets of a partition from the first kept to the high watermark.
+    pub(super) fn range(&mut self, topic: &str, partition: u32) -> Range<u64> {
+        let log = self.log(topic, partition);
+        log.start..log.end()
+    }
+
+    pub(super) fn is_silent(&self, topic: &str, partition: u32) -> bool {
+        self.topics[topic][partition as usize].silent_until.is_some_and(|until| clock::now() < until)
+    }
+
+    /// Whether a question about a partition gets no answer.
+    pub(super) fn refuse_answer(&mut self, topic: &str, partition: u32) -> Result<(), BrokerError> {
+        let unanswered = self.trouble.unanswered;
+        if self.is_silent(topic, partition) || self.dice.chance(unanswered) {
+            let what = format!("asking about {topic} partition {partition}");
+            return Err(BrokerError::Failed { what, reason: "no answer".to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Nothing is heard of a process by the group from now on, or for so long.
+    pub(super) fn silence(&mut self, process: &Process, span: Option<Duration>) {
+        if let Some(own) = process.member.standing() {
+            self.group.silence(own.id, span);
+        }
+    }
+
+    /// Makes a partition's leader silent for so long.
+    pub(super) fn silence_partition(&mut self, topic: usize, partition: usize, span: Duration) {
+        let topics = self.topics.len();
+        let logs = self.topics.values_mut().nth(topic % topics).expect("there are topics");
+        let partitions = logs.len();
+        logs[partition % partitions].silent_until = Some(clock::now() + span);
+    }
+
+    /// Trouble ends, but for processes that are still frozen.
+    pub(super) fn calm_down(&mut self) {
+        self.trouble = Trouble::default();
+        for log in self.topics.values_mut().flatten() {
+            log.silent_until = None;
+        }
+    }
+
+    /// Whether the group's offsets have reached the end of every input and of the relay.
+    pub(super) fn is_all_read(&self, plan: &Plan) -> bool {
+        let inputs = plan.inputs.iter().map(|(kind, _)| kind.name());
+        inputs.chain(["relay"]).all(|name| {
+            let topic = format!("{APP}.{name}");
+            self.logs(&topic).all(|(partition, log)| {
+                let last = log.committed(0).last().map_or(0, |(offset, _)| offset + 1);
+                let read = self.offsets.get(&(topic.clone(), partition)).map_or(0, |committed| committed.offset);
+                read >= last
+            })
+        })
+    }
+}

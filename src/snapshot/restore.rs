@@ -1,0 +1,87 @@
+//! Back from a snapshot: every block compared with its digest, and the whole with that of the state.
+
+use std::sync::Arc;
+
+use super::manifest::{Block, Manifest};
+use super::shelf::Shelf;
+use super::{SnapshotError, Snapshots};
+use crate::engine::{Engine, TimeMode};
+use crate::rules::ruleset::Ruleset;
+
+/// What a search for the newest snapshot that can be used has found.
+pub(crate) struct Search {
+    pub(crate) found: Option<(Manifest, Engine)>,
+    /// Why newer ones were passed over, newest first.
+    pub(crate) passed_over: Vec<(u64, String)>,
+}
+
+impl Snapshots {
+    /// Brings back the newest snapshot that can be. One that is damaged, of a newer build, or not `usable` is passed
+    /// over for the one before it.
+    ///
+    /// # Errors
+    /// The store does not answer: a snapshot that is there must not be passed over for that.
+    pub(crate) fn newest_restorable(
+        &mut self,
+        usable: &mut dyn FnMut(&Manifest) -> Result<(), String>,
+        rules: &Arc<Ruleset>,
+        mode: TimeMode,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Search, SnapshotError> {
+        let mut passed_over = Vec::new();
+        for epoch in self.epochs()? {
+            let attempt = self.manifest(epoch).and_then(|manifest| {
+                if let Err(reason) = usable(&manifest) {
+                    return Ok(Err(reason));
+                }
+                let engine = self.load(&manifest, Arc::clone(rules), mode, progress)?;
+                Ok(Ok((manifest, engine)))
+            });
+            match attempt {
+                Ok(Ok(found)) => return Ok(Search { found: Some(found), passed_over }),
+                Ok(Err(reason)) => passed_over.push((epoch, reason)),
+                Err(SnapshotError::Store(error)) => return Err(error.into()),
+                Err(error) => passed_over.push((epoch, error.to_string())),
+            }
+        }
+        Ok(Search { found: None, passed_over })
+    }
+}
+
+impl Shelf {
+    /// Brings back a state.
+    pub(crate) fn load(
+        &mut self,
+        manifest: &Manifest,
+        rules: Arc<Ruleset>,
+        mode: TimeMode,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Engine, SnapshotError> {
+        let corrupt = |path: String, reason: String| SnapshotError::Corrupt { path, reason };
+        let whole = self.folder.manifest(manifest.epoch);
+        let mut engine = Engine::restore(rules, &manifest.app, mode, &manifest.engine)
+            .map_err(|error| corrupt(whole.clone(), error.to_string()))?;
+        let path = |block: &Block| self.folder.block(manifest.epoch, &block.name);
+        let paths: Vec<String> = manifest.blocks.iter().map(path).collect();
+        self.store.expect(&paths);
+        let mut customers = 0;
+        progress(0, manifest.customers);
+        for (block, path) in manifest.blocks.iter().zip(paths) {
+            let content = self.block(manifest.epoch, block)?;
+            let found = engine.admit(&content).map_err(|error| corrupt(path.clone(), error.to_string()))?;
+            if found != block.customers {
+                return Err(corrupt(path, format!("holds {found} customers, and should hold {}", block.customers)));
+            }
+            customers += found;
+            progress(customers, manifest.customers);
+        }
+        if customers != manifest.customers {
+            return Err(corrupt(whole, format!("{customers} customers of {} are there", manifest.customers)));
+        }
+        let digest = engine.digest();
+        if digest.to_le_bytes() != manifest.state_digest[..] {
+            return Err(corrupt(whole, format!("the state's digest is {digest:032x}, not the one that was written")));
+        }
+        Ok(engine)
+    }
+}
