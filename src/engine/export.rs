@@ -99,7 +99,7 @@ labels: { new: orders < 2, known: orders >= 1 }";
                 r#"{{"event_id":"{id}","customer_id":"{id}","occurred_at":1000,"order_id":"{id}","amount":{amount},"currency":"EUR","status":"completed"}}"#
             )
         };
-        let post = r#"{"event_id":"m","platform":"x","handle":"h","post_id":"p","text":"hm","activity":"create","occurred_at":1000}"#;
+        let post = r#"{"event_id":"m","platform":"x","handle":"h","post_id":"p","text":"hm","public":true,"activity":"create","occurred_at":1000}"#;
         let events = [
             (Kind::Purchase, order("zoe", "0.10")),
             (Kind::Purchase, order("ann", "120.50")),

@@ -1,6 +1,7 @@
 //! A task that takes snapshots of a small shop.
 
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::memory::{Disk, Fault};
@@ -44,6 +45,10 @@ impl Time for Still {
 
     fn sleep(&self, span: Duration) {
         *self.0.lock().unwrap() += span;
+    }
+
+    fn spawn(&self, name: String, body: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
+        std::thread::Builder::new().name(name).spawn(body).unwrap()
     }
 }
 
@@ -112,18 +117,22 @@ impl Shop {
     }
 }
 
-/// The newest snapshot that can be restored from a disk, or what was said.
-pub(super) fn restored(disk: &Disk, fault: Fault) -> Result<Search, SnapshotError> {
+/// The newest snapshot that can be restored.
+fn restored(store: Box<dyn Store>) -> Result<Search, SnapshotError> {
     let mut under = |manifest: &Manifest| {
         let is_same = manifest.ruleset == rules().hash();
         if is_same { Ok((rules(), TimeMode::Event)) } else { Err(format!("taken under ruleset {}", manifest.ruleset)) }
     };
-    Shelf::new(disk.store(fault), APP, 0).newest_restorable(&mut under, &mut |_, _| {})
+    Shelf::new(store, APP, 0).newest_restorable(&mut under, &mut |_, _| {})
 }
 
 /// The same as text, the state compared with what it was at that epoch.
 pub(super) fn outcome(disk: &Disk, fault: Fault) -> String {
-    match restored(disk, fault) {
+    outcome_of(disk.store(fault))
+}
+
+pub(super) fn outcome_of(store: Box<dyn Store>) -> String {
+    match restored(store) {
         Err(error) => format!("refused: {error}"),
         Ok(Search { found, passed_over }) => {
             let found = found.map_or("nothing".to_owned(), |(manifest, engine)| {
@@ -160,6 +169,11 @@ fn purchase(customer: u64, epoch: u64) -> Record {
 pub(super) const EVERY: Duration = Duration::from_mins(5);
 
 impl Shop {
+    /// Whether nothing is under way.
+    pub(super) fn is_settled(&self) -> bool {
+        self.snapshots.writing.is_none() && self.snapshots.sweep.is_idle()
+    }
+
     /// Begins a snapshot, of which the first write fails.
     pub(super) fn fail(&mut self) {
         self.snapshots.shelf.store = Disk::default().store(Fault::Fails(0));
