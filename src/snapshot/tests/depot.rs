@@ -85,7 +85,10 @@ fn carries_snapshots(depot: &Depot) {
     assert_eq!(outcome_of(depot.handle()), "epoch 3");
     assert_eq!(shop.snapshots.epochs().unwrap(), [3, 2]);
     let mut store = depot.handle();
-    assert!(store.list("shop/0").unwrap().iter().all(|object| !object.path.contains("00000000000000000001")), "the oldest has gone");
+    assert!(
+        store.list("shop/0").unwrap().iter().all(|object| !object.path.contains("00000000000000000001")),
+        "the oldest has gone"
+    );
     assert_eq!(
         done(&mut *store, Write::Delete { path: "shop/0/00000000000000000003.manifest".to_owned() }).outcome,
         Ok(())
