@@ -118,7 +118,7 @@ impl Customers {
         slots.sort_unstable();
         slots.dedup();
         // Whoever was there may have been erased, and somebody else be there now.
-        slots.into_iter().map(|slot| &self[slot]).filter(|it| !it.is_vacant() && hash_of(&it.id) % SAMPLED == 0)
+        slots.into_iter().map(|slot| &self[slot]).filter(|it| !it.is_vacant() && hash_of(&it.id).is_multiple_of(SAMPLED))
     }
 
     /// Puts slots in the order of their customers' ids.
