@@ -25,6 +25,8 @@ use crate::metrics::TaskMetrics;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::snapshot::Snapshots;
+use crate::snapshot::depot::{Depot, OpenError};
 use crate::task::membership::{Membership, Run};
 use crate::task::progress::Progress;
 use crate::task::{Assignment, Setup, Task, TaskError};
@@ -42,6 +44,8 @@ pub enum StartError {
     /// Topics with which no promise could be kept.
     #[error("{}", topics::list(.0))]
     Topics(Vec<Finding>),
+    #[error(transparent)]
+    Store(#[from] OpenError),
     #[error("a time to stop at needs `time: event`: in `live`, time is the clock's")]
     UntilInLive,
 }
@@ -51,8 +55,8 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Topics(findings) => findings.iter().any(|finding| finding.fault == Fault::Partitions),
-            Self::UntilInLive => true,
-            Self::Cluster(_) | Self::Broker(_) => false,
+            Self::UntilInLive | Self::Store(OpenError::Unconfigured { .. }) => true,
+            Self::Cluster(_) | Self::Broker(_) | Self::Store(_) => false,
         }
     }
 }
@@ -84,6 +88,7 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
     if until.is_some() && config.time == TimeMode::Live {
         return Err(StartError::UntilInLive);
     }
+    let depot = config.snapshots.as_ref().map(|snapshots| Depot::open(&snapshots.store)).transpose()?;
     let cluster = Cluster::connect(&config.kafka, &config.app, PATIENCE)?;
     let Prepared { topics, inputs, ids } = prepare(config, &cluster)?;
     let goals = if until.is_some() { ends(config, &cluster, &inputs)? } else { BTreeMap::new() };
@@ -93,7 +98,7 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
     }
     let setup = Arc::new(Setup { topic_ids: ids, partitions, goals, ..setup(config, rules, until) });
     let group = KafkaGroup::join(config)?;
-    let run = task_runner(config, &setup, inputs, group.member());
+    let run = task_runner(config, &setup, inputs, depot, group.member());
     let membership = Membership::new(Arc::clone(&setup), group, run);
     let thread = std::thread::Builder::new().name("membership".to_owned());
     let membership = thread.spawn(move || membership.run()).expect("the system has room for a thread");
@@ -102,13 +107,24 @@ pub fn start_until(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime
 }
 
 /// What the thread of a task does.
-fn task_runner(config: &Config, setup: &Arc<Setup>, inputs: Vec<(Kind, u32)>, member: Member) -> Run {
+fn task_runner(
+    config: &Config,
+    setup: &Arc<Setup>,
+    inputs: Vec<(Kind, u32)>,
+    depot: Option<Depot>,
+    member: Member,
+) -> Run {
     let (config, setup) = (config.clone(), Arc::clone(setup));
     Arc::new(move |partition, ownership| {
         let inputs = inputs.iter().filter(|input| input.1 % config.tasks == partition).copied().collect();
         let broker = Kafka::open(&config, partition, member.clone())?;
         let metrics = TaskMetrics::new(partition, &setup.rules);
-        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership, snapshots: None };
+        let snapshots = config
+            .snapshots
+            .as_ref()
+            .zip(depot.as_ref())
+            .map(|(snapshots, depot)| Snapshots::new(depot.handle(), &config.app, partition, snapshots.pace));
+        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership, snapshots };
         Task::new(assignment, broker, metrics).run()
     })
 }
@@ -140,7 +156,7 @@ fn setup(config: &Config, rules: Arc<Ruleset>, until: Option<EventTime>) -> Setu
             origin: "live",
             topics: Kind::ALL.map(topic),
         },
-        store: String::new(),
+        store: config.snapshots.as_ref().map(|snapshots| snapshots.store.to_string()).unwrap_or_default(),
         rules,
         until,
         partitions: BTreeMap::new(),

@@ -5,6 +5,7 @@ mod demo;
 mod load;
 mod replay;
 mod run;
+mod snapshot;
 mod topics;
 mod values;
 
@@ -27,6 +28,7 @@ enum Command {
     Load(Box<load::Args>),
     Replay(replay::Args),
     Run(run::Args),
+    Snapshot(snapshot::Args),
     Topics(topics::Args),
 }
 
@@ -43,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Load(args) => load::run(*args),
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args),
         Command::Topics(args) => topics::run(&args),
     };
     match outcome {

@@ -11,6 +11,7 @@ mod deadlines;
 mod entry;
 mod erased;
 mod evidence;
+pub mod export;
 mod features;
 pub mod image;
 mod look;

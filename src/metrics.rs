@@ -13,6 +13,7 @@ use crate::model::output::Output;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::snapshot::Counts;
 
 const RECORDS: &str = "vipstream_task_records_total";
 const EVENTS: &str = "vipstream_task_events_total";
@@ -43,6 +44,10 @@ const RESTORED: &str = "vipstream_task_restored";
 const RESTORE_SECONDS: &str = "vipstream_task_restore_seconds";
 const RESTORES: &str = "vipstream_task_restores_total";
 const PASSED_OVER: &str = "vipstream_task_passed_over_snapshots_total";
+const SNAPSHOTS: &str = "vipstream_task_snapshots_total";
+const SNAPSHOTS_GIVEN_UP: &str = "vipstream_task_given_up_snapshots_total";
+const SNAPSHOTS_UNDER_WAY: &str = "vipstream_task_snapshots_under_way";
+const SNAPSHOT_TIME: &str = "vipstream_task_snapshot_timestamp_seconds";
 const HANDED_OVER: &str = "vipstream_task_handed_over_records_total";
 const TAKEN_IN: &str = "vipstream_task_taken_in_records_total";
 const TRANSACTIONS: &str = "vipstream_task_transactions_total";
@@ -99,6 +104,10 @@ pub(crate) fn describe() {
     describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long replaying the journal took");
     describe_counter!(RESTORES, Unit::Count, "Times a task was restored from snapshot and journal");
     describe_counter!(PASSED_OVER, Unit::Count, "Snapshots that could not be used at a restart");
+    describe_counter!(SNAPSHOTS, Unit::Count, "Snapshots published");
+    describe_counter!(SNAPSHOTS_GIVEN_UP, Unit::Count, "Snapshots begun and given up");
+    describe_gauge!(SNAPSHOTS_UNDER_WAY, Unit::Count, "1 while a snapshot is being written");
+    describe_gauge!(SNAPSHOT_TIME, Unit::Seconds, "When the newest snapshot was begun, as Unix time");
     describe_counter!(HANDED_OVER, Unit::Count, "Records handed over to the task where they are at home");
     describe_counter!(TAKEN_IN, Unit::Count, "Records applied that another task handed over");
     describe_counter!(TRANSACTIONS, Unit::Count, "Transactions, by how they ended");
@@ -135,12 +144,17 @@ pub(crate) struct TaskMetrics {
     restore_seconds: Gauge,
     restores: Counter,
     passed_over: Counter,
+    snapshots: Counter,
+    snapshots_given_up: Counter,
+    snapshots_under_way: Gauge,
+    snapshot_time: Gauge,
     handed_over: Counter,
     taken_in: Counter,
     /// By [`Ending`].
     transactions: [Counter; 5],
     /// What the engine had counted when last published.
     published: Stats,
+    counted_snapshots: Counts,
 }
 
 impl TaskMetrics {
@@ -176,6 +190,11 @@ impl TaskMetrics {
             restore_seconds: level(RESTORE_SECONDS),
             restores: count(RESTORES),
             passed_over: count(PASSED_OVER),
+            snapshots: count(SNAPSHOTS),
+            snapshots_given_up: count(SNAPSHOTS_GIVEN_UP),
+            snapshots_under_way: level(SNAPSHOTS_UNDER_WAY),
+            snapshot_time: level(SNAPSHOT_TIME),
+            counted_snapshots: Counts::default(),
             handed_over: count(HANDED_OVER),
             taken_in: count(TAKEN_IN),
             transactions: ENDINGS.map(|ending| counter!(TRANSACTIONS, "task" => task.clone(), "ended" => ending)),
@@ -195,6 +214,19 @@ impl TaskMetrics {
     /// So many snapshots could not be used at a restart.
     pub(crate) fn passed_over(&self, snapshots: usize) {
         self.passed_over.increment(snapshots as u64);
+    }
+
+    /// What became of the task's snapshots so far, and whether one is being written.
+    pub(crate) fn snapshots(&mut self, counts: Counts, is_under_way: bool) {
+        self.snapshots.increment(counts.published - self.counted_snapshots.published);
+        self.snapshots_given_up.increment(counts.given_up - self.counted_snapshots.given_up);
+        self.snapshots_under_way.set(f64::from(u8::from(is_under_way)));
+        self.counted_snapshots = counts;
+    }
+
+    /// When the newest snapshot was begun.
+    pub(crate) fn newest_snapshot(&self, at: EventTime) {
+        self.snapshot_time.set(seconds(at));
     }
 
     /// One epoch was committed.
@@ -248,7 +280,7 @@ impl TaskMetrics {
 /// A gauge keeps its last value for ever: what is another process's by now must not be counted twice.
 impl Drop for TaskMetrics {
     fn drop(&mut self) {
-        for gauge in [&self.restored, &self.customers, &self.left_out] {
+        for gauge in [&self.restored, &self.customers, &self.left_out, &self.snapshots_under_way] {
             gauge.set(0.0);
         }
     }

@@ -13,7 +13,7 @@ pub(crate) mod restore;
 pub(crate) mod retention;
 pub(crate) mod shelf;
 pub(crate) mod store;
-mod sweep;
+pub(crate) mod sweep;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -170,6 +170,11 @@ impl Snapshots {
         }
         self.sweep.go_on(&mut *self.shelf.store);
         published
+    }
+
+    /// Whether one is being written.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.writing.is_some()
     }
 
     /// What became of them since the start.

@@ -109,9 +109,10 @@ impl Status {
 /// Every topic that the app needs; inputs would be made with so many partitions.
 pub fn needed(config: &Config, input_partitions: u32) -> Vec<Needed> {
     let inputs = config.inputs.iter().map(|(kind, topic)| (Role::Input(*kind), topic.clone(), &[][..]));
+    let kept = if config.snapshots.is_some() { &KEPT_A_WEEK[..] } else { &KEPT[..] };
     let ours = [
-        (Role::Journal, config.journal(), &KEPT[..]),
-        (Role::Relay, config.relay(), &KEPT[..]),
+        (Role::Journal, config.journal(), kept),
+        (Role::Relay, config.relay(), kept),
         (Role::Events, config.outputs.events.clone(), &[]),
         (Role::Alerts, config.outputs.alerts.clone(), &[]),
         (Role::DeadLetters, config.outputs.dlq.clone(), &LETTERS[..]),

@@ -78,7 +78,7 @@ impl Customers {
         black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
         for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
             *slot = record.body.as_ref().ok().and_then(|event| self.slot_of(event, (hash, *slot), rules, erased));
-            if hash % SAMPLED == 0 {
+            if hash.is_multiple_of(SAMPLED) {
                 self.touched.extend(*slot);
             }
         }
@@ -107,7 +107,7 @@ impl Customers {
 
     /// Notes that time has touched a customer.
     pub(super) fn touch(&mut self, slot: Slot) {
-        if hash_of(&self[slot].id) % SAMPLED == 0 {
+        if hash_of(&self[slot].id).is_multiple_of(SAMPLED) {
             self.touched.push(slot);
         }
     }
@@ -118,7 +118,10 @@ impl Customers {
         slots.sort_unstable();
         slots.dedup();
         // Whoever was there may have been erased, and somebody else be there now.
-        slots.into_iter().map(|slot| &self[slot]).filter(|it| !it.is_vacant() && hash_of(&it.id).is_multiple_of(SAMPLED))
+        slots
+            .into_iter()
+            .map(|slot| &self[slot])
+            .filter(|it| !it.is_vacant() && hash_of(&it.id).is_multiple_of(SAMPLED))
     }
 
     /// Puts slots in the order of their customers' ids.
@@ -182,8 +185,7 @@ impl Customers {
 
 /// Keeping the customers of one moment while they go on.
 impl Customers {
-    /// Freezes them all. What was frozen before is given up.
-    /// `digest` is that of the rest of the state.
+    /// Freezes them all; `digest` is that of the rest of the state. What was frozen before is given up.
     pub(super) fn freeze(&mut self, digest: u128) {
         self.frozen = Some(Box::new(Frozen::new(self.places(), digest)));
     }
@@ -203,7 +205,9 @@ impl Customers {
             let touched = group.iter().map(|slot| &self[*slot]);
             black_box(touched.clone().fold(0, |sum, customer| sum ^ customer.touch()));
             black_box(touched.fold(0, |sum, customer| sum ^ customer.touch_beyond()));
-            group.iter().for_each(|slot| frozen.give(*slot, &self[*slot], block));
+            for slot in group {
+                frozen.give(*slot, &self[*slot], block);
+            }
         }
         let given = frozen.given();
         self.frozen = Some(frozen);

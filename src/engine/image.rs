@@ -1,8 +1,9 @@
 //! The engine's state as bytes, and back: frozen at one moment, encoded in slices while the engine goes on.
 //!
 //! A state is a head, and customers in blocks. Each block is a Protocol Buffers message with one field, 1, repeated:
-//! a customer, whose fields are told where they are written. So blocks may be joined or parted between customers. The
-//! same state gives the same bytes, whatever happened between freezing and encoding.
+//! a customer, whose fields are told where they are written. So blocks may be joined or parted between customers. What
+//! happens between freezing and encoding changes no byte. Only the order of the customers is no part of the state: a
+//! restored engine closes the gaps that erasures left.
 //!
 //! Restored are the clock and the customers; the queues follow from these. The counters start anew. Only bytes whose
 //! checksum was compared are to be read here: what is out of any range is refused, so that nothing damaged is worked
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::customer::{Customer, NEVER};
+use super::customer::Customer;
 use super::erased::{Erased, ErasedImage};
 use super::{Engine, TimeMode};
 use crate::model::time::EventTime;

@@ -5,16 +5,20 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message;
+
 use super::plan::{Blow, Plan};
 use super::process::{Deployment, Process};
 use super::schedule::{Schedule, Turn};
 use super::traffic::{APP, RULES, Traffic};
 use super::verdict::judge;
 use super::world::{Shared, World};
+use crate::engine::TimeMode;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::support::dice::Dice;
 use crate::task::TaskError;
+use crate::task::journal::JournalRecord;
 
 /// What one simulation came to.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,8 @@ struct Director {
     traffic: Traffic,
     dice: Dice,
     fleet: Vec<Slot>,
+    /// When the last frozen process has had a while to find out what became of it.
+    awake_at: Duration,
     /// Those that are no more, kept to be asked how they ended.
     gone: Vec<Process>,
 }
@@ -98,7 +104,15 @@ impl Director {
         });
         let fleet = fleet.collect();
         let deployment = Deployment { plan, rules, until, shared: Shared::new(world) };
-        Self { turn, deployment, traffic, dice: Dice::new(seed ^ 0x5eed), fleet, gone: Vec::new() }
+        Self {
+            turn,
+            deployment,
+            traffic,
+            dice: Dice::new(seed ^ 0x5eed),
+            fleet,
+            awake_at: Duration::ZERO,
+            gone: Vec::new(),
+        }
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -200,6 +214,7 @@ impl Director {
             Blow::Freeze { process, span } => {
                 if let Some(process) = &self.fleet[process].process {
                     self.turn.freeze(process.id, span);
+                    self.awake_at = self.awake_at.max(self.turn.elapsed() + span + AWAKE);
                     shared.now().silence(process, Some(span));
                 }
             }
@@ -234,6 +249,12 @@ impl Director {
         let before = self.epochs();
         let peace = self.turn.elapsed();
         self.traffic.send_to_all(&mut shared.now(), &mut self.dice, crate::clock::wall());
+        // In `event` a task to which nothing comes has nothing to commit.
+        let has_work = |task: u32| {
+            let mut partitions = self.deployment.plan.inputs.iter().flat_map(|(_, count)| 0..*count);
+            self.deployment.plan.mode == TimeMode::Live || partitions.any(|it| it % self.deployment.plan.tasks == task)
+        };
+        let before: BTreeMap<u32, u64> = before.into_iter().filter(|(task, _)| has_work(*task)).collect();
         let have_all_committed = |director: &Self| {
             let now = director.epochs();
             before.iter().all(|(task, epochs)| now[task] > *epochs)
@@ -244,10 +265,17 @@ impl Director {
                 return Err(format!("not every task has committed: {before:?} and then {:?}", self.epochs()));
             }
         }
-        while !shared.now().is_all_read(&self.deployment.plan) || !shared.now().group.is_settled() {
+        loop {
+            let (unread, is_settled) = {
+                let world = shared.now();
+                (world.unread(&self.deployment.plan), world.group.is_settled() && world.all_ended())
+            };
+            if unread.is_empty() && is_settled && self.turn.elapsed() > self.awake_at {
+                break;
+            }
             self.step(LOOK)?;
             if self.turn.elapsed() > peace + RESTS_WITHIN {
-                return Err("not everything was read".to_owned());
+                return Err(format!("not at rest: unread {unread:?}, the group is settled: {is_settled}"));
             }
         }
         // Whatever starts anew now would do so for ever.
@@ -267,7 +295,8 @@ impl Director {
                     return Err(format!("process {number} does not end"));
                 }
             }
-            if let Some(Err(error)) = process.outcome() {
+            // It may be where it does not know whether its epoch was committed.
+            if let Some(Err(error)) = process.outcome().filter(|it| !matches!(it, Err(TaskError::Interrupted))) {
                 return Err(format!("process {number} failed when asked to stop: {error}"));
             }
         }
@@ -280,13 +309,30 @@ impl Director {
     /// With a time to stop at, everybody ends alone.
     fn wait_for_ends(&mut self) -> Result<(), String> {
         let peace = self.turn.elapsed();
-        while !self.fleet.iter().all(|slot| slot.is_done) {
+        while !self.fleet.iter().all(|slot| slot.is_done) || self.is_unfinished() {
+            if self.fleet.iter().all(|slot| slot.is_done) {
+                // The others ended while a task was still a killed process's.
+                self.fleet[0].is_done = false;
+            }
             self.step(LOOK)?;
             if self.turn.elapsed() > peace + RESTS_WITHIN {
                 return Err("not every process has ended".to_owned());
             }
         }
         self.stop_all()
+    }
+
+    /// Whether a task has not reached the time to stop at.
+    fn is_unfinished(&self) -> bool {
+        let until = self.deployment.until.unwrap_or(EventTime::MIN);
+        let world = self.deployment.shared.now();
+        let topic = format!("{APP}.journal");
+        let mut logs = world.logs(&topic);
+        logs.any(|(_, log)| {
+            let last = log.committed(0).last().and_then(|(_, entry)| entry.value.as_deref());
+            let last = last.map(|value| JournalRecord::decode(value).expect("a journal record"));
+            last.is_none_or(|last| last.clock_ms < until.0)
+        })
     }
 
     /// Ends every thread that is left, wherever it stands.
@@ -314,6 +360,9 @@ const START: EventTime = EventTime(1_750_000_005_000);
 
 /// How often the director looks.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What a frozen process is given to find out what became of it.
+const AWAKE: Duration = Duration::from_secs(2);
 
 /// After trouble ends.
 const COMMITS_WITHIN: Duration = Duration::from_secs(30);

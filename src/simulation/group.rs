@@ -261,9 +261,9 @@ impl SimulatedGroup {
                 let reason = "another process has this one's name".to_owned();
                 return Err(BrokerError::Denied { what: "membership".to_owned(), reason });
             }
-            self.asked = false;
             self.own.set(None);
             if !self.owned.is_empty() {
+                self.asked = false;
                 let lost: Vec<u32> = std::mem::take(&mut self.owned).into_iter().collect();
                 self.pending = Some(lost.clone());
                 return Ok(Some(Change::Lost(lost)));

@@ -76,7 +76,7 @@ fn runner(shared: &Shared, setup: &Arc<Setup>, inputs: &[(Kind, u32)], rules: &A
         let inputs = inputs.iter().filter(|input| input.1 % setup.tasks == partition).copied().collect();
         let broker = SimulatedBroker::new(shared.clone(), APP, partition, member.clone());
         let metrics = TaskMetrics::new(partition, &rules);
-        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership };
+        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership, snapshots: None };
         Task::new(assignment, broker, metrics).run()
     })
 }
@@ -85,6 +85,7 @@ fn setup(deployment: &Deployment) -> Setup {
     let Deployment { plan, rules, until, shared } = deployment;
     let goals = until.map(|_| shared.now().ends(&plan.inputs)).unwrap_or_default();
     Setup {
+        store: String::new(),
         app: APP.to_owned(),
         journal: format!("{APP}.journal"),
         relay: format!("{APP}.relay"),

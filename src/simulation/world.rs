@@ -180,16 +180,22 @@ impl World {
         }
     }
 
-    /// Whether the group's offsets have reached the end of every input and of the relay.
-    pub(super) fn is_all_read(&self, plan: &Plan) -> bool {
-        let inputs = plan.inputs.iter().map(|(kind, _)| kind.name());
-        inputs.chain(["relay"]).all(|name| {
+    /// Where the group's offsets have not reached the end of an input or of the relay: read up to, of so many.
+    pub(super) fn unread(&self, plan: &Plan) -> Vec<(Place, u64, u64)> {
+        let mut unread = Vec::new();
+        for name in plan.inputs.iter().map(|(kind, _)| kind.name()).chain(["relay"]) {
             let topic = format!("{APP}.{name}");
-            self.logs(&topic).all(|(partition, log)| {
-                let last = log.committed(0).last().map_or(0, |(offset, _)| offset + 1);
-                let read = self.offsets.get(&(topic.clone(), partition)).map_or(0, |committed| committed.offset);
-                read >= last
-            })
-        })
+            for (partition, log) in self.logs(&topic) {
+                let place = (topic.clone(), partition);
+                // What a task announces is taken along with the next epoch, which nobody may need.
+                let records = log.committed(0).filter(|(_, entry)| entry.value.is_some());
+                let last = records.last().map_or(0, |(offset, _)| offset + 1);
+                let read = self.offsets.get(&place).map_or(0, |committed| committed.offset);
+                if read < last {
+                    unread.push((place, read, last));
+                }
+            }
+        }
+        unread
     }
 }

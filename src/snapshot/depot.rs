@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
@@ -31,6 +31,10 @@ pub enum OpenError {
         "snapshots.store: {path} cannot be written: {reason}; give this user the right to, name another folder, or write `snapshots: off`"
     )]
     Unwritable { path: PathBuf, reason: String },
+    #[error(
+        "snapshots.store: {path} is not there: no snapshot was taken yet, or the configuration names another folder"
+    )]
+    Absent { path: PathBuf },
     #[error("snapshots.store: {url} is not set up: {reason}; credentials and region are read from the environment")]
     Unconfigured { url: String, reason: String },
     #[error(
@@ -58,10 +62,15 @@ impl Depot {
     /// # Errors
     /// What must be put right first.
     pub fn open(place: &Place) -> Result<Self, OpenError> {
+        Self::open_with(place, &[])
+    }
+
+    /// The same, with settings of S3 on top of the environment.
+    pub(super) fn open_with(place: &Place, settings: &[(AmazonS3ConfigKey, String)]) -> Result<Self, OpenError> {
         if let Place::Folder(path) = place {
             std::fs::create_dir_all(path).and_then(|()| try_writing(path)).map_err(|error| unwritable(path, &error))?;
         }
-        let depot = Self::at(place)?;
+        let depot = Self::at_with(place, settings)?;
         let first = depot.0.runtime.block_on(async {
             use futures_util::StreamExt;
             let found = async { depot.0.store.list(Some(&depot.0.path(""))).next().await };
@@ -92,14 +101,19 @@ impl Depot {
     /// # Errors
     /// There is no such folder, or what is needed to reach a bucket is not set.
     pub fn at(place: &Place) -> Result<Self, OpenError> {
+        Self::at_with(place, &[])
+    }
+
+    fn at_with(place: &Place, settings: &[(AmazonS3ConfigKey, String)]) -> Result<Self, OpenError> {
         let unconfigured =
             |error: &dyn std::error::Error| OpenError::Unconfigured { url: place.to_string(), reason: in_full(error) };
         let (store, prefix): (Box<dyn ObjectStore>, String) = match place {
             Place::Folder(path) => {
-                let files = LocalFileSystem::new_with_prefix(path).map_err(|error| unwritable(path, &error))?;
+                let files =
+                    LocalFileSystem::new_with_prefix(path).map_err(|_| OpenError::Absent { path: path.clone() })?;
                 (Box::new(files.with_fsync(true).with_automatic_cleanup(true)), String::new())
             }
-            Place::Bucket(url) => (bucket(url).map_err(|error| unconfigured(&error))?, prefix(url)),
+            Place::Bucket(url) => (bucket(url, settings).map_err(|error| unconfigured(&error))?, prefix(url)),
         };
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -127,12 +141,18 @@ fn drive(runtime: &Runtime, ends: oneshot::Receiver<()>) {
     let _ = runtime.block_on(ends);
 }
 
-fn bucket(url: &str) -> object_store::Result<Box<dyn ObjectStore>> {
+fn bucket(url: &str, settings: &[(AmazonS3ConfigKey, String)]) -> object_store::Result<Box<dyn ObjectStore>> {
     let retry = RetryConfig { max_retries: 3, retry_timeout: Duration::from_mins(1), ..RetryConfig::default() };
     Ok(match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         "gs" => Box::new(GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry).build()?),
         "az" => Box::new(MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry).build()?),
-        _ => Box::new(AmazonS3Builder::from_env().with_url(url).with_retry(retry).build()?),
+        _ => {
+            let builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry).with_disable_bulk_delete(true);
+            let set = |builder: AmazonS3Builder, (key, value): &(AmazonS3ConfigKey, String)| {
+                builder.with_config(*key, value.clone())
+            };
+            Box::new(settings.iter().fold(builder, set).build()?)
+        }
     })
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::SnapshotError;
 use super::manifest::{Block, Manifest};
 use super::shelf::Shelf;
-use super::{SnapshotError, Snapshots};
 use crate::engine::{Engine, TimeMode};
 use crate::rules::ruleset::Ruleset;
 
@@ -15,26 +15,25 @@ pub(crate) struct Search {
     pub(crate) passed_over: Vec<(u64, String)>,
 }
 
-impl Snapshots {
-    /// Brings back the newest snapshot that can be. One that is damaged, of a newer build, or not `usable` is passed
-    /// over for the one before it.
+impl Shelf {
+    /// Brings back the newest snapshot that can be. `under` says under which rules and time, or why one is of no use;
+    /// one of no use, damaged, or of a newer build, is passed over for the one before it.
     ///
     /// # Errors
     /// The store does not answer: a snapshot that is there must not be passed over for that.
     pub(crate) fn newest_restorable(
         &mut self,
-        usable: &mut dyn FnMut(&Manifest) -> Result<(), String>,
-        rules: &Arc<Ruleset>,
-        mode: TimeMode,
+        under: &mut dyn FnMut(&Manifest) -> Result<(Arc<Ruleset>, TimeMode), String>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Search, SnapshotError> {
         let mut passed_over = Vec::new();
-        for epoch in self.epochs()? {
+        for epoch in self.contents()?.manifests.into_keys().rev() {
             let attempt = self.manifest(epoch).and_then(|manifest| {
-                if let Err(reason) = usable(&manifest) {
-                    return Ok(Err(reason));
-                }
-                let engine = self.load(&manifest, Arc::clone(rules), mode, progress)?;
+                let (rules, mode) = match under(&manifest) {
+                    Ok(found) => found,
+                    Err(reason) => return Ok(Err(reason)),
+                };
+                let engine = self.load(&manifest, rules, mode, progress)?;
                 Ok(Ok((manifest, engine)))
             });
             match attempt {
@@ -46,9 +45,7 @@ impl Snapshots {
         }
         Ok(Search { found: None, passed_over })
     }
-}
 
-impl Shelf {
     /// Brings back a state.
     pub(crate) fn load(
         &mut self,

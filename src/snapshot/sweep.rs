@@ -7,22 +7,22 @@ use super::store::{Finished, Store, StoreError, Write};
 
 /// Deletions that wait, and those under way.
 #[derive(Debug, Default)]
-pub(super) struct Sweep {
+pub(crate) struct Sweep {
     manifests: VecDeque<String>,
     blocks: VecDeque<String>,
     in_flight: BTreeSet<String>,
     /// Since the start.
-    pub(super) deleted: u64,
+    pub(crate) deleted: u64,
 }
 
 impl Sweep {
     /// Takes on what a look at the store has found to go, in place of what the look before found.
-    pub(super) fn plan(&mut self, manifests: Vec<String>, blocks: Vec<String>) {
+    pub(crate) fn plan(&mut self, manifests: Vec<String>, blocks: Vec<String>) {
         self.manifests = manifests.into();
         self.blocks = blocks.into();
     }
 
-    pub(super) fn go_on(&mut self, store: &mut dyn Store) {
+    pub(crate) fn go_on(&mut self, store: &mut dyn Store) {
         while self.in_flight.len() < MOST_IN_FLIGHT {
             let next = if let Some(manifest) = self.manifests.pop_front() {
                 manifest
@@ -41,7 +41,7 @@ impl Sweep {
     }
 
     /// Hears how a deletion ended; says whether it was one. After a failure the rest is left for the next look.
-    pub(super) fn hear(&mut self, finished: &Finished) -> bool {
+    pub(crate) fn hear(&mut self, finished: &Finished) -> bool {
         if !self.in_flight.remove(&finished.path) {
             return false;
         }
@@ -57,7 +57,7 @@ impl Sweep {
     }
 
     /// Whether everything is done.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.manifests.is_empty() && self.blocks.is_empty() && self.in_flight.is_empty()
     }
 }

@@ -134,8 +134,9 @@ impl Writing {
     }
 }
 
-/// A block is handed over once it is that long, before sealing; it is longer by a few customers at most.
-const BLOCK_BYTES: usize = 1 << 20;
+/// A block is handed over once it is that long, before sealing; it is longer by a few customers at most. In tests a
+/// few customers fill several.
+const BLOCK_BYTES: usize = if cfg!(test) { 1 << 10 } else { 1 << 20 };
 /// Blocks on their way at once.
 const MOST_IN_FLIGHT: usize = 4;
 /// Customers encoded between two looks at the clock.

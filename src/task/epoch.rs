@@ -147,7 +147,7 @@ impl<B: Broker> Task<B> {
         self.intake.merge_mut().pass(clock::since(self.started));
         if self.setup.mode == TimeMode::Live && self.caught_up {
             self.intake.merge_mut().leave_out(self.setup.merge_hold);
-            while has_room(draft, records / 2)
+            while has_room(draft, records.div_ceil(2))
                 && let Some(next) = self.intake.take_left_out()
             {
                 draft.add(next);

@@ -10,6 +10,7 @@ use super::{Task, TaskError};
 use crate::broker::{Broker, Partition};
 use crate::clock;
 use crate::merge::Lane;
+use crate::model::time::EventTime;
 use crate::snapshot::manifest::{LaneImage, Manifest};
 
 /// What the journal says of lanes beyond the offsets up to which they were taken.
@@ -56,10 +57,12 @@ impl<B: Broker> Task<B> {
 
     /// Goes on with the snapshot under way, if one is.
     pub(super) fn advance_snapshot(&mut self) {
-        let Some(published) = self.snapshots.as_mut().and_then(|snapshots| snapshots.advance(&mut self.engine)) else {
-            return;
-        };
-        let Manifest { epoch, customers, state_digest, .. } = published.manifest;
+        let Some(snapshots) = &mut self.snapshots else { return };
+        let published = snapshots.advance(&mut self.engine);
+        self.metrics.snapshots(snapshots.counts(), snapshots.is_under_way());
+        let Some(published) = published else { return };
+        let Manifest { epoch, customers, state_digest, created_ms, .. } = published.manifest;
+        self.metrics.newest_snapshot(EventTime(created_ms));
         tracing::info!(task = self.partition, epoch, customers, "snapshot published");
         self.newest = Some(SnapshotName { epoch, state_digest });
         if let Some(oldest) = &published.oldest {
@@ -89,6 +92,7 @@ impl<B: Broker> Task<B> {
             lanes: self.lanes().into_iter().map(|lane| self.lane_image(lane)).collect(),
             relay_from,
             announced: announced.iter().map(Message::encode_to_vec).collect(),
+            erased_ms: self.engine.erased_at().map(|at| at.0),
             ..Manifest::default()
         }
     }

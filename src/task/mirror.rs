@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use prost::Message;
+
 use super::image::needs_of;
+use super::journal::JournalRecord;
 use super::recovery::base::Base;
 use super::{Task, TaskError};
 use crate::broker::{Broker, Committed, Partition};
@@ -29,7 +32,12 @@ impl<B: Broker> Task<B> {
         let inputs = self.inputs.iter().map(|(kind, partition)| Partition::Input(*kind, *partition));
         let partitions: Vec<Partition> = inputs.chain([Partition::Relay]).collect();
         let committed = self.ask(|broker| broker.committed(&partitions))?;
-        let Some(last) = base.last_epoch() else { return self.check_no_offsets(&committed) };
+        let Some(last) = base.last_epoch() else {
+            return match self.check_no_offsets(&committed) {
+                Err(error) => Err(self.unless_taken_over(None, error)?),
+                fits => fits,
+            };
+        };
         // What others hand over lies mixed in one partition, of which the journal names no single position.
         let mut reached = base.manifest().map(|manifest| needs_of(manifest).partitions).unwrap_or_default();
         reached.remove(&Partition::Relay);
@@ -48,9 +56,21 @@ impl<B: Broker> Task<B> {
                 Some(_) if *offset < reached => format!("lies before {reached}, which the journal has reached"),
                 Some(_) => continue,
             };
-            return Err(self.moved(*partition, *offset, &why));
+            let moved = self.moved(*partition, *offset, &why);
+            return Err(self.unless_taken_over(Some(last), moved)?);
         }
         Ok(())
+    }
+
+    /// Another owner may have committed since the journal was read: then its offsets are right, and this task is not.
+    fn unless_taken_over(&mut self, read_to: Option<u64>, error: TaskError) -> Result<TaskError, TaskError> {
+        let last = self.journal_end()?;
+        let last = last.and_then(|(_, last)| JournalRecord::decode(last.as_slice()).ok()).map(|last| last.epoch);
+        if last == read_to {
+            return Ok(error);
+        }
+        let reason = format!("epoch {} came into the journal while it was restored", last.unwrap_or_default());
+        Ok(TaskError::Fenced { id: self.transactional_id(), reason })
     }
 
     fn moved(&self, partition: Partition, offset: u64, why: &str) -> TaskError {

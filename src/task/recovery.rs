@@ -167,6 +167,7 @@ impl<B: Broker> Task<B> {
         self.clock = EventTime(manifest.clock_ms);
         self.wall = EventTime(manifest.wall_ms);
         self.caught_up = manifest.caught_up;
+        self.metrics.newest_snapshot(EventTime(manifest.created_ms));
         self.newest = Some(SnapshotName { epoch: manifest.epoch, state_digest: manifest.state_digest });
         Ok(())
     }

@@ -33,6 +33,14 @@ fn offsets_are_committed_with_the_epoch_beside_them() {
 }
 
 #[test]
+fn a_task_overtaken_while_it_restores_calls_nobody_a_stranger() {
+    let world = stopped();
+    world.lock().unwrap().overtakes = true;
+    let error = run(&world).unwrap_err();
+    assert!(matches!(error, TaskError::Fenced { .. }), "{error}");
+}
+
+#[test]
 fn an_offset_that_somebody_else_committed_is_refused_with_the_way_out() {
     let world = with_offset(0, "");
     let error = run(&world).unwrap_err().to_string();

@@ -1,0 +1,119 @@
+//! Customers as other programs read them: what is known and held, by name.
+
+use super::Engine;
+use super::customer::{AUTHOR, Customer};
+use crate::model::output::Scalar;
+use crate::model::time::EventTime;
+use crate::rules::ruleset::Ruleset;
+
+/// One customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View<'a> {
+    pub customer_id: &'a str,
+    /// What everything here is as of: the newest event, or the newest deadline.
+    pub as_of: EventTime,
+    pub status_seq: u32,
+    /// From the newest profile.
+    pub name: Option<&'a str>,
+    pub first_purchase: Option<EventTime>,
+    pub last_purchase: Option<EventTime>,
+    pub last_seen: Option<EventTime>,
+    /// Labels that hold, in the rules' order.
+    pub labels: Vec<&'a str>,
+    /// Programmes held, in order of precedence.
+    pub programmes: Vec<Standing<'a>>,
+    /// Each of the rules' features, and its value if it has one.
+    pub facts: Vec<(&'a str, Option<Scalar>)>,
+}
+
+/// A programme that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing<'a> {
+    pub name: &'a str,
+    pub profile: &'a str,
+    pub tier: Option<&'a str>,
+    pub since: EventTime,
+}
+
+impl Engine {
+    /// Every customer, in the order of the ids. Authors known by handle only are no customers.
+    pub fn views(&self) -> impl Iterator<Item = View<'_>> {
+        let is_customer = |customer: &&Customer| !customer.id.as_str().starts_with(AUTHOR);
+        let mut customers: Vec<&Customer> = self.customers.iter().filter(is_customer).collect();
+        customers.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+        customers.into_iter().map(|customer| customer.view(&self.rules))
+    }
+}
+
+impl Customer {
+    fn view<'a>(&'a self, rules: &'a Ruleset) -> View<'a> {
+        let labels = rules.labels.iter().enumerate().filter(|(at, _)| self.labels >> at & 1 == 1);
+        let programmes = self.standing().iter().map(|held| {
+            let rule = &rules.programmes[usize::from(held.programme)];
+            let tier = held.tier.map(|tier| rule.tiers[usize::from(tier)].0.as_str());
+            Standing { name: &rule.name, profile: &rule.profile, tier, since: held.granted_at }
+        });
+        let facts = (0..).zip(&rules.features);
+        View {
+            customer_id: self.id.as_str(),
+            as_of: self.as_of,
+            status_seq: self.seq,
+            name: self.profile().and_then(|profile| profile.name.as_deref()),
+            first_purchase: self.first_purchase.get(),
+            last_purchase: self.last_purchase.get(),
+            last_seen: self.last_seen.get(),
+            labels: labels.map(|(_, label)| label.name.as_str()).collect(),
+            programmes: programmes.collect(),
+            facts: facts.map(|(at, rule)| (rule.name.as_str(), self.feature(at, rules).scalar())).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::codec::{RawRecord, decode};
+    use crate::engine::{Engine, TimeMode};
+    use crate::model::event::Kind;
+    use crate::model::record::{Epoch, Position, Record};
+    use crate::model::time::EventTime;
+    use crate::rules::ruleset::Ruleset;
+
+    const RULES: &str = "
+ruleset: shop
+currency: EUR
+features:
+  spend: { sum: purchase.amount }
+  orders: { count: purchase }
+  mood: { avg: csat.satisfaction }
+programmes: { big: { profile: value, grant: spend >= 100, tiers: { gold: spend >= 200, silver: \"true\" } } }
+labels: { new: orders < 2, known: orders >= 1 }";
+
+    #[test]
+    fn customers_are_shown_by_name_and_exactly_and_authors_are_not() {
+        let rules = Arc::new(Ruleset::parse("rules.yaml", RULES).unwrap());
+        let mut engine = Engine::new(rules, "shop", TimeMode::Event);
+        let order = |id: &str, amount: &str| {
+            format!(
+                r#"{{"event_id":"{id}","customer_id":"{id}","occurred_at":1000,"order_id":"{id}","amount":{amount},"currency":"EUR","status":"completed"}}"#
+            )
+        };
+        let post = r#"{"event_id":"m","platform":"x","handle":"h","post_id":"p","text":"hm","public":true,"activity":"create","occurred_at":1000}"#;
+        let events = [
+            (Kind::Purchase, order("zoe", "0.10")),
+            (Kind::Purchase, order("ann", "120.50")),
+            (Kind::Mention, post.to_owned()),
+        ];
+        let records = events.iter().map(|(kind, json)| Record {
+            position: Position { kind: *kind, partition: 0, offset: 0 },
+            merge_time: EventTime(1000),
+            body: decode(*kind, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() }),
+        });
+        let epoch = Epoch { records: records.collect(), clock: EventTime(1000), wall: EventTime(1000) };
+        engine.apply(epoch, &mut Vec::new());
+        assert_eq!(engine.stats().customers, 3);
+        let said: Vec<String> = engine.views().map(|view| format!("{view:?}")).collect();
+        insta::assert_snapshot!(said.join("\n"), @"");
+    }
+}
