@@ -14,6 +14,7 @@ use crate::clock;
 use crate::engine::TimeMode;
 use crate::model::record::{Epoch, Record};
 use crate::model::time::EventTime;
+use crate::mutant::{self, Mutant};
 use crate::snapshot::Snapshots;
 
 /// An epoch whose ranges, order and time are fixed.
@@ -67,7 +68,9 @@ impl Draft {
 
     /// Fixes the order and the time.
     pub(super) fn fix(mut self, clock: EventTime, wall: EventTime) -> Fixed {
-        self.records.sort_unstable_by_key(|record| (record.merge_time, record.position));
+        if !mutant::is(Mutant::ArrivalOrder) {
+            self.records.sort_unstable_by_key(|record| (record.merge_time, record.position));
+        }
         let epoch = Epoch { records: self.records, clock, wall };
         Fixed { epoch, ranges: self.ranges, relay: self.relay, opened: self.opened.unwrap_or_else(clock::now) }
     }

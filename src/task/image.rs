@@ -72,6 +72,18 @@ impl<B: Broker> Task<B> {
         }
     }
 
+    /// What must not be: a snapshot of an epoch that may never be committed.
+    #[cfg(test)]
+    pub(super) fn publish_before_commit(&mut self) {
+        self.number += 1;
+        self.begin_snapshot();
+        for _ in 0..20 {
+            self.advance_snapshot();
+            clock::sleep(super::commit::FIRST_PAUSE);
+        }
+        self.number -= 1;
+    }
+
     fn manifest(&mut self) -> Manifest {
         let (setup, rules) = (&self.setup, &self.setup.rules);
         let (relay_from, announced) = self.intake.relay_image();
