@@ -26,7 +26,6 @@ mod clock;
 pub mod config;
 mod http;
 mod metrics;
-#[cfg(test)]
 mod mutant;
 pub mod snapshot;
 pub mod task;

@@ -100,8 +100,8 @@ pub(crate) fn describe() {
     describe_gauge!(CLOCK_SECONDS, Unit::Seconds, "How far event time has certainly come, as Unix time");
     describe_gauge!(CUSTOMERS, Unit::Count, "Customers known");
     describe_gauge!(LEFT_OUT, Unit::Count, "Partitions too far behind to be waited for");
-    describe_gauge!(RESTORED, Unit::Count, "1 once the journal has been replayed");
-    describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long replaying the journal took");
+    describe_gauge!(RESTORED, Unit::Count, "1 once snapshot and journal have been taken in");
+    describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long restoring took");
     describe_counter!(RESTORES, Unit::Count, "Times a task was restored from snapshot and journal");
     describe_counter!(PASSED_OVER, Unit::Count, "Snapshots that could not be used at a restart");
     describe_counter!(SNAPSHOTS, Unit::Count, "Snapshots published");

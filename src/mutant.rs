@@ -1,11 +1,40 @@
-//! Safeguards that a test takes away, to see that the simulation notices. In a build that is no test's, none ever is.
+//! Safeguards that a test takes away, to see that the simulation notices. Outside tests none ever is.
 
 /// A safeguard that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg(test)]
 pub(crate) enum Mutant {
     /// Each producer has a transactional id of its own.
+    #[cfg(test)]
     OwnId,
+    /// The journal is read before the producer has ended what others had open.
+    UnstableJournal,
+    /// What was restored is not compared with the digests of what was there.
+    DigestsIgnored,
+    /// Who was given up by the group goes on.
+    GenerationIgnored,
+    /// What is sent again is not what was sent.
+    ChangedEpoch,
+    /// Records are taken as they come.
+    ArrivalOrder,
+    /// A snapshot is published before its epoch is committed.
+    #[cfg(test)]
+    ManifestFirst,
+    /// A restore judges by the clock of its own time.
+    ClockTwice,
+    /// Records are handed on for ever.
+    NoHops,
+}
+
+/// Whether this safeguard is missing.
+#[cfg(not(test))]
+pub(crate) const fn is(_: Mutant) -> bool {
+    false
+}
+
+/// Whether this safeguard is missing.
+#[cfg(test)]
+pub(crate) fn is(mutant: Mutant) -> bool {
+    of_this_thread() == Some(mutant)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod log;
 mod plan;
 mod process;
 mod schedule;
+mod store;
 mod traffic;
 mod transactions;
 mod verdict;

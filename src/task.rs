@@ -42,6 +42,8 @@ use crate::metrics::{EpochDone, TaskMetrics};
 use crate::model::event::Kind;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
+#[cfg(test)]
+use crate::mutant::{self, Mutant};
 use crate::rules::ruleset::Ruleset;
 use crate::snapshot::{SnapshotError, Snapshots};
 
@@ -245,6 +247,10 @@ impl<B: Broker> Task<B> {
         let (handed_over, taken_in) = (ranges.handed_over(), ranges.taken_in());
         // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
         self.engine.apply(epoch, outputs);
+        #[cfg(test)]
+        if mutant::is(Mutant::ManifestFirst) {
+            self.publish_before_commit();
+        }
         // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
         // epoch again, so state is never rolled back.
         self.commit(ranges, relay, clock, wall, outputs)?;

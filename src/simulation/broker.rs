@@ -9,6 +9,7 @@ use super::transactions::No;
 use super::world::{Deed, Place, Shared, World};
 use crate::broker::{Broker, BrokerError, Committed, Fetched, Outgoing, Partition, Refusal};
 use crate::clock;
+use crate::mutant::{self, Mutant};
 
 pub(super) struct SimulatedBroker {
     shared: Shared,
@@ -237,7 +238,10 @@ impl Broker for SimulatedBroker {
 
     fn init(&mut self) -> Result<(), Refusal> {
         self.producer = None;
-        let id = format!("{}-{}", self.app, self.task);
+        let mut id = format!("{}-{}", self.app, self.task);
+        if mutant::is(Mutant::OwnId) {
+            id = format!("{id}-{}", self.shared.now().dice.below(1 << 40));
+        }
         let started = clock::now();
         while clock::since(started) < STEP {
             self.shared.travel();
@@ -278,7 +282,7 @@ impl Broker for SimulatedBroker {
         let shared = self.shared.clone();
         let producer = self.producer()?;
         let mut world = shared.now();
-        if !world.group.is_current(own) {
+        if !world.group.is_current(own) && !mutant::is(Mutant::GenerationIgnored) {
             return Err(Refusal::Abortable("the group has another generation".to_owned()));
         }
         if world.open_number(&producer.id, producer.epoch).is_none() {

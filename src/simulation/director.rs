@@ -143,6 +143,9 @@ impl Director {
             let ago = Duration::from_secs(150) * u32::try_from(backlog - number).expect("few") / 120;
             self.traffic.send(&mut world, &mut self.dice, START.minus(ago));
         }
+        if self.deployment.plan.compacted {
+            world.compact(&self.deployment.plan);
+        }
         self.traffic.send_to_all(&mut world, &mut self.dice, START);
     }
 
@@ -235,6 +238,9 @@ impl Director {
             Blow::Coordinator { span } => {
                 shared.now().trouble.silent_until = Some(crate::clock::now() + span);
             }
+            Blow::Wipe { process } => shared.now().wipe(process),
+            Blow::Damage { process } => shared.now().damage(process),
+            Blow::Retain => shared.now().retain(self.deployment.plan.tasks),
             Blow::Stir => {
                 let mut world = shared.now();
                 let world = &mut *world;

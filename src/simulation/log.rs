@@ -103,7 +103,7 @@ impl Log {
     }
 
     /// Removes records that a later one of the same key stands in for.
-    pub(super) fn compact(&mut self, before: EventTime) {
+    pub(super) fn compact(&mut self) {
         let mut newest: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         for (number, entry) in self.entries.iter().enumerate() {
             if let (Some(key), Fate::Committed) = (&entry.key, entry.fate) {
@@ -112,7 +112,7 @@ impl Log {
         }
         for (number, entry) in self.entries.iter_mut().enumerate() {
             let stays = entry.key.as_ref().is_none_or(|key| newest.get(key) == Some(&number));
-            if entry.fate == Fate::Committed && entry.timestamp < before && !stays {
+            if entry.fate == Fate::Committed && !stays {
                 entry.fate = Fate::Compacted;
             }
         }

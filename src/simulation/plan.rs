@@ -31,6 +31,20 @@ pub(super) struct Plan {
     /// What befalls processes, broker and group, one after the other.
     pub(super) blows: Vec<(Duration, Blow)>,
     pub(super) trouble: Trouble,
+    pub(super) stores: Stores,
+    /// How often snapshots are taken, where they are.
+    pub(super) snapshots: Option<Duration>,
+    /// Of what is there at the start, older records of a key are gone.
+    pub(super) compacted: bool,
+}
+
+/// Where snapshots lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stores {
+    /// One for all processes; topics keep what a restart from it needs.
+    Shared,
+    /// Each process has its own; topics keep everything.
+    Own,
 }
 
 /// Something that happens to a process, a partition, or the group.
@@ -50,6 +64,12 @@ pub(super) enum Blow {
     Coordinator { span: Duration },
     /// The group moves a partition.
     Stir,
+    /// A process's own snapshots are gone.
+    Wipe { process: usize },
+    /// One of their objects is damaged.
+    Damage { process: usize },
+    /// What no restart needs leaves the topics.
+    Retain,
 }
 
 impl Plan {
@@ -69,9 +89,12 @@ impl Plan {
             unknown: rate(&mut dice, 25),
             slow: rate(&mut dice, 4),
             unanswered: rate(&mut dice, 25),
+            store: rate(&mut dice, 30),
+            forges: false,
             silent_until: None,
         };
         let blows = if calm { 0 } else { dice.below(7) };
+        let stores = if dice.chance(50) { Stores::Shared } else { Stores::Own };
         Self {
             tasks,
             processes,
@@ -87,8 +110,11 @@ impl Plan {
             merge_hold: Duration::from_millis(*dice.pick(&[100, 500, 2_000])),
             session,
             named: dice.chance(30),
-            blows: (0..blows).map(|_| blow(&mut dice, processes, session)).collect(),
+            stores,
+            blows: (0..blows).map(|_| blow(&mut dice, processes, session, stores)).collect(),
             trouble,
+            snapshots: dice.chance(70).then(|| millis(&mut dice, 100, 3_000)),
+            compacted: dice.chance(15),
         }
     }
 }
@@ -105,20 +131,23 @@ fn inputs(dice: &mut Dice, tasks: u32) -> Vec<(Kind, u32)> {
     kinds.iter().map(|kind| (*kind, partitions(dice))).collect()
 }
 
-fn blow(dice: &mut Dice, processes: usize, session: Duration) -> (Duration, Blow) {
+fn blow(dice: &mut Dice, processes: usize, session: Duration, stores: Stores) -> (Duration, Blow) {
     let after = millis(dice, 1, 2_500);
     let process = dice.below(processes);
     // Sometimes shorter than the session, sometimes longer.
     let span = session * u32::try_from(1 + dice.below(16)).expect("few") / 8;
     let down = millis(dice, 1, 3_000);
-    let blow = match dice.below(12) {
+    let blow = match dice.below(15) {
         0..4 => Blow::Kill { process, down },
         4..6 => Blow::Freeze { process, span },
         6 => Blow::Stop { process, down },
         7 => Blow::Cut { process, span },
         8 => Blow::Silence { topic: dice.below(8), partition: dice.below(5), span },
         9 => Blow::Coordinator { span: millis(dice, 10, 4_000) },
-        _ => Blow::Stir,
+        10 => Blow::Stir,
+        11..13 if stores == Stores::Own => Blow::Wipe { process },
+        _ if stores == Stores::Own => Blow::Damage { process },
+        _ => Blow::Retain,
     };
     (after, blow)
 }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use super::broker::SimulatedBroker;
 use super::group::{Membership as Member, SimulatedGroup};
-use super::plan::Plan;
+use super::plan::{Plan, Stores};
 use super::schedule::{ProcessId, Turn};
+use super::store::SimulatedStore;
 use super::traffic::APP;
 use super::world::Shared;
 use crate::codec::output::Wire;
@@ -16,6 +17,7 @@ use crate::metrics::TaskMetrics;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::snapshot::{Pace, Snapshots};
 use crate::task::membership::{Membership, Run};
 use crate::task::progress::Progress;
 use crate::task::{Assignment, Setup, Task, TaskError};
@@ -39,17 +41,16 @@ pub(super) struct Process {
 impl Process {
     /// Starts one; `slot` is which of the fleet it is.
     pub(super) fn start(deployment: &Deployment, turn: &Turn, slot: usize) -> Self {
-        let Deployment { plan, rules, until, shared } = deployment;
+        let Deployment { plan, shared, .. } = deployment;
         let id = turn.add_process();
         let member = Member::default();
         let setup = Arc::new(setup(deployment));
         let stop = Arc::clone(&setup.stop);
         let name = plan.named.then(|| format!("process-{slot}"));
         let group = SimulatedGroup::new(shared.clone(), member.clone(), name);
-        let run = runner(shared, &setup, &plan.inputs, rules, member.clone());
+        let run = runner(deployment, &setup, slot, member.clone());
         let outcome: Arc<Mutex<Option<Result<(), TaskError>>>> = Arc::default();
         let told = Arc::clone(&outcome);
-        let _ = until;
         let body = move || {
             let ended = Membership::new(setup, group, run).run();
             *told.lock().unwrap() = Some(ended);
@@ -68,15 +69,20 @@ impl Process {
     }
 }
 
-fn runner(shared: &Shared, setup: &Arc<Setup>, inputs: &[(Kind, u32)], rules: &Arc<Ruleset>, member: Member) -> Run {
+fn runner(deployment: &Deployment, setup: &Arc<Setup>, slot: usize, member: Member) -> Run {
+    let Deployment { plan, rules, shared, .. } = deployment;
     let (shared, setup, rules) = (shared.clone(), Arc::clone(setup), Arc::clone(rules));
-    let inputs: Vec<(Kind, u32)> =
-        inputs.iter().flat_map(|(kind, count)| (0..*count).map(|partition| (*kind, partition))).collect();
+    let partitions = plan.inputs.iter().flat_map(|(kind, count)| (0..*count).map(|partition| (*kind, partition)));
+    let inputs: Vec<(Kind, u32)> = partitions.collect();
+    let disk = if plan.stores == Stores::Own { slot } else { 0 };
+    let pace = plan.snapshots.map(|every| Pace { every, keep: 2 });
     Arc::new(move |partition, ownership| {
         let inputs = inputs.iter().filter(|input| input.1 % setup.tasks == partition).copied().collect();
         let broker = SimulatedBroker::new(shared.clone(), APP, partition, member.clone());
         let metrics = TaskMetrics::new(partition, &rules);
-        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership, snapshots: None };
+        let store = || Box::new(SimulatedStore::new(shared.clone(), disk));
+        let snapshots = pace.map(|pace| Snapshots::new(store(), APP, partition, pace));
+        let assignment = Assignment { setup: Arc::clone(&setup), partition, inputs, ownership, snapshots };
         Task::new(assignment, broker, metrics).run()
     })
 }
@@ -104,6 +110,7 @@ fn setup(deployment: &Deployment) -> Setup {
             origin: "live",
             topics: Kind::ALL.map(|kind| format!("{APP}.{}", kind.name())),
         },
+        store: "the store".to_owned(),
         rules: Arc::clone(rules),
         until: *until,
         partitions: plan.inputs.iter().copied().collect(),

@@ -153,6 +153,11 @@ impl World {
                     self.end(&id, true);
                 }
             }
+            Deed::Retain { place: (topic, partition), needed } => {
+                let log = self.log(&topic, partition);
+                log.start = log.start.max(needed);
+            }
+            Deed::Write { disk, write, report } => self.write_object(disk, write, &report),
             Deed::TimeOut { id, number } => {
                 let known = self.transactions.get_mut(&id).expect("it was entered");
                 if known.state == State::Open && known.number == number {

@@ -9,11 +9,13 @@ use super::group::Coordinator;
 use super::log::Log;
 use super::plan::Plan;
 use super::process::Process;
+use super::store::{Disks, Report};
 use super::traffic::APP;
 use super::transactions::Transactions;
 use crate::broker::{BrokerError, Committed, Outgoing};
 use crate::clock;
 use crate::model::murmur2;
+use crate::snapshot::store::Write;
 use crate::support::dice::Dice;
 
 /// A partition by its topic's name.
@@ -24,7 +26,8 @@ pub(super) type Place = (String, u32);
 pub(super) struct Shared(Arc<Mutex<World>>);
 
 pub(super) struct World {
-    topics: BTreeMap<String, Vec<Log>>,
+    pub(super) topics: BTreeMap<String, Vec<Log>>,
+    pub(super) disks: Disks,
     pub(super) transactions: Transactions,
     pub(super) group: Coordinator,
     /// The group's committed offsets.
@@ -47,6 +50,10 @@ pub(super) struct Trouble {
     pub(super) slow: usize,
     /// Questions without an answer.
     pub(super) unanswered: usize,
+    /// Calls of the snapshots' store that fail or take long.
+    pub(super) store: usize,
+    /// Snapshots come back without some of their customers.
+    pub(super) forges: bool,
     /// The coordinator of transactions does not answer before.
     pub(super) silent_until: Option<Instant>,
 }
@@ -59,6 +66,10 @@ pub(super) enum Deed {
     Commit { id: String, epoch: u32, number: u64 },
     /// A transaction has been open for too long.
     TimeOut { id: String, number: u64 },
+    /// Retention reaches an offset.
+    Retain { place: Place, needed: u64 },
+    /// An object is written.
+    Write { disk: usize, write: Write, report: Report },
 }
 
 impl Shared {
@@ -90,6 +101,7 @@ impl World {
         let logs = |partitions| (0..partitions).map(|_| Log::default()).collect();
         Self {
             topics: topics.into_iter().map(|(topic, partitions)| (topic, logs(partitions))).collect(),
+            disks: Disks::default(),
             transactions: Transactions::default(),
             group: Coordinator::new(session),
             offsets: BTreeMap::new(),
@@ -172,9 +184,17 @@ impl World {
         logs[partition % partitions].silent_until = Some(clock::now() + span);
     }
 
+    /// Compacts the inputs.
+    pub(super) fn compact(&mut self, plan: &Plan) {
+        for (kind, _) in &plan.inputs {
+            let logs = self.topics.get_mut(&format!("{APP}.{}", kind.name())).expect("a topic that was made");
+            logs.iter_mut().for_each(Log::compact);
+        }
+    }
+
     /// Trouble ends, but for processes that are still frozen.
     pub(super) fn calm_down(&mut self) {
-        self.trouble = Trouble::default();
+        self.trouble = Trouble { forges: self.trouble.forges, ..Trouble::default() };
         for log in self.topics.values_mut().flatten() {
             log.silent_until = None;
         }

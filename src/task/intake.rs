@@ -17,6 +17,7 @@ use crate::model::event::{Event, Kind};
 use crate::model::murmur2::home;
 use crate::model::record::{Code, DeadLetter, Record};
 use crate::model::time::EventTime;
+use crate::mutant::{self, Mutant};
 use incoming::Incoming;
 
 /// What a task has fetched and not yet applied.
@@ -302,7 +303,8 @@ impl Intake {
             return false;
         }
         // Also where records after it were handed over already: another verdict now would lose or double it.
-        if self.lanes.get(&lane).is_some_and(|state| offset < state.journaled.max(state.relayed_to)) {
+        let is_judged = self.lanes.get(&lane).is_some_and(|state| offset < state.journaled.max(state.relayed_to));
+        if is_judged && !mutant::is(Mutant::ClockTwice) {
             return self.early.contains(&(lane, offset));
         }
         let now = raw.timestamp.map_or(wall, |at| at.min(wall));
@@ -311,6 +313,10 @@ impl Intake {
 
     /// Takes the next record in merge order.
     pub(super) fn take(&mut self) -> Option<Next> {
+        if mutant::is(Mutant::ArrivalOrder) {
+            let lane = *self.lanes.iter().find(|(_, state)| !state.buffered.is_empty())?.0;
+            return self.take_below(lane, u64::MAX);
+        }
         let taken = self.merge.take()?;
         Some(self.taken(taken))
     }

@@ -26,6 +26,7 @@ use crate::engine::{Engine, TimeMode};
 use crate::merge::Lane;
 use crate::model::output::Output;
 use crate::model::time::EventTime;
+use crate::mutant::{self, Mutant};
 use crate::snapshot::manifest::Manifest;
 
 impl<B: Broker> Task<B> {
@@ -33,8 +34,9 @@ impl<B: Broker> Task<B> {
     pub(super) fn restore(&mut self) -> Result<(), TaskError> {
         // First the producer: once it is made, no other of its name can add to the journal.
         let started = clock::now();
+        let early = mutant::is(Mutant::UnstableJournal).then(|| self.find_base()).transpose()?;
         self.init()?;
-        let base = self.find_base()?;
+        let base = early.map_or_else(|| self.find_base(), Ok)?;
         self.check_topics(&base)?;
         self.check_mirror(&base)?;
         let (digest, from) = base.last.clone().map_or((Vec::new(), base.end), |(offset, digest)| (digest, offset));
@@ -292,10 +294,11 @@ impl<B: Broker> Task<B> {
         let fixed = draft.fix(EventTime(record.clock_ms), EventTime(record.wall_ms));
         let count = fixed.epoch.records.len();
         self.engine.apply(fixed.epoch, outputs);
-        if outputs_digest(outputs) != record.outputs_digest {
+        let is_compared = !mutant::is(Mutant::DigestsIgnored);
+        if is_compared && outputs_digest(outputs) != record.outputs_digest {
             return Err(differs("outputs".to_owned()));
         }
-        if self.engine.sample_digest() != record.sample_digest {
+        if is_compared && self.engine.sample_digest() != record.sample_digest {
             return Err(differs("state of the customers it touched".to_owned()));
         }
         self.marks.note(&record.ranges);

@@ -8,6 +8,7 @@ use crate::codec::{RawRecord, decode};
 use crate::merge::Lane;
 use crate::model::event::Kind;
 use crate::model::record::{Code, DeadLetter, Record};
+use crate::mutant::{self, Mutant};
 use crate::task::handover::Handover;
 use crate::task::relay::{self, Announcement, MAX_HOPS, ORIGIN, Origin, Relayed};
 
@@ -154,7 +155,8 @@ impl Intake {
         seen.timestamp = timestamp;
         let mut body = decode(position.kind, &original);
         let target = body.as_ref().map_or(self.sender.task, |event| self.home(event));
-        if target != self.sender.task && origin.hops < MAX_HOPS {
+        let goes_on = origin.hops < MAX_HOPS || mutant::is(Mutant::NoHops);
+        if target != self.sender.task && goes_on {
             seen.elsewhere = true;
             if self.lanes.get(&lane).is_some_and(|state| offset >= state.relayed_to) {
                 let outgoing = self.sender.wrap(target, (merge_time, position), origin.hops + 1, &original);
