@@ -91,7 +91,6 @@ fn setup(deployment: &Deployment) -> Setup {
     let Deployment { plan, rules, until, shared } = deployment;
     let goals = until.map(|_| shared.now().ends(&plan.inputs)).unwrap_or_default();
     Setup {
-        store: String::new(),
         app: APP.to_owned(),
         journal: format!("{APP}.journal"),
         relay: format!("{APP}.relay"),
