@@ -122,9 +122,9 @@ fn rare() -> Rare {
         })),
         held: vec![held(0, None), held(1, Some(0))],
         extras: vec![
-            ((1, 5), stored(Some(Scalar::Text("trip".into())))),
-            ((1, 6), stored(None)),
-            ((3, 5), Extra::default()),
+            ((Kind::Purchase as u8, 5), stored(Some(Scalar::Text("trip".into())))),
+            ((Kind::Purchase as u8, 6), stored(None)),
+            ((Kind::Csat as u8, 5), Extra::default()),
         ],
         pending: [(9, Pending { refunded: amount("3.10"), refunds: 2, cancelled: true, until: NEVER })].into(),
         seen: vec![(2, LATER), (1, NEVER)],
