@@ -157,7 +157,11 @@ fn what_the_service_writes_is_listed_verified_exported_and_pruned() {
 
     assert_eq!(shop.snapshot(&["export", "--output", &shop.path("all.jsonl").display().to_string()]).code, Some(0));
     let exported = std::fs::read_to_string(shop.path("all.jsonl")).unwrap();
-    insta::assert_snapshot!(exported, @"");
+    insta::assert_snapshot!(exported, @r#"
+    {"as_of":"2025-03-01T10:00:00.000Z","customer_id":"c-1","facts":{"spend_30d":"150.1","orders":1},"first_purchase":"2025-03-01T10:00:00.000Z","labels":["known"],"last_purchase":"2025-03-01T10:00:00.000Z","last_seen":"2025-03-01T10:00:00.000Z","name":null,"programmes":[{"name":"big","profile":"value","since":"2025-03-01T10:00:00.000Z","tier":"silver"}],"status_seq":2}
+    {"as_of":"2025-03-02T10:00:00.000Z","customer_id":"c-2","facts":{"spend_30d":"250.1","orders":1},"first_purchase":"2025-03-02T10:00:00.000Z","labels":["known"],"last_purchase":"2025-03-02T10:00:00.000Z","last_seen":"2025-03-02T10:00:00.000Z","name":null,"programmes":[{"name":"big","profile":"value","since":"2025-03-02T10:00:00.000Z","tier":"gold"}],"status_seq":2}
+    {"as_of":"2025-03-03T10:00:00.000Z","customer_id":"c-3","facts":{"spend_30d":"350.1","orders":1},"first_purchase":"2025-03-03T10:00:00.000Z","labels":["known"],"last_purchase":"2025-03-03T10:00:00.000Z","last_seen":"2025-03-03T10:00:00.000Z","name":null,"programmes":[{"name":"big","profile":"value","since":"2025-03-03T10:00:00.000Z","tier":"gold"}],"status_seq":2}
+    "#);
 
     let oldest = found[2]["epoch"].to_string();
     let older = shop.snapshot(&["export", "--task", "0", "--epoch", &oldest]);

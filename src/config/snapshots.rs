@@ -87,13 +87,12 @@ fn read_store(section: &mut Section<'_>, folder: &Path, found: &mut Snapshots, p
     let line = section.line_of("store");
     found.line = line;
     let Some(url) = section.text("store", problems) else { return };
-    match Place::parse(url, folder) {
-        Some(place) => found.store = place,
-        None => {
-            let help = "write file:./state, file:///var/lib/vipstream, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
-            problems.add_with_help(line, "snapshots.store", format!("\"{url}\" is no store"), help);
-        }
-    }
+    let Some(place) = Place::parse(url, folder) else {
+        let help = "write file:./state, file:///var/lib/vipstream, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
+        problems.add_with_help(line, "snapshots.store", format!("\"{url}\" is no store"), help);
+        return;
+    };
+    found.store = place;
 }
 
 fn read_every(section: &mut Section<'_>, found: &mut Snapshots, problems: &mut Problems) {

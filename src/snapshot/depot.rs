@@ -3,6 +3,8 @@
 //! Sealing and writing happen on threads of their own, so that a task hands a block over and goes on. One depot serves
 //! all tasks of a process; each has a handle, with a bounded number of writes under way.
 
+mod staged;
+
 use std::collections::VecDeque;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub struct Depot(Arc<Inner>);
 
 struct Inner {
     store: Box<dyn ObjectStore>,
+    /// Where it is one.
+    folder: Option<PathBuf>,
     /// Before each path.
     prefix: String,
     runtime: Handle,
@@ -92,7 +96,7 @@ impl Depot {
     /// What must be put right first.
     pub fn check(place: &Place) -> Result<(), OpenError> {
         let Place::Folder(path) = place else { return Self::at(place).map(drop) };
-        let there = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(FilePath::new("."));
+        let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(FilePath::new("."));
         try_writing(there).map_err(|error| unwritable(path, &error))
     }
 
@@ -125,7 +129,11 @@ impl Depot {
         let (runs, ends) = oneshot::channel();
         let thread = std::thread::Builder::new().name("snapshots".to_owned());
         thread.spawn(move || drive(&runtime, ends)).map_err(|error| unconfigured(&error))?;
-        Ok(Self(Arc::new(Inner { store, prefix, runtime: handle, _runs: runs })))
+        let folder = match place {
+            Place::Folder(path) => Some(path.clone()),
+            Place::Bucket(_) => None,
+        };
+        Ok(Self(Arc::new(Inner { store, folder, prefix, runtime: handle, _runs: runs })))
     }
 
     /// For one task.
@@ -225,6 +233,7 @@ impl Inner {
                 return Finished { path, outcome, bytes: 0, cpu: Duration::ZERO };
             }
         };
+        let is_manifest = mode == PutMode::Create;
         let failed = |reason: &str| StoreError::Failed { path: path.clone(), reason: reason.to_owned() };
         let sealed = self.runtime.spawn_blocking(move || {
             let begin = clock::now();
@@ -234,12 +243,26 @@ impl Inner {
             Ok((Some(sealed), cpu)) => {
                 let bytes = sealed.len() as u64;
                 let put = self.store.put_opts(&self.path(&path), sealed.into(), mode.into()).await;
+                if is_manifest {
+                    self.clear_staged(&path).await;
+                }
                 (put.map(drop).map_err(|error| failure(&path, &error)), bytes, cpu)
             }
             Ok((None, cpu)) => (Err(failed("is too large to be sealed")), 0, cpu),
             Err(_) => (Err(failed("sealing it panicked")), 0, Duration::ZERO),
         };
         Finished { path, bytes: if outcome.is_ok() { bytes } else { 0 }, outcome, cpu }
+    }
+}
+
+impl Inner {
+    /// With each new manifest, what died writers left beside it goes.
+    async fn clear_staged(&self, manifest: &str) {
+        let Some(folder) = self.folder.as_ref().and_then(|root| root.join(manifest).parent().map(FilePath::to_owned))
+        else {
+            return;
+        };
+        let _ = self.runtime.spawn_blocking(move || staged::clear(&folder)).await;
     }
 }
 
@@ -266,8 +289,11 @@ struct Counter {
     under_way: usize,
     /// What will be read, and what is fetched already.
     expected: VecDeque<String>,
-    ahead: VecDeque<(String, JoinHandle<Result<Vec<u8>, StoreError>>)>,
+    ahead: VecDeque<(String, Fetched)>,
 }
+
+/// An object on its way.
+type Fetched = JoinHandle<Result<Vec<u8>, StoreError>>;
 
 impl Counter {
     fn fetch_ahead(&mut self) {

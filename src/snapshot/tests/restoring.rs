@@ -166,7 +166,7 @@ fn of_all() -> Vec<(String, Damage)> {
         case(
             "all damaged",
             Box::new(|disk| {
-                disk.matching("/000000-").iter().for_each(|path| disk.change(path, |bytes| bytes[50] ^= 1))
+                disk.matching("/000000-").iter().for_each(|path| disk.change(path, |bytes| bytes[50] ^= 1));
             }),
         ),
     ]

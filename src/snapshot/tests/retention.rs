@@ -2,6 +2,7 @@
 
 use super::memory::{Disk, Fault};
 use super::shop::{EVERY, Shop, outcome};
+use crate::clock;
 
 fn manifests(disk: &Disk) -> Vec<u64> {
     let epoch = |path: &String| path.rsplit('/').next()?.strip_suffix(".manifest")?.parse().ok();
@@ -47,9 +48,9 @@ fn a_damaged_one_does_not_count_and_goes_once_two_whole_ones_are_newer() {
         let part = if damage.ends_with("manifest") { "03.manifest" } else { "03/000001" };
         let path = disk.matching(part)[0].clone();
         if damage.starts_with("torn") {
-            disk.change(&path, |bytes| bytes.truncate(50))
+            disk.change(&path, |bytes| bytes.truncate(50));
         } else {
-            disk.remove(&path)
+            disk.remove(&path);
         }
         assert!(shop.work(4).snapshot().is_some());
         assert_eq!(outcome(&disk, Fault::None), "epoch 4");
@@ -157,17 +158,17 @@ fn snapshots_from_before_an_erasure_are_written_out_though_nothing_happens() {
     let disk = Disk::default();
     let mut shop = taken(&disk, &[1, 2, 3]);
     shop.erased_ms = Some(1);
-    shop.wait(EVERY);
+    clock::sleep(EVERY);
     assert!(shop.work(4).snapshot().is_some(), "the first without them");
     for epoch in [5, 6] {
         assert!(!shop.snapshots.wants_epoch(), "not at once");
-        shop.wait(EVERY);
+        clock::sleep(EVERY);
         assert!(shop.snapshots.wants_epoch() && !shop.snapshots.is_due(), "nothing happens");
         shop.work(epoch);
         assert!(shop.snapshots.is_due());
         assert!(shop.snapshot().is_some());
     }
     assert_eq!(manifests(&disk), [4, 5, 6]);
-    shop.wait(EVERY);
+    clock::sleep(EVERY);
     assert!(!shop.snapshots.wants_epoch(), "nothing is left to be written out");
 }

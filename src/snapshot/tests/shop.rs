@@ -66,14 +66,10 @@ impl Shop {
     }
 
     pub(super) fn open_with(store: Box<dyn Store>, keep: u32) -> Self {
-        clock::virtual_time::enter(Some(Arc::new(Still(Mutex::default(), Instant::now()))));
+        clock::virtual_time::enter(Some(Arc::new(Still(Mutex::default(), clock::now()))));
         let engine = Engine::new(rules(), APP, TimeMode::Event);
         let snapshots = Snapshots::new(store, APP, 0, Pace { every: EVERY, keep });
         Self { engine, snapshots, epoch: 0, erased_ms: None }
-    }
-
-    pub(super) fn wait(&self, span: Duration) {
-        clock::sleep(span);
     }
 
     /// Works up to an epoch, one at a time: the same epoch always gives the same state.
