@@ -54,7 +54,7 @@ fn a_mistake_in_an_expression_is_named() {
 #[test]
 fn another_customers_id_may_be_counted_and_compared_but_not_kept() {
     let told = |feature: &str| {
-        let text = format!("ruleset: acme\ncurrency: EUR\nfeatures:\n  f: {{ {feature} }}\n");
+        let text = format!("ruleset: acme\ncurrency: EUR\nfeatures:\n  friends: {{ {feature} }}\n");
         Ruleset::parse("r", &text).map_or_else(|problems| yaml::list(&problems), |_| "ok".to_owned())
     };
     for allowed in [
@@ -72,7 +72,7 @@ fn another_customers_id_may_be_counted_and_compared_but_not_kept() {
 #[test]
 fn counting_erasures_is_refused() {
     for feature in ["count: erasure", "last: erasure.request_id"] {
-        let text = format!("ruleset: acme\ncurrency: EUR\nfeatures:\n  f: {{ {feature} }}\n");
+        let text = format!("ruleset: acme\ncurrency: EUR\nfeatures:\n  friends: {{ {feature} }}\n");
         assert!(Ruleset::parse("r", &text).is_err(), "{feature}");
     }
 }
