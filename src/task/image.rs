@@ -106,7 +106,6 @@ impl<B: Broker> Task<B> {
             lanes: self.lanes().into_iter().map(|lane| self.lane_image(lane)).collect(),
             relay_from,
             announced: announced.iter().map(Message::encode_to_vec).collect(),
-            erased_ms: self.engine.erased_at().map(|at| at.0),
             ..Manifest::default()
         }
     }
