@@ -61,7 +61,6 @@ pub(super) struct Shop {
     pub(super) engine: Engine,
     pub(super) snapshots: Snapshots,
     pub(super) epoch: u64,
-    pub(super) erased_ms: Option<i64>,
 }
 
 impl Shop {
@@ -73,7 +72,7 @@ impl Shop {
         clock::virtual_time::enter(Some(Arc::new(Still(Mutex::default(), clock::now()))));
         let engine = Engine::new(rules(), APP, TimeMode::Event);
         let snapshots = Snapshots::new(store, APP, 0, Pace { every: EVERY, keep });
-        Self { engine, snapshots, epoch: 0, erased_ms: None }
+        Self { engine, snapshots, epoch: 0 }
     }
 
     /// Works up to an epoch, one at a time: the same epoch always gives the same state.
@@ -88,6 +87,19 @@ impl Shop {
         self
     }
 
+    /// Erases a customer, in an epoch of its own.
+    pub(super) fn erase(&mut self) {
+        self.epoch += 1;
+        let clock = at(self.epoch);
+        let json = format!(r#"{{"event_id":"x","customer_id":"c-1","occurred_at":{},"request_id":"r"}}"#, clock.0);
+        let body = decode(Kind::Erasure, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() });
+        assert!(body.is_ok(), "{body:?}");
+        let position = Position { kind: Kind::Erasure, partition: 0, offset: 0 };
+        let records = vec![Record { position, merge_time: clock, body }];
+        self.engine.apply(Epoch { records, clock, wall: clock }, &mut Vec::new());
+        self.snapshots.note_epoch();
+    }
+
     pub(super) fn manifest(&self) -> Manifest {
         Manifest {
             app: APP.to_owned(),
@@ -96,7 +108,6 @@ impl Shop {
             ruleset: rules().hash().to_owned(),
             ruleset_text: rules().text().to_owned(),
             created_ms: clock::wall().0,
-            erased_ms: self.erased_ms,
             ..Manifest::default()
         }
     }
