@@ -15,13 +15,13 @@ mod machine;
 mod passing;
 #[path = "support/shop.rs"]
 mod shop;
+#[path = "support/steady.rs"]
+mod steady;
 #[path = "support/throughput.rs"]
 mod throughput;
 #[path = "../tests/support/topics.rs"]
 #[expect(dead_code, reason = "tests need the rest")]
 mod topics;
-#[path = "support/traffic.rs"]
-mod traffic;
 
 /// As in the binary.
 #[global_allocator]

@@ -8,14 +8,15 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vipstream::codec::{RawRecord, decode};
+use traffic::{Traffic, processor_time, resident_bytes};
 use vipstream::engine::{Engine, TimeMode};
-use vipstream::load::{Generated, Load, Shape};
-use vipstream::model::record::{Epoch, Position, Record};
+use vipstream::load::Shape;
 use vipstream::rules::ruleset::Ruleset;
 
 #[path = "support/machine.rs"]
 mod machine;
+#[path = "support/traffic.rs"]
+mod traffic;
 
 /// The same as in the program.
 #[global_allocator]
@@ -84,44 +85,28 @@ impl Run {
 
 /// Makes, decodes and applies the load, epoch by epoch, timing each part by itself.
 fn run(shape: &Shape, rules: &Arc<Ruleset>) -> Run {
-    let mut load = Load::new(shape.clone().flawless());
-    let mut generated = Vec::new();
+    let mut traffic = Traffic::new(shape);
     let mut outputs = Vec::new();
     let mut run = Run::default();
-    let mut fill = |generated: &mut Vec<Generated>| {
-        generated.resize_with(EPOCH_RECORDS, Generated::default);
-        let made = generated.iter_mut().map_while(|record| load.next_into(record).then_some(())).count();
-        generated.truncate(made);
-        made > 0
-    };
-    let mut more = fill(&mut generated);
+    let mut more = traffic.generate();
     let before = resident_bytes();
     let mut engine = Engine::new(rules.clone(), "bench", TimeMode::Event);
     while more {
         let begun = processor_time();
-        let records: Vec<Record> =
-            generated.iter().enumerate().map(|(n, record)| read(run.events, n, record)).collect();
+        let epoch = traffic.decode();
         run.decoding += processor_time().saturating_sub(begun);
-        run.events += records.len() as u64;
-        let clock = records.last().expect("an epoch with records").merge_time;
+        run.events += epoch.records.len() as u64;
 
         let begun = processor_time();
-        engine.apply(Epoch { records, clock, wall: clock }, &mut outputs);
+        engine.apply(epoch, &mut outputs);
         run.outputs += outputs.len() as u64;
         outputs.clear();
         run.applying += processor_time().saturating_sub(begun);
-        more = fill(&mut generated);
+        more = traffic.generate();
     }
     run.growth = resident_bytes().saturating_sub(before);
     run.customers = engine.stats().customers;
     run
-}
-
-fn read(before: u64, n: usize, generated: &Generated) -> Record {
-    let raw = RawRecord { value: Some(&generated.json), ..RawRecord::default() };
-    let event = decode(generated.kind, &raw).expect("flawless traffic decodes");
-    let position = Position { kind: generated.kind, partition: 0, offset: before + n as u64 };
-    Record { position, merge_time: event.at, body: Ok(event) }
 }
 
 fn print_speed(name: &str, speed: &Speed) {
@@ -137,21 +122,6 @@ fn print_memory(name: &str, shrink: u64, rules: &Arc<Ruleset>) {
     let run = run(&shape, rules);
     let each = run.growth / run.customers.max(1);
     println!("{name:<44}{:>12}{:>12}{each:>12}", run.customers, run.growth >> 20);
-}
-
-/// What this thread has had of the processor, by `/proc/thread-self/schedstat` (Linux): others on the machine then
-/// take less away from a figure. It moves in steps of some milliseconds, which even out over a run.
-fn processor_time() -> Duration {
-    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("time is measured on Linux");
-    let nanos = schedstat.split(' ').next().and_then(|field| field.parse().ok()).expect("processor time comes first");
-    Duration::from_nanos(nanos)
-}
-
-/// Resident memory of this process, by `/proc/self/statm` (Linux).
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("memory is measured on Linux");
-    let pages: u64 = statm.split(' ').nth(1).and_then(|field| field.parse().ok()).expect("resident pages come second");
-    pages * PAGE_BYTES
 }
 
 fn rules(text: &str) -> Arc<Ruleset> {
@@ -172,5 +142,3 @@ fn customers(number: u32, shrink: u64) -> u32 {
 const SHOP: &str = include_str!("../deploy/examples/shop.yaml");
 const MEMORY_PLAIN: &str = "--memory-plain";
 const MEMORY_WHOLE: &str = "--memory-whole";
-const EPOCH_RECORDS: usize = 10_000;
-const PAGE_BYTES: u64 = 4_096;

@@ -13,11 +13,11 @@ mod service;
 #[path = "support/shop.rs"]
 #[expect(dead_code, reason = "the other bench needs the rest")]
 mod shop;
+#[path = "support/steady.rs"]
+mod steady;
 #[path = "../tests/support/topics.rs"]
 #[expect(dead_code, reason = "tests need the rest")]
 mod topics;
-#[path = "support/traffic.rs"]
-mod traffic;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,7 +93,7 @@ fn latency(shop: &Shop, service: &Service, customers: u64) {
     let is_under_way = AtomicBool::new(false);
     let mut spans: [Vec<u64>; 2] = Default::default();
     std::thread::scope(|scope| {
-        scope.spawn(|| traffic::feed(shop, RATE, customers, &stop));
+        scope.spawn(|| steady::feed(shop, RATE, customers, &stop));
         scope.spawn(|| {
             let started = Instant::now();
             while started.elapsed() < SPAN {
@@ -103,10 +103,10 @@ fn latency(shop: &Shop, service: &Service, customers: u64) {
             stop.store(true, Ordering::Relaxed);
         });
         let started = Instant::now();
-        traffic::listen(&shop.bootstrap, &shop.topic("alerts"), &stop, |sent| {
+        steady::listen(&shop.bootstrap, &shop.topic("alerts"), &stop, |sent| {
             if started.elapsed() > Duration::from_secs(3) {
                 let under_way = usize::from(is_under_way.load(Ordering::Relaxed));
-                spans[under_way].push(traffic::now_micros().saturating_sub(sent));
+                spans[under_way].push(steady::now_micros().saturating_sub(sent));
             }
         });
     });
@@ -133,19 +133,19 @@ fn latency(shop: &Shop, service: &Service, customers: u64) {
 fn restart(shop: &Shop, service: Service, customers: u64) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let feeder = scope.spawn(|| traffic::feed(shop, RATE, customers, &stop));
+        let feeder = scope.spawn(|| steady::feed(shop, RATE, customers, &stop));
         std::thread::sleep(Duration::from_secs(10));
         let (resident, published) = (service.resident(), service.published());
         let folder = service.kill();
         let disk = size_of(&folder.join("store"));
         let started = Instant::now();
-        let since = traffic::now_micros();
+        let since = steady::now_micros();
         let next = Service::start(shop, &folder);
         let (first, heard) = mpsc::channel();
         let is_heard = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_heard);
         scope.spawn(move || {
-            traffic::listen(&shop.bootstrap, &shop.topic("alerts"), &over, |sent| {
+            steady::listen(&shop.bootstrap, &shop.topic("alerts"), &over, |sent| {
                 if sent > since {
                     // Only the first counts.
                     let _ = first.send(());
@@ -178,7 +178,7 @@ fn fill(shop: &Shop, customers: u64, purchases: u64) {
     let producer = topics::producer(&shop.bootstrap);
     let topic = shop.topic("purchase");
     let bar = ProgressBar::new(purchases);
-    let now = traffic::now_micros();
+    let now = steady::now_micros();
     for number in 0..purchases {
         // Spread out, so that neighbours in the topic are none in memory.
         let customer = format!("c{}", number.wrapping_mul(48_271) % customers);

@@ -9,6 +9,7 @@ mod customer;
 mod customers;
 mod deadlines;
 mod entry;
+mod erased;
 mod evidence;
 pub mod export;
 mod features;
@@ -22,7 +23,7 @@ mod windows;
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::model::event::Event;
+use crate::model::event::{Body, Event, Kind};
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -31,6 +32,7 @@ use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
 use deadlines::Deadlines;
+use erased::Erased;
 use look::{Brought, Occasion};
 
 /// How time passes.
@@ -52,6 +54,7 @@ pub struct Engine {
     clock: EventTime,
     wall: EventTime,
     customers: Customers,
+    erased: Erased,
     deadlines: Deadlines,
     /// Looks that wait for the clock to reach their customer's time.
     looks: Deadlines,
@@ -75,6 +78,12 @@ pub struct Stats {
     pub tests: u64,
     /// In a currency without a rate.
     pub unpriced: u64,
+    /// Customers erased, whether anything was known of them or not.
+    pub erasures: u64,
+    /// Events about customers erased before: dropped.
+    pub erased_events: u64,
+    /// Erased customers whose later events are taken again, since too many were erased after them.
+    pub erasures_forgotten: u64,
     /// Refunds beyond their order's amount.
     pub clamped: u64,
     /// Refunds whose order never came.
@@ -109,6 +118,7 @@ impl Engine {
             clock: EventTime::MIN,
             wall: EventTime::MIN,
             customers: Customers::default(),
+            erased: Erased::default(),
             deadlines: Deadlines::default(),
             looks: Deadlines::default(),
             behind: false,
@@ -123,8 +133,13 @@ impl Engine {
         self.behind = false;
         self.customers.begin_epoch();
         let mut slice = SLICE;
-        for group in records.chunks(GROUP) {
-            let slots = self.customers.meet(group, &self.rules);
+        let mut rest = records.as_slice();
+        while !rest.is_empty() {
+            // A group ends with an erasure: whoever it is about is met no more.
+            let erasure = rest.iter().take(GROUP).position(|record| record.position.kind == Kind::Erasure);
+            let (group, after) = rest.split_at(erasure.map_or(rest.len().min(GROUP), |at| at + 1));
+            rest = after;
+            let slots = self.customers.meet(group, &self.rules, &self.erased);
             for (record, slot) in group.iter().zip(slots) {
                 let reached = match self.mode {
                     TimeMode::Live => record.merge_time.min(clock).min(self.wall),
@@ -252,22 +267,25 @@ impl Engine {
 
     /// Takes one record, whose customer has been met: a dead letter goes straight out.
     fn take(&mut self, record: &Record, slot: Option<Slot>, outputs: &mut Vec<Output>) {
-        let (event, slot) = match (&record.body, slot) {
-            (Ok(event), Some(slot)) => (event, slot),
-            (Err(dead_letter), _) => {
+        let event = match &record.body {
+            Ok(event) => event,
+            Err(dead_letter) => {
                 self.stats.dead_letters += 1;
                 outputs.push(Output::DeadLetter(record.position, dead_letter.clone()));
                 return;
             }
-            (Ok(_), None) => unreachable!("an event's customer is met before it is taken"),
         };
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
+        let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
         self.catch_up(slot, event.at, outputs);
         let rules = Arc::clone(&self.rules);
         let customer = &mut self.customers[slot];
         self.stats.unmatched += customer.advance(event.at, &rules);
+        if let Body::Erasure(_) = event.body {
+            return self.erase(slot, event, record.position, outputs);
+        }
         customer.news |= event.kind().bit();
         let arrival = Arrival { event, position: record.position, rules: &rules, stats: &mut self.stats };
         let outcome = arrival.apply(customer);

@@ -21,6 +21,9 @@ const LATE_EVENTS: &str = "vipstream_task_late_events_total";
 const DUPLICATES: &str = "vipstream_task_duplicates_total";
 const EXPIRED: &str = "vipstream_task_expired_events_total";
 const DEAD_LETTERS: &str = "vipstream_task_dead_letters_total";
+const ERASURES: &str = "vipstream_task_erasures_total";
+const ERASED_EVENTS: &str = "vipstream_task_erased_events_total";
+const ERASURES_FORGOTTEN: &str = "vipstream_task_forgotten_erasures_total";
 const OUTPUTS: &str = "vipstream_task_outputs_total";
 const DEADLINES: &str = "vipstream_task_deadlines_total";
 const STALE_ALERTS: &str = "vipstream_task_stale_alerts_total";
@@ -71,6 +74,13 @@ pub(crate) fn describe() {
     describe_counter!(EXPIRED, Unit::Count, "Events older than everything that could hold them");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Records refused, by code");
     describe_counter!(OUTPUTS, Unit::Count, "Decisions and alerts, by type");
+    describe_counter!(ERASURES, Unit::Count, "Customers erased");
+    describe_counter!(ERASED_EVENTS, Unit::Count, "Events about customers erased before, dropped");
+    describe_counter!(
+        ERASURES_FORGOTTEN,
+        Unit::Count,
+        "Erased customers whose later events are taken again, since too many were erased after them"
+    );
     describe_counter!(DEADLINES, Unit::Count, "Deadlines that fired");
     describe_counter!(STALE_ALERTS, Unit::Count, "Alerts not sent, since they had expired");
     describe_counter!(UNPRICED, Unit::Count, "Events in a currency without a rate");
@@ -90,8 +100,8 @@ pub(crate) fn describe() {
     describe_gauge!(CLOCK_SECONDS, Unit::Seconds, "How far event time has certainly come, as Unix time");
     describe_gauge!(CUSTOMERS, Unit::Count, "Customers known");
     describe_gauge!(LEFT_OUT, Unit::Count, "Partitions too far behind to be waited for");
-    describe_gauge!(RESTORED, Unit::Count, "1 once the journal has been replayed");
-    describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long replaying the journal took");
+    describe_gauge!(RESTORED, Unit::Count, "1 once snapshot and journal have been taken in");
+    describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long restoring took");
     describe_counter!(RESTORES, Unit::Count, "Times a task was restored from snapshot and journal");
     describe_counter!(PASSED_OVER, Unit::Count, "Snapshots that could not be used at a restart");
     describe_counter!(SNAPSHOTS, Unit::Count, "Snapshots published");
@@ -306,11 +316,14 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 12] = [
+const COUNTED: [(&str, Read); 15] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
     (EXPIRED, |stats| stats.expired),
+    (ERASURES, |stats| stats.erasures),
+    (ERASED_EVENTS, |stats| stats.erased_events),
+    (ERASURES_FORGOTTEN, |stats| stats.erasures_forgotten),
     (DEADLINES, |stats| stats.deadlines),
     (STALE_ALERTS, |stats| stats.stale_alerts),
     (UNPRICED, |stats| stats.unpriced),

@@ -129,11 +129,15 @@ impl Snapshots {
         self.pacing.note_epoch();
     }
 
-    /// Whether it is time for the next one, and none is under way. It is so without any change, too, while an older
-    /// one is kept that holds a customer who was erased since; a snapshot of an epoch that has one already would not
-    /// help, so an epoch must be committed first.
+    /// Whether it is time for the next one, and none is under way.
     pub(crate) fn is_due(&self) -> bool {
         self.writing.is_none() && self.orphans.is_empty() && self.pacing.is_due()
+    }
+
+    /// Whether the next one waits only for an epoch, while an older one is kept that holds a customer who was erased
+    /// since: nothing else may happen for long, and a snapshot of an epoch that has one already would not help.
+    pub(crate) fn wants_epoch(&self) -> bool {
+        self.writing.is_none() && self.pacing.wants_epoch()
     }
 
     /// Freezes the state; what the manifest says of blocks, customers and their digest is filled in later.

@@ -11,6 +11,7 @@ mod support {
 }
 
 mod scripts {
+    mod erasure;
     mod evidence;
     mod objects;
     mod presence;

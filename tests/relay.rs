@@ -34,7 +34,10 @@ fn wherever_records_lie_event_time_decides_as_replay_does() {
     let relayed = topics::read_all(&shop.bootstrap, &format!("{}.relay", shop.app));
     let records = relayed.iter().filter(|record| record.header("vipstream.relay.origin").is_some()).count();
     assert!(records > 1_000, "{records} of {} records of the relay were handed over", relayed.len());
-    shop.assert_decided(&shop.replayed());
+    let expected = shop.replayed();
+    shop.assert_decided(&expected);
+    let erased = expected.decisions.iter().filter(|decision| decision.contains("\"erased\"")).count();
+    assert!(erased > 0, "erasures lay elsewhere, too");
 }
 
 #[test]

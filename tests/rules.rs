@@ -52,6 +52,32 @@ fn a_mistake_in_an_expression_is_named() {
 }
 
 #[test]
+fn another_customers_id_may_be_counted_and_compared_but_not_kept() {
+    let told = |feature: &str| {
+        let text = format!("ruleset: acme\ncurrency: EUR\nfeatures:\n  friends: {{ {feature} }}\n");
+        Ruleset::parse("r", &text).map_or_else(|problems| yaml::list(&problems), |_| "ok".to_owned())
+    };
+    for allowed in [
+        "distinct: referral.referred_customer_id",
+        "count: referral, where: referred_customer_id == 'ann'",
+        "last: referral.referral_id",
+    ] {
+        assert_eq!(told(allowed), "ok", "{allowed}");
+    }
+    for refused in ["last: referral.referred_customer_id", "first: \"referral.referred_customer_id == 'ann'\""] {
+        assert!(told(refused).contains("would keep another customer's id"), "{refused}: {}", told(refused));
+    }
+}
+
+#[test]
+fn counting_erasures_is_refused() {
+    for feature in ["count: erasure", "last: erasure.request_id"] {
+        let text = format!("ruleset: acme\ncurrency: EUR\nfeatures:\n  friends: {{ {feature} }}\n");
+        assert!(Ruleset::parse("r", &text).is_err(), "{feature}");
+    }
+}
+
+#[test]
 fn an_expression_of_more_nodes_than_allowed_is_refused() {
     let long = vec!["orders"; 200].join(" + ");
     assert!(told(&format!("{long} > 1")).contains("at most 256 are allowed"));

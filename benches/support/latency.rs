@@ -8,8 +8,8 @@ use vipstream::model::event::Kind;
 
 use crate::passing::{self, Share};
 use crate::shop::{Shop, rules};
+use crate::steady;
 use crate::throughput::cpu_seconds;
-use crate::traffic;
 
 /// Measures both at each rate.
 pub fn measure(bootstrap: &str, shrink: u32) {
@@ -46,7 +46,7 @@ fn run(bootstrap: &str, rate: u64, seconds: u64, name: &str, serve: impl Fn(&Sho
     let topic = shop.topic(if name == "vipstream" { "alerts" } else { "through" });
     let (mut spans, cpu) = std::thread::scope(|scope| {
         let listener = scope.spawn(|| listen(bootstrap, &topic, &stop));
-        let feeder = scope.spawn(|| traffic::feed(&shop, rate, CUSTOMERS, &stop));
+        let feeder = scope.spawn(|| steady::feed(&shop, rate, CUSTOMERS, &stop));
         let server = scope.spawn(|| serve(&shop, &stop));
         std::thread::sleep(WARMING);
         let cpu = cpu_seconds();
@@ -70,9 +70,9 @@ fn run(bootstrap: &str, rate: u64, seconds: u64, name: &str, serve: impl Fn(&Sho
 fn listen(bootstrap: &str, topic: &str, stop: &AtomicBool) -> Vec<Duration> {
     let started = Instant::now();
     let mut spans = Vec::new();
-    traffic::listen(bootstrap, topic, stop, |sent| {
+    steady::listen(bootstrap, topic, stop, |sent| {
         if started.elapsed() > WARMING {
-            spans.push(Duration::from_micros(traffic::now_micros().saturating_sub(sent)));
+            spans.push(Duration::from_micros(steady::now_micros().saturating_sub(sent)));
         }
     });
     spans

@@ -4,12 +4,13 @@ mod cluster;
 mod share;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Usage;
 use super::topics::finding;
 use crate::config::{Config, ConfigError};
 use crate::rules::ruleset::Ruleset;
+use crate::snapshot::depot::Depot;
 use crate::topics::Finding;
 use crate::yaml::{self, Problem};
 
@@ -75,6 +76,23 @@ struct Files {
     problems: Vec<Problem>,
 }
 
+impl Files {
+    /// Whether snapshots have a place, as far as that shows without touching it.
+    fn look_at_store(&mut self, path: &Path, config: &Config) {
+        let Some(snapshots) = &config.snapshots else { return };
+        let Err(error) = Depot::check(&snapshots.store) else {
+            self.checked.push(format!("{}: snapshots in {}", path.display(), snapshots.store));
+            return;
+        };
+        let said = error.to_string();
+        let said = said.strip_prefix("snapshots.store: ").unwrap_or(&said);
+        let (what, help) = said.split_once("; ").map_or((said, None), |(what, help)| (what, Some(help.to_owned())));
+        let file = path.display().to_string();
+        let (line, path, what) = (snapshots.line, "snapshots.store".to_owned(), what.to_owned());
+        self.problems.push(Problem { file, line, path, what, help });
+    }
+}
+
 fn files(args: &Args) -> anyhow::Result<Files> {
     let mut files = Files { config: None, checked: Vec::new(), problems: Vec::new() };
     let mut rules_files: Vec<PathBuf> = args.rules.iter().cloned().collect();
@@ -83,6 +101,7 @@ fn files(args: &Args) -> anyhow::Result<Files> {
             Ok(config) => {
                 files.checked.push(format!("{}: app {}, {} tasks", path.display(), config.app, config.tasks));
                 rules_files.push(config.rules.clone());
+                files.look_at_store(path, &config);
                 files.config = Some(config);
             }
             Err(ConfigError::Invalid(found)) => files.problems.extend(found),

@@ -179,10 +179,12 @@ fn summary(mut out: impl Write, args: &Args, replayed: &Replayed) -> anyhow::Res
 }
 
 /// What changed nothing, or less than it might have, and was counted instead.
-const fn counted(stats: &Stats) -> [(&'static str, u64); 8] {
+const fn counted(stats: &Stats) -> [(&'static str, u64); 10] {
     [
         ("duplicates", stats.duplicates),
         ("expired", stats.expired),
+        ("customers erased", stats.erasures),
+        ("about customers erased before", stats.erased_events),
         ("test purchases", stats.tests),
         ("unpriced", stats.unpriced),
         ("refunds beyond their order", stats.clamped),

@@ -18,6 +18,7 @@ use crate::engine::TimeMode;
 use crate::rules::ruleset::Ruleset;
 use crate::snapshot::depot::Depot;
 use crate::snapshot::manifest::Manifest;
+use crate::snapshot::restore::Terms;
 use crate::snapshot::shelf::Shelf;
 use crate::yaml;
 
@@ -95,7 +96,7 @@ impl Archive {
 }
 
 /// The rules and the time that a snapshot was taken under.
-fn under(manifest: &Manifest) -> Result<(Arc<Ruleset>, TimeMode), String> {
+fn under(manifest: &Manifest) -> Result<Terms, String> {
     let rules = Ruleset::parse("the snapshot's rules", &manifest.ruleset_text)
         .map_err(|problems| format!("this build does not read its rules: {}", yaml::list(&problems)))?;
     if rules.hash() != manifest.ruleset {

@@ -112,6 +112,10 @@ fields! {
 }
 
 fields! {
+    ErasureFields { request_id, deadline }
+}
+
+fields! {
     ProfileFields {
         version, name, account_id, handles, role, support_level, region, vertical, segment, account_manager,
         preferred_channel, timezone, merged_into, attributes,

@@ -8,14 +8,14 @@ use super::envelope::{self, Common};
 use super::fault::Fault;
 use super::field::Field;
 use super::fields::{
-    CaseFields, CsatFields, EngagementFields, ExceptionFields, Fields, HandleFields, MentionFields, PresenceFields,
-    ProfileFields, PurchaseFields, ReferralFields, SubscriptionFields, of_object,
+    CaseFields, CsatFields, EngagementFields, ErasureFields, ExceptionFields, Fields, HandleFields, MentionFields,
+    PresenceFields, ProfileFields, PurchaseFields, ReferralFields, SubscriptionFields, of_object,
 };
 use super::json::{self, Value};
 use super::sentiment;
 use crate::model::event::{
-    Activity, Attribute, Body, Case, Csat, Engagement, Event, Exception, Kind, Mention, Presence, Profile, Purchase,
-    Referral, Subscription,
+    Activity, Attribute, Body, Case, Csat, Engagement, Erasure, Event, Exception, Kind, Mention, Presence, Profile,
+    Purchase, Referral, Subscription,
 };
 use crate::model::record::Code;
 
@@ -33,6 +33,7 @@ pub(super) fn read(kind: Kind, text: &str, record: &RawRecord<'_>) -> Result<Eve
         Kind::Case => event(text, record, |_, fields, _| case(fields)),
         Kind::Engagement => event(text, record, |_, fields, _| engagement(fields)),
         Kind::Customer => event(text, record, |_, fields, unknown| profile(fields, unknown)),
+        Kind::Erasure => event(text, record, |_, fields, _| erasure(fields)),
     }
 }
 
@@ -192,6 +193,10 @@ fn engagement(f: &EngagementFields<'_>) -> Result<Body, Fault> {
         channel: f.channel().text_opt()?,
         machine: f.machine().flag_opt()?.unwrap_or(false),
     }))
+}
+
+fn erasure(f: &ErasureFields<'_>) -> Result<Body, Fault> {
+    Ok(Body::Erasure(Erasure { request_id: f.request_id().id()?, deadline: f.deadline().time_opt()? }))
 }
 
 fn profile(f: &ProfileFields<'_>, unknown: &mut u8) -> Result<Body, Fault> {

@@ -21,8 +21,9 @@ fn record(fields: &str) -> String {
 const NOON: EventTime = EventTime(852_120_000_000);
 
 /// The fields that each kind cannot do without.
-const REQUIRED: [(Kind, &str); 8] = [
+const REQUIRED: [(Kind, &str); 9] = [
     (Kind::Customer, r#""version":3"#),
+    (Kind::Erasure, r#""request_id":"q1""#),
     (Kind::Purchase, r#""order_id":"o1","amount":"12.50","currency":"EUR","status":"completed""#),
     (Kind::Csat, r#""interaction_id":"i1","score":4,"scale_max":5"#),
     (Kind::Mention, r#""platform":"x","handle":"@ann","public":true"#),

@@ -13,6 +13,8 @@ use crate::yaml::{Node, Problems, Section, Value};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshots {
     pub store: Place,
+    /// The line in the file that names the store, or could.
+    pub line: usize,
     pub pace: Pace,
 }
 
@@ -57,6 +59,7 @@ impl Place {
 pub(super) fn read(top: &mut Section<'_>, folder: &Path, problems: &mut Problems) -> Option<Snapshots> {
     let mut found = Snapshots {
         store: Place::Folder(folder.join(DEFAULT_FOLDER)),
+        line: top.line_of("snapshots"),
         pace: Pace { every: DEFAULT_EVERY, keep: DEFAULT_KEEP },
     };
     let Some(node) = top.take("snapshots") else { return Some(found) };
@@ -82,14 +85,14 @@ pub(super) fn read(top: &mut Section<'_>, folder: &Path, problems: &mut Problems
 
 fn read_store(section: &mut Section<'_>, folder: &Path, found: &mut Snapshots, problems: &mut Problems) {
     let line = section.line_of("store");
+    found.line = line;
     let Some(url) = section.text("store", problems) else { return };
-    match Place::parse(url, folder) {
-        Some(place) => found.store = place,
-        None => {
-            let help = "write file:./state, file:///var/lib/vipstream, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
-            problems.add_with_help(line, "snapshots.store", format!("\"{url}\" is no store"), help);
-        }
-    }
+    let Some(place) = Place::parse(url, folder) else {
+        let help = "write file:./state, file:///var/lib/vipstream, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
+        problems.add_with_help(line, "snapshots.store", format!("\"{url}\" is no store"), help);
+        return;
+    };
+    found.store = place;
 }
 
 fn read_every(section: &mut Section<'_>, found: &mut Snapshots, problems: &mut Problems) {

@@ -41,7 +41,10 @@ fn every_section_is_read() {
     assert_eq!(config.merge_hold, Duration::from_secs(3));
     assert_eq!(config.brake, Brake { percent: 20, of: 50 });
     let pace = Pace { every: Duration::from_secs(30), keep: 2 };
-    assert_eq!(config.snapshots, Some(Snapshots { store: Place::Folder("/etc/acme/kept/here".into()), pace }));
+    assert_eq!(
+        config.snapshots,
+        Some(Snapshots { store: Place::Folder("/etc/acme/kept/here".into()), line: 15, pace })
+    );
     assert_eq!(config.http.unwrap().port(), 9464);
 }
 
@@ -60,7 +63,7 @@ inputs: { purchase: { topic: t } }";
     assert_eq!(config.merge_hold, Duration::from_secs(2));
     assert_eq!(config.brake, Brake { percent: 50, of: 1_000 });
     let pace = Pace { every: Duration::from_mins(5), keep: 3 };
-    assert_eq!(config.snapshots, Some(Snapshots { store: Place::Folder("/etc/acme/state".into()), pace }));
+    assert_eq!(config.snapshots, Some(Snapshots { store: Place::Folder("/etc/acme/state".into()), line: 2, pace }));
     assert_eq!(config.http, None);
 }
 

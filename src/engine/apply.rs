@@ -53,6 +53,8 @@ impl Arrival<'_> {
             }
             Body::Engagement(_) => self.passing(customer),
             Body::Customer(profile) => self.profile(customer, profile),
+            // Takes more than the customer: see `erased.rs`.
+            Body::Erasure(_) => NOTHING,
             Body::Forget => {
                 if let Some(rare) = &mut customer.rare {
                     rare.profile = None;
@@ -257,7 +259,9 @@ impl Arrival<'_> {
             Some(held) if profile.version == held => self.duplicate(),
             Some(held) if profile.version < held => NOTHING,
             _ => {
-                customer.rare().profile = Some(Box::new(profile.clone()));
+                // Another customer's id, which nothing reads yet and an erasure would not find.
+                let profile = Profile { merged_into: None, ..profile.clone() };
+                customer.rare().profile = Some(Box::new(profile));
                 CHANGED
             }
         }

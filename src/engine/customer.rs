@@ -190,6 +190,11 @@ impl Customer {
         Self { id, ..Self::blank(Tally::new(rules)) }
     }
 
+    /// What stands where nobody is any more: no id is empty.
+    pub(super) fn vacant() -> Self {
+        Self::blank(Tally::default())
+    }
+
     /// Nobody yet.
     pub(super) fn blank(tally: Tally) -> Self {
         Self {
@@ -212,6 +217,11 @@ impl Customer {
             tally,
             rare: None,
         }
+    }
+
+    /// Whether nobody is there.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.id.as_str().is_empty()
     }
 
     /// The part that most customers lack, made on first use.

@@ -11,6 +11,7 @@ use std::ops::{Index, IndexMut};
 use hashbrown::HashTable;
 
 use super::customer::{AUTHOR, Customer};
+use super::erased::Erased;
 use super::image::Encoded;
 use super::image::frozen::Frozen;
 use crate::model::event::Event;
@@ -29,6 +30,8 @@ pub(super) const GROUP: usize = 32;
 pub(super) struct Customers {
     /// Each [`BLOCK`] long but the last: growing moves nobody.
     blocks: Vec<Vec<Customer>>,
+    /// Slots of those who were erased, for whoever is met next.
+    vacant: Vec<Slot>,
     /// The hash of the id stands with the slot, so that growing the table touches no customer.
     slots: HashTable<(u32, Slot)>,
     /// What is still to be encoded as it was at an earlier moment.
@@ -44,18 +47,24 @@ const SAMPLED: u32 = 16;
 impl Customers {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
+        self.places() as usize - self.vacant.len()
+    }
+
+    /// Slots made so far.
+    pub(super) fn places(&self) -> Slot {
         let last = self.blocks.last().map_or(0, Vec::len);
-        self.blocks.len().saturating_sub(1) * BLOCK + last
+        let places = self.blocks.len().saturating_sub(1) * BLOCK + last;
+        Slot::try_from(places).expect("a task holds fewer than 2^32 customers")
     }
 
     /// Each of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Customer> {
-        self.blocks.iter().flatten()
+        self.blocks.iter().flatten().filter(|customer| !customer.is_vacant())
     }
 
-    /// The customers that a group's events are about, made on first sight; `None` for a dead letter. What they will
-    /// touch is on its way to the processor afterwards.
-    pub(super) fn meet(&mut self, records: &[Record], rules: &Ruleset) -> [Option<Slot>; GROUP] {
+    /// The customers that a group's events are about, made on first sight; `None` for a dead letter, and for whoever
+    /// was erased. What they will touch is on its way to the processor afterwards.
+    pub(super) fn meet(&mut self, records: &[Record], rules: &Ruleset, erased: &Erased) -> [Option<Slot>; GROUP] {
         let mut hashes = [0; GROUP];
         for (hash, record) in hashes.iter_mut().zip(records) {
             *hash = record.body.as_ref().map_or(0, |event| hash_of(&id_of(event)));
@@ -68,8 +77,8 @@ impl Customers {
         black_box(known().map(Customer::touch).fold(0, |sum, touched| sum ^ touched));
         black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
         for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
-            *slot = record.body.as_ref().ok().map(|event| self.slot_of(event, hash, *slot, rules));
-            if hash % SAMPLED == 0 {
+            *slot = record.body.as_ref().ok().and_then(|event| self.slot_of(event, (hash, *slot), rules, erased));
+            if hash.is_multiple_of(SAMPLED) {
                 self.touched.extend(*slot);
             }
         }
@@ -98,7 +107,7 @@ impl Customers {
 
     /// Notes that time has touched a customer.
     pub(super) fn touch(&mut self, slot: Slot) {
-        if hash_of(&self[slot].id) % SAMPLED == 0 {
+        if hash_of(&self[slot].id).is_multiple_of(SAMPLED) {
             self.touched.push(slot);
         }
     }
@@ -108,7 +117,11 @@ impl Customers {
         let mut slots = self.touched.clone();
         slots.sort_unstable();
         slots.dedup();
-        slots.into_iter().map(|slot| &self[slot])
+        // Whoever was there may have been erased, and somebody else be there now.
+        slots
+            .into_iter()
+            .map(|slot| &self[slot])
+            .filter(|it| !it.is_vacant() && hash_of(&it.id).is_multiple_of(SAMPLED))
     }
 
     /// Puts slots in the order of their customers' ids.
@@ -117,36 +130,64 @@ impl Customers {
         slots.sort_by(|l, r| self[*l].id.cmp(&self[*r].id));
     }
 
-    fn slot_of(&mut self, event: &Event, hash: u32, guess: Option<Slot>, rules: &Ruleset) -> Slot {
+    /// Takes somebody out with all that is remembered of them; says who it was. What is queued for the slot finds
+    /// nobody, or somebody else, of whom nothing is due.
+    pub(super) fn remove(&mut self, slot: Slot) -> CustomerId {
+        let customer = std::mem::replace(&mut self[slot], Customer::vacant());
+        let hash = hash_of(&customer.id);
+        let found = self.slots.find_entry(spread(hash), |(_, other)| *other == slot);
+        found.expect("who has a slot is in the table").remove();
+        self.vacant.push(slot);
+        customer.id
+    }
+
+    fn slot_of(
+        &mut self,
+        event: &Event,
+        (hash, guess): (u32, Option<Slot>),
+        rules: &Ruleset,
+        erased: &Erased,
+    ) -> Option<Slot> {
         let id = id_of(event);
         if let Some(slot) = guess.filter(|slot| self[*slot].id == *id) {
-            return slot;
+            return Some(slot);
         }
         let is_it = |(other, slot): &(u32, Slot)| *other == hash && self[*slot].id == *id;
         if let Some((_, slot)) = self.slots.find(spread(hash), is_it) {
-            return *slot;
+            return Some(*slot);
         }
-        self.push(Customer::new(id.into_owned(), rules), hash)
+        // Whoever was erased is in no slot: only here must it be asked.
+        if erased.contains(&id) {
+            return None;
+        }
+        Some(self.push(Customer::new(id.into_owned(), rules), hash))
     }
 
     fn push(&mut self, customer: Customer, hash: u32) -> Slot {
-        let slot = Slot::try_from(self.len()).expect("a task holds fewer than 2^32 customers");
+        let slot = self.place(customer);
+        self.slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+        slot
+    }
+
+    fn place(&mut self, customer: Customer) -> Slot {
+        if let Some(slot) = self.vacant.pop() {
+            self[slot] = customer;
+            return slot;
+        }
+        let slot = self.places();
         if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
-        let block = self.blocks.last_mut().expect("there is room");
-        block.push(customer);
-        self.slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+        self.blocks.last_mut().expect("there is room").push(customer);
         slot
     }
 }
 
 /// Keeping the customers of one moment while they go on.
 impl Customers {
-    /// Freezes them all. What was frozen before is given up.
-    pub(super) fn freeze(&mut self) {
-        let end = Slot::try_from(self.len()).expect("a task holds fewer than 2^32 customers");
-        self.frozen = Some(Box::new(Frozen::new(end)));
+    /// Freezes them all; `digest` is that of the rest of the state. What was frozen before is given up.
+    pub(super) fn freeze(&mut self, digest: u128) {
+        self.frozen = Some(Box::new(Frozen::new(self.places(), digest)));
     }
 
     /// Gives up what is frozen.
@@ -164,7 +205,9 @@ impl Customers {
             let touched = group.iter().map(|slot| &self[*slot]);
             black_box(touched.clone().fold(0, |sum, customer| sum ^ customer.touch()));
             black_box(touched.fold(0, |sum, customer| sum ^ customer.touch_beyond()));
-            group.iter().for_each(|slot| frozen.give(*slot, &self[*slot], block));
+            for slot in group {
+                frozen.give(*slot, &self[*slot], block);
+            }
         }
         let given = frozen.given();
         self.frozen = Some(frozen);

@@ -99,7 +99,7 @@ labels: { new: orders < 2, known: orders >= 1 }";
                 r#"{{"event_id":"{id}","customer_id":"{id}","occurred_at":1000,"order_id":"{id}","amount":{amount},"currency":"EUR","status":"completed"}}"#
             )
         };
-        let post = r#"{"event_id":"m","platform":"x","handle":"h","post_id":"p","text":"hm","activity":"create","occurred_at":1000}"#;
+        let post = r#"{"event_id":"m","platform":"x","handle":"h","post_id":"p","text":"hm","public":true,"activity":"create","occurred_at":1000}"#;
         let events = [
             (Kind::Purchase, order("zoe", "0.10")),
             (Kind::Purchase, order("ann", "120.50")),
@@ -114,6 +114,9 @@ labels: { new: orders < 2, known: orders >= 1 }";
         engine.apply(epoch, &mut Vec::new());
         assert_eq!(engine.stats().customers, 3);
         let said: Vec<String> = engine.views().map(|view| format!("{view:?}")).collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        View { customer_id: "ann", as_of: EventTime(1000), status_seq: 3, name: None, first_purchase: Some(EventTime(1000)), last_purchase: Some(EventTime(1000)), last_seen: Some(EventTime(1000)), labels: ["new", "known"], programmes: [Standing { name: "big", profile: "value", tier: Some("silver"), since: EventTime(1000) }], facts: [("spend", Some(Decimal(120.500000000))), ("orders", Some(Int(1))), ("mood", None)] }
+        View { customer_id: "zoe", as_of: EventTime(1000), status_seq: 2, name: None, first_purchase: Some(EventTime(1000)), last_purchase: Some(EventTime(1000)), last_seen: Some(EventTime(1000)), labels: ["new", "known"], programmes: [], facts: [("spend", Some(Decimal(0.100000000))), ("orders", Some(Int(1))), ("mood", None)] }
+        "#);
     }
 }

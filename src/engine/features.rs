@@ -16,6 +16,7 @@ use crate::model::record::Position;
 use crate::model::time::{EventTime, MaybeTime};
 use crate::rules::calendar::Window;
 use crate::rules::fact::{Fact, Facts};
+use crate::rules::fields::Field;
 use crate::rules::ruleset::{Aggregate, Feature, Ruleset};
 use crate::rules::value::{Fault, Val};
 
@@ -130,9 +131,16 @@ pub(super) fn filters(event: &Event, rules: &Ruleset) -> u16 {
 /// Keeps of an event what features read.
 pub(super) fn keep(object: &mut Object, event: &Event, rules: &Ruleset) {
     let fields = &rules.plan.of(event.kind()).stored;
-    let stored: Box<[Option<Scalar>]> = fields.iter().map(|field| field.read(event).scalar()).collect();
+    let stored: Box<[Option<Scalar>]> = fields.iter().map(|field| kept(*field, event)).collect();
     object.extra.stored = if stored.iter().any(Option::is_some) { stored } else { Box::default() };
     object.entry.set_filters(filters(event, rules));
+}
+
+/// A field's value as it is kept. Of another customer's id only a hash, which is enough to tell them apart: an erasure
+/// would not find it here.
+fn kept(field: Field, event: &Event) -> Option<Scalar> {
+    let value = field.read(event).scalar()?;
+    Some(if field.is_another_customer() { Scalar::Int(hash_of(&value).cast_signed()) } else { value })
 }
 
 impl Customer {

@@ -1,8 +1,9 @@
 //! The engine's state as bytes, and back: frozen at one moment, encoded in slices while the engine goes on.
 //!
 //! A state is a head, and customers in blocks. Each block is a Protocol Buffers message with one field, 1, repeated:
-//! a customer, whose fields are told where they are written. So blocks may be joined or parted between customers. The
-//! same state gives the same bytes, whatever happened between freezing and encoding.
+//! a customer, whose fields are told where they are written. So blocks may be joined or parted between customers. What
+//! happens between freezing and encoding changes no byte. Only the order of the customers is no part of the state: a
+//! restored engine closes the gaps that erasures left.
 //!
 //! Restored are the clock and the customers; the queues follow from these. The counters start anew. Only bytes whose
 //! checksum was compared are to be read here: what is out of any range is refused, so that nothing damaged is worked
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use prost::Message;
 
 use super::customer::Customer;
+use super::erased::{Erased, ErasedImage};
 use super::{Engine, TimeMode};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -56,6 +58,8 @@ struct Head {
     behind: bool,
     #[prost(uint64, tag = "6")]
     customers: u64,
+    #[prost(message, optional, tag = "7")]
+    erased: Option<ErasedImage>,
 }
 
 /// The form written and read. A field added to it, too, makes another one: a build that does not know the field must
@@ -71,7 +75,7 @@ impl Engine {
     ///
     /// Until all is encoded or thawed, each customer that changes before its turn is kept as bytes.
     pub fn freeze(&mut self) -> Vec<u8> {
-        self.customers.freeze();
+        self.customers.freeze(self.erased.digest());
         let head = Head {
             version: VERSION,
             ruleset: self.rules.hash().to_owned(),
@@ -79,6 +83,7 @@ impl Engine {
             wall_ms: self.wall.0,
             behind: self.behind,
             customers: self.customers.len() as u64,
+            erased: Some(self.erased.encode()),
         };
         head.encode_to_vec()
     }
@@ -104,7 +109,7 @@ impl Engine {
             Ok(head) => head,
             Err(error) => return invalid(format!("the head of a state is damaged: {error}")),
         };
-        let Head { version, ruleset, clock_ms, wall_ms, behind, customers } = head;
+        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased } = head;
         if version != VERSION {
             return invalid(format!("a state of form {version}, this build reads {VERSION}"));
         }
@@ -113,6 +118,7 @@ impl Engine {
         }
         let mut engine = Self::new(rules, app, mode);
         (engine.clock, engine.wall, engine.behind) = (EventTime(clock_ms), EventTime(wall_ms), behind);
+        engine.erased = erased.map(|erased| Erased::decode(&erased)).unwrap_or_default();
         engine.customers.reserve(usize::try_from(customers.min(MOST_AHEAD)).unwrap_or_default());
         Ok(engine)
     }
@@ -150,7 +156,7 @@ impl Engine {
     }
 
     /// A digest of every customer, the same in whatever order they were met, of a restored engine and of one that
-    /// never stopped: the sum of the XXH3 (128 bits) of each one's encoding.
+    /// never stopped: the sum of the XXH3 (128 bits) of each one's encoding, and of who was erased.
     pub fn digest(&self) -> u128 {
         let mut buffer = Vec::new();
         let digests = self.customers.iter().map(|customer| {
@@ -158,7 +164,7 @@ impl Engine {
             customer.encode(&mut Writer(&mut buffer));
             xxhash_rust::xxh3::xxh3_128(&buffer)
         });
-        digests.fold(0, u128::wrapping_add)
+        digests.fold(self.erased.digest(), u128::wrapping_add)
     }
 
     /// Digest of the customers that the newest epoch touched, by a record, a deadline or a look, as they are now; one

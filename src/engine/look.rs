@@ -139,6 +139,30 @@ pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &m
     }
     customer.look_again = !found.is_empty();
     customer.news = if found.is_empty() { ALWAYS } else { u16::MAX };
+    say(customer, occasion, found, outputs);
+}
+
+/// Takes every label and programme from a customer who is erased, whatever tenure and grace say. What the decisions
+/// rested on is not said any more: it is about somebody to be forgotten.
+pub(super) fn leave(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
+    let rules = occasion.rules;
+    let labels = std::mem::take(&mut customer.labels);
+    let labels = rules.labels.iter().enumerate().filter(|(index, _)| labels >> index & 1 == 1);
+    let left =
+        labels.map(|(_, label)| Change::Left { label: label.name.clone(), definition: label.when.text().into() });
+    let held = customer.rare.as_mut().map(|rare| std::mem::take(&mut rare.held)).unwrap_or_default();
+    let revoked = held.into_iter().map(|held| Change::Revoked {
+        programme: rules.programmes[usize::from(held.programme)].name.clone(),
+        reason: "erased",
+        revokes: held.grant,
+        standing: Vec::new(),
+    });
+    let found = left.chain(revoked).map(|change| Found { change, evidence: Vec::new() }).collect();
+    say(customer, occasion, found, outputs);
+}
+
+/// Says what changed, each with the standing after the whole look.
+fn say(customer: &mut Customer, occasion: &Occasion<'_>, found: Vec<Found>, outputs: &mut Vec<Output>) {
     if found.is_empty() {
         return;
     }

@@ -76,7 +76,8 @@ impl FromStr for Mix {
         let mut mix = Self::none();
         for entry in text.split(',') {
             let (name, parts) = entry.split_once('=').ok_or_else(|| MixError::Shape(entry.to_owned()))?;
-            let kind = Kind::from_name(name.trim()).ok_or_else(|| MixError::Kind(name.to_owned()))?;
+            let kind = Kind::from_name(name.trim()).filter(|kind| *kind != Kind::Erasure);
+            let kind = kind.ok_or_else(|| MixError::Kind(name.to_owned()))?;
             if kind == Kind::Customer {
                 return Err(MixError::Profile);
             }
@@ -97,6 +98,7 @@ mod tests {
         assert!((mix.parts(Kind::Purchase) - 3.0).abs() < 1e-9 && mix.parts(Kind::Mention) == 0.0);
         assert_eq!("purchase".parse::<Mix>(), Err(MixError::Shape("purchase".to_owned())));
         assert_eq!("orders=1".parse::<Mix>(), Err(MixError::Kind("orders".to_owned())));
+        assert_eq!("erasure=1".parse::<Mix>(), Err(MixError::Kind("erasure".to_owned())));
         assert_eq!("customer=1".parse::<Mix>(), Err(MixError::Profile));
         assert_eq!("csat=-1".parse::<Mix>(), Err(MixError::Parts("csat".to_owned(), "-1".to_owned())));
         assert_eq!("csat=NaN".parse::<Mix>(), Err(MixError::Parts("csat".to_owned(), "NaN".to_owned())));

@@ -11,6 +11,7 @@ use super::time::EventTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Customer,
+    Erasure,
     Purchase,
     Csat,
     Mention,
@@ -22,8 +23,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, by rank.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Customer,
+        Self::Erasure,
         Self::Purchase,
         Self::Csat,
         Self::Mention,
@@ -37,6 +39,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Customer => "customer",
+            Self::Erasure => "erasure",
             Self::Purchase => "purchase",
             Self::Csat => "csat",
             Self::Mention => "mention",
@@ -45,6 +48,12 @@ impl Kind {
             Self::Case => "case",
             Self::Engagement => "engagement",
         }
+    }
+
+    /// Whether it is something that happened to a customer, which rules may count and alert on. The others say what is
+    /// to be known of them.
+    pub const fn is_activity(self) -> bool {
+        !matches!(self, Self::Customer | Self::Erasure)
     }
 
     /// Its bit in a set of kinds.
@@ -76,6 +85,7 @@ pub enum Body {
     Customer(Box<Profile>),
     /// A null `customer` record: forget the customer's profile. (Its key is the id.)
     Forget,
+    Erasure(Erasure),
     Purchase(Purchase),
     Csat(Csat),
     Mention(Box<Mention>),
@@ -100,6 +110,7 @@ impl Event {
     pub const fn kind(&self) -> Kind {
         match self.body {
             Body::Customer(_) | Body::Forget => Kind::Customer,
+            Body::Erasure(_) => Kind::Erasure,
             Body::Purchase(_) => Kind::Purchase,
             Body::Csat(_) => Kind::Csat,
             Body::Mention(_) => Kind::Mention,
@@ -286,6 +297,14 @@ pub struct Engagement {
     pub channel: Option<CompactString>,
     /// Opened by a machine (a mail proxy), not a person.
     pub machine: bool,
+}
+
+/// A request to forget a customer for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    pub request_id: CompactString,
+    /// By when it must have been done, as whoever asks reckons. It is done at once.
+    pub deadline: Option<EventTime>,
 }
 
 /// A customer record: the whole profile, which replaces the one before.

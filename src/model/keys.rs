@@ -15,6 +15,7 @@ impl Event {
         match &self.body {
             Body::Customer(it) => joined(&[self.customer_text(), "|", &it.version.to_compact_string()]),
             Body::Forget => joined(&[self.customer_text(), "|forget|", &self.at.0.to_compact_string()]),
+            Body::Erasure(it) => it.request_id.clone(),
             Body::Purchase(it) => joined(&[&it.order_id, "|", it.status.name(), "|", &it.refund_id]),
             Body::Csat(it) => self.version_key(it.revision),
             Body::Case(it) => self.version_key(it.version),
@@ -56,7 +57,9 @@ impl Event {
             Body::Mention(it) => it.post_key(),
             Body::Referral(it) => self.referral_object(it),
             Body::Case(it) => it.case_id.clone(),
-            Body::Customer(_) | Body::Forget | Body::Presence(_) | Body::Engagement(_) => self.business_key(),
+            Body::Customer(_) | Body::Forget | Body::Erasure(_) | Body::Presence(_) | Body::Engagement(_) => {
+                self.business_key()
+            }
         }
     }
 

@@ -22,6 +22,11 @@ impl Field {
         self.kind == Kind::Purchase && self.name() == "amount"
     }
 
+    /// Whether it names another customer than the one whom the event is about.
+    pub fn is_another_customer(self) -> bool {
+        self.kind == Kind::Referral && self.name() == "referred_customer_id"
+    }
+
     /// Its value; missing where the event does not carry it.
     pub fn read(self, event: &Event) -> Val<'_> {
         if event.kind() == self.kind {
@@ -47,7 +52,7 @@ type Row = (&'static str, Type, fn(&Event) -> Val<'_>);
 
 const fn table(kind: Kind) -> &'static [Row] {
     match kind {
-        Kind::Customer => &[],
+        Kind::Customer | Kind::Erasure => &[],
         Kind::Purchase => PURCHASE,
         Kind::Csat => CSAT,
         Kind::Mention => MENTION,

@@ -3,13 +3,15 @@
 //! Sealing and writing happen on threads of their own, so that a task hands a block over and goes on. One depot serves
 //! all tasks of a process; each has a handle, with a bounded number of writes under way.
 
+mod staged;
+
 use std::collections::VecDeque;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
@@ -49,6 +51,8 @@ pub struct Depot(Arc<Inner>);
 
 struct Inner {
     store: Box<dyn ObjectStore>,
+    /// Where it is one.
+    folder: Option<PathBuf>,
     /// Before each path.
     prefix: String,
     runtime: Handle,
@@ -62,10 +66,15 @@ impl Depot {
     /// # Errors
     /// What must be put right first.
     pub fn open(place: &Place) -> Result<Self, OpenError> {
+        Self::open_with(place, &[])
+    }
+
+    /// The same, with settings of S3 on top of the environment.
+    pub(super) fn open_with(place: &Place, settings: &[(AmazonS3ConfigKey, String)]) -> Result<Self, OpenError> {
         if let Place::Folder(path) = place {
             std::fs::create_dir_all(path).and_then(|()| try_writing(path)).map_err(|error| unwritable(path, &error))?;
         }
-        let depot = Self::at(place)?;
+        let depot = Self::at_with(place, settings)?;
         let first = depot.0.runtime.block_on(async {
             use futures_util::StreamExt;
             let found = async { depot.0.store.list(Some(&depot.0.path(""))).next().await };
@@ -87,7 +96,7 @@ impl Depot {
     /// What must be put right first.
     pub fn check(place: &Place) -> Result<(), OpenError> {
         let Place::Folder(path) = place else { return Self::at(place).map(drop) };
-        let there = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(FilePath::new("."));
+        let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(FilePath::new("."));
         try_writing(there).map_err(|error| unwritable(path, &error))
     }
 
@@ -96,6 +105,10 @@ impl Depot {
     /// # Errors
     /// There is no such folder, or what is needed to reach a bucket is not set.
     pub fn at(place: &Place) -> Result<Self, OpenError> {
+        Self::at_with(place, &[])
+    }
+
+    fn at_with(place: &Place, settings: &[(AmazonS3ConfigKey, String)]) -> Result<Self, OpenError> {
         let unconfigured =
             |error: &dyn std::error::Error| OpenError::Unconfigured { url: place.to_string(), reason: in_full(error) };
         let (store, prefix): (Box<dyn ObjectStore>, String) = match place {
@@ -104,7 +117,7 @@ impl Depot {
                     LocalFileSystem::new_with_prefix(path).map_err(|_| OpenError::Absent { path: path.clone() })?;
                 (Box::new(files.with_fsync(true).with_automatic_cleanup(true)), String::new())
             }
-            Place::Bucket(url) => (bucket(url).map_err(|error| unconfigured(&error))?, prefix(url)),
+            Place::Bucket(url) => (bucket(url, settings).map_err(|error| unconfigured(&error))?, prefix(url)),
         };
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -116,7 +129,11 @@ impl Depot {
         let (runs, ends) = oneshot::channel();
         let thread = std::thread::Builder::new().name("snapshots".to_owned());
         thread.spawn(move || drive(&runtime, ends)).map_err(|error| unconfigured(&error))?;
-        Ok(Self(Arc::new(Inner { store, prefix, runtime: handle, _runs: runs })))
+        let folder = match place {
+            Place::Folder(path) => Some(path.clone()),
+            Place::Bucket(_) => None,
+        };
+        Ok(Self(Arc::new(Inner { store, folder, prefix, runtime: handle, _runs: runs })))
     }
 
     /// For one task.
@@ -132,12 +149,18 @@ fn drive(runtime: &Runtime, ends: oneshot::Receiver<()>) {
     let _ = runtime.block_on(ends);
 }
 
-fn bucket(url: &str) -> object_store::Result<Box<dyn ObjectStore>> {
+fn bucket(url: &str, settings: &[(AmazonS3ConfigKey, String)]) -> object_store::Result<Box<dyn ObjectStore>> {
     let retry = RetryConfig { max_retries: 3, retry_timeout: Duration::from_mins(1), ..RetryConfig::default() };
     Ok(match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         "gs" => Box::new(GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry).build()?),
         "az" => Box::new(MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry).build()?),
-        _ => Box::new(AmazonS3Builder::from_env().with_url(url).with_retry(retry).build()?),
+        _ => {
+            let builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry).with_disable_bulk_delete(true);
+            let set = |builder: AmazonS3Builder, (key, value): &(AmazonS3ConfigKey, String)| {
+                builder.with_config(*key, value.clone())
+            };
+            Box::new(settings.iter().fold(builder, set).build()?)
+        }
     })
 }
 
@@ -210,6 +233,7 @@ impl Inner {
                 return Finished { path, outcome, bytes: 0, cpu: Duration::ZERO };
             }
         };
+        let is_manifest = mode == PutMode::Create;
         let failed = |reason: &str| StoreError::Failed { path: path.clone(), reason: reason.to_owned() };
         let sealed = self.runtime.spawn_blocking(move || {
             let begin = clock::now();
@@ -219,12 +243,26 @@ impl Inner {
             Ok((Some(sealed), cpu)) => {
                 let bytes = sealed.len() as u64;
                 let put = self.store.put_opts(&self.path(&path), sealed.into(), mode.into()).await;
+                if is_manifest {
+                    self.clear_staged(&path).await;
+                }
                 (put.map(drop).map_err(|error| failure(&path, &error)), bytes, cpu)
             }
             Ok((None, cpu)) => (Err(failed("is too large to be sealed")), 0, cpu),
             Err(_) => (Err(failed("sealing it panicked")), 0, Duration::ZERO),
         };
         Finished { path, bytes: if outcome.is_ok() { bytes } else { 0 }, outcome, cpu }
+    }
+}
+
+impl Inner {
+    /// With each new manifest, what died writers left beside it goes.
+    async fn clear_staged(&self, manifest: &str) {
+        let Some(folder) = self.folder.as_ref().and_then(|root| root.join(manifest).parent().map(FilePath::to_owned))
+        else {
+            return;
+        };
+        let _ = self.runtime.spawn_blocking(move || staged::clear(&folder)).await;
     }
 }
 
@@ -251,8 +289,11 @@ struct Counter {
     under_way: usize,
     /// What will be read, and what is fetched already.
     expected: VecDeque<String>,
-    ahead: VecDeque<(String, JoinHandle<Result<Vec<u8>, StoreError>>)>,
+    ahead: VecDeque<(String, Fetched)>,
 }
+
+/// An object on its way.
+type Fetched = JoinHandle<Result<Vec<u8>, StoreError>>;
 
 impl Counter {
     fn fetch_ahead(&mut self) {

@@ -54,7 +54,12 @@ impl Pacing {
     }
 
     pub(super) fn is_due(&self) -> bool {
-        (self.is_changed || self.holds_erased) && clock::now() >= self.next
+        self.is_changed && clock::now() >= self.next
+    }
+
+    /// Whether one would be due if only an epoch were committed: so that those go that an erased customer is in.
+    pub(super) fn wants_epoch(&self) -> bool {
+        self.holds_erased && !self.is_changed && clock::now() >= self.next
     }
 
     pub(super) fn begin(&mut self) {

@@ -9,6 +9,9 @@ use crate::engine::{Engine, TimeMode};
 use crate::mutant::{self, Mutant};
 use crate::rules::ruleset::Ruleset;
 
+/// The rules and the time under which a state is worked with.
+pub(crate) type Terms = (Arc<Ruleset>, TimeMode);
+
 /// What a search for the newest snapshot that can be used has found.
 pub(crate) struct Search {
     pub(crate) found: Option<(Manifest, Engine)>,
@@ -24,7 +27,7 @@ impl Shelf {
     /// The store does not answer: a snapshot that is there must not be passed over for that.
     pub(crate) fn newest_restorable(
         &mut self,
-        under: &mut dyn FnMut(&Manifest) -> Result<(Arc<Ruleset>, TimeMode), String>,
+        under: &mut dyn FnMut(&Manifest) -> Result<Terms, String>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Search, SnapshotError> {
         let mut passed_over = Vec::new();

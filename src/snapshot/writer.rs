@@ -51,6 +51,7 @@ impl Writing {
     pub(super) fn begin(manifest: Manifest, engine: &mut Engine) -> Self {
         let manifest = Manifest {
             engine: engine.freeze(),
+            erased_ms: engine.erased_at().map(|at| at.0),
             customers: 0,
             state_digest: 0u128.to_le_bytes().to_vec(),
             blocks: Vec::new(),

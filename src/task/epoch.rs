@@ -15,6 +15,7 @@ use crate::engine::TimeMode;
 use crate::model::record::{Epoch, Record};
 use crate::model::time::EventTime;
 use crate::mutant::{self, Mutant};
+use crate::snapshot::Snapshots;
 
 /// An epoch whose ranges, order and time are fixed.
 pub(super) struct Fixed {
@@ -213,7 +214,11 @@ impl<B: Broker> Task<B> {
         let moved = clock > self.clock;
         // So that the journal's retention leaves something of it, however long nothing happens.
         let is_silent = self.snapshots.is_some() && clock::since(self.last_epoch) >= KEEPALIVE;
-        has_work || is_silent || (moved && (self.has_read_all() || clock::since(self.last_epoch) >= HEARTBEAT))
+        let is_wanted = self.snapshots.as_ref().is_some_and(Snapshots::wants_epoch);
+        has_work
+            || is_silent
+            || is_wanted
+            || (moved && (self.has_read_all() || clock::since(self.last_epoch) >= HEARTBEAT))
     }
 
     /// With a time to stop at: whether every record up to it, of those there at the start, has been taken.

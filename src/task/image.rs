@@ -12,6 +12,8 @@ use crate::clock;
 use crate::merge::Lane;
 use crate::model::time::EventTime;
 use crate::snapshot::manifest::{LaneImage, Manifest};
+use crate::snapshot::store::StoreError;
+use crate::snapshot::{SnapshotError, Snapshots};
 
 /// What the journal says of lanes beyond the offsets up to which they were taken.
 #[derive(Default)]
@@ -45,7 +47,7 @@ impl Marks {
 impl<B: Broker> Task<B> {
     /// Begins a snapshot where one is due. The state must be that of the last epoch committed, and nothing taken since.
     pub(super) fn begin_snapshot(&mut self) {
-        if self.number == 0 || !self.snapshots.as_ref().is_some_and(crate::snapshot::Snapshots::is_due) {
+        if self.number == 0 || !self.snapshots.as_ref().is_some_and(Snapshots::is_due) {
             return;
         }
         let manifest = self.manifest();
@@ -157,9 +159,8 @@ impl<B: Broker> Task<B> {
     /// Puts a question to the store, again while it does not answer.
     pub(super) fn ask_store<T>(
         &self,
-        mut question: impl FnMut() -> Result<T, crate::snapshot::SnapshotError>,
-    ) -> Result<Result<T, crate::snapshot::SnapshotError>, TaskError> {
-        use crate::snapshot::{SnapshotError, store::StoreError};
+        mut question: impl FnMut() -> Result<T, SnapshotError>,
+    ) -> Result<Result<T, SnapshotError>, TaskError> {
         let mut pause = super::commit::FIRST_PAUSE;
         for tries in 1.. {
             match question() {

@@ -179,15 +179,13 @@ impl<B: Broker> Task<B> {
     fn open_lanes(&mut self, base: &Base) -> Result<(), TaskError> {
         let mut spans: BTreeMap<Lane, Span> = BTreeMap::new();
         let mut needs = Needs::default();
+        let relay_from = base.manifest().map_or(0, |manifest| manifest.relay_from);
         if let Some(manifest) = base.manifest() {
             needs = needs_of(manifest);
             for image in &manifest.lanes {
                 let lane = self.known_lane(&image.kind, image.partition)?;
-                // Below the place from which the relay is read, nothing of any lane is left.
-                let least = if matches!(lane, Lane::Relay(_)) { manifest.relay_from } else { 0 };
-                let from = image.position.max(least);
-                let reached = EventTime(image.reached_ms);
-                spans.insert(lane, Span { from, to: from, relayed_to: image.relayed_to, reached });
+                let (position, reached) = (image.position, EventTime(image.reached_ms));
+                spans.insert(lane, Span { from: position, to: position, relayed_to: image.relayed_to, reached });
                 self.marks.start(lane, image);
                 image.early.iter().for_each(|offset| self.intake.note_early(lane, *offset));
             }
@@ -207,11 +205,13 @@ impl<B: Broker> Task<B> {
             let kept = self.ask(|broker| broker.kept(partition))?;
             let new = Span { from: kept.start, to: kept.start, relayed_to: 0, reached: EventTime::MIN };
             let Span { from, to, relayed_to, reached } = spans.get(&lane).copied().unwrap_or(new);
-            self.check_kept(lane, from, to, &kept)?;
+            // Below the place from which the relay is read, nothing of any of its lanes is left.
+            let needed = if matches!(lane, Lane::Relay(_)) { from.max(relay_from) } else { from };
+            self.check_kept(lane, needed, to.max(needed), &kept)?;
             let stop = self.stop_of(lane, kept.end);
             self.intake.open(lane, Opening { position: from, reached, journaled: to, relayed_to, stop });
-            let position = needs.partitions.entry(partition).or_insert(from);
-            *position = from.min(*position);
+            let position = needs.partitions.entry(partition).or_insert(needed);
+            *position = needed.min(*position);
         }
         self.read_from(needs)
     }

@@ -26,10 +26,11 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 30] = [
+const EVERY_KIND: [&str; 31] = [
     "vip.granted",
     "vip.revoked rule_false",
     "vip.revoked refund_reversed",
+    "vip.revoked erased",
     "vip.changed kept",
     "vip.changed tier_rise",
     "vip.changed tier_fall",

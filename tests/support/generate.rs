@@ -63,6 +63,11 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
             timed.push(events::event(&mut dice, at, customers));
         }
     }
+    // Few, since an erased customer says nothing any more; now and then one of whom nothing is known, or one twice.
+    while dice.chance(30) {
+        let at = times.next(&mut dice);
+        timed.push(events::of_kind(&mut dice, Kind::Erasure, at, customers + 1));
+    }
     let until = dice.chance(50).then(|| EventTime(times.start + times.span * dice.number(20, 140) / 100));
     timed.sort_by_key(|(at, ..)| *at);
     let inputs = lanes(&mut dice, &timed, disorder);

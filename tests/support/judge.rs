@@ -83,7 +83,15 @@ pub fn applied(live: &Live) -> Told {
         said.push(as_sent(&outputs, &wire, wall));
     }
     let stats = engine.stats();
-    (said, Counts { late: stats.late, stale_alerts: stats.stale_alerts })
+    (
+        said,
+        Counts {
+            late: stats.late,
+            stale_alerts: stats.stale_alerts,
+            erasures: stats.erasures,
+            erased_events: stats.erased_events,
+        },
+    )
 }
 
 /// A task's epochs as its engine takes them.

@@ -130,6 +130,7 @@ fn event(words: &[String], number: usize) -> (Kind, Map<String, Json>) {
         "presence" => (Kind::Presence, &[], &["session_id", "state"]),
         "case" => (Kind::Case, &[], &["case_id", "version", "state"]),
         "engagement" => (Kind::Engagement, &[], &["engagement_id", "action"]),
+        "erasure" => (Kind::Erasure, &[], &["request_id"]),
         "customer" => (Kind::Customer, &[], &["version"]),
         other => panic!("no event is called {other}"),
     };

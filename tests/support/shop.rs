@@ -48,7 +48,8 @@ impl Shop {
 
     /// Makes the input topics. One of them may be written with another partitioner than Kafka's Java client has.
     pub(crate) fn open_with(partitions: impl Fn(Kind) -> i32, astray: Option<Kind>) -> Self {
-        let kinds = [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Presence, Kind::Customer];
+        let kinds =
+            [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Presence, Kind::Customer, Kind::Erasure];
         let shop = Self {
             app: kafka::unique("shop"),
             bootstrap: kafka::bootstrap().to_owned(),
@@ -106,7 +107,7 @@ outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
         Config::parse("vipstream.yaml", &self.config_text(more), Path::new("."), []).expect("a configuration in order")
     }
 
-    /// Believable traffic in order of time.
+    /// Believable traffic in order of time. Now and then somebody is erased.
     pub(crate) fn traffic(&self, events: u64) -> Vec<Generated> {
         let shape = Shape { seed: 7, events, customers: 120, span: Duration::from_hours(24 * 400), ..Shape::default() };
         let mut load = Load::new(shape.flawless());
@@ -115,6 +116,13 @@ outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
         while load.next_into(&mut record) {
             if self.kinds.contains_key(&record.kind) {
                 records.push(record.clone());
+            }
+            if let Some(key) = record.key.as_ref().filter(|_| records.len() % 300 == 299) {
+                let (number, customer, at) = (records.len(), key.as_str(), record.at);
+                let json = format!(
+                    r#"{{"event_id":"x{number}","customer_id":"{customer}","occurred_at":"{at}","request_id":"q{number}"}}"#
+                );
+                records.push(Generated { kind: Kind::Erasure, key: record.key.clone(), json: json.into_bytes(), at });
             }
         }
         records

@@ -139,6 +139,7 @@ fn topic(names: &BTreeMap<Kind, String>, kind: Kind) -> String {
 pub(crate) const fn default_topic(kind: Kind) -> &'static str {
     match kind {
         Kind::Customer => "vip.customers",
+        Kind::Erasure => "vip.erasures",
         Kind::Purchase => "vip.purchases",
         Kind::Csat => "vip.csat",
         Kind::Mention => "vip.mentions",

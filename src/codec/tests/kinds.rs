@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::model::event::{
-    Action, Activity, Attribute, Case, CaseState, Csat, Engagement, Exception, Mention, PeriodEnd, Presence,
+    Action, Activity, Attribute, Case, CaseState, Csat, Engagement, Erasure, Exception, Mention, PeriodEnd, Presence,
     PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
 };
 use crate::model::money::Currency;
@@ -284,6 +284,15 @@ fn an_engagement() {
 }
 
 #[test]
+fn an_erasure() {
+    let minimal = Erasure { request_id: "q1".into(), deadline: None };
+    let full = r#""request_id":"q2","deadline":"1997-01-01T13:00:00+01:00""#;
+    let expected = Erasure { request_id: "q2".into(), deadline: Some(NOON) };
+    assert_eq!(minimal_body(Kind::Erasure), Body::Erasure(minimal));
+    assert_eq!(body(Kind::Erasure, full), Body::Erasure(expected));
+}
+
+#[test]
 fn a_customer() {
     let minimal = Profile { version: 3, ..Profile::default() };
     let full = r#""version":9,"name":"Ann","account_id":"a1","handles":[{"platform":"x","handle":"@ann"},
@@ -378,6 +387,7 @@ fn keys_are_made_of_what_the_contract_says() {
         (Kind::Presence, r#""session_id":"s1","state":"online""#, "s1|online|852120000000", "s1|online|852120000000"),
         (Kind::Case, r#""case_id":"c1","version":2,"state":"closed""#, "c1|2", "c1"),
         (Kind::Engagement, r#""engagement_id":"g1","action":"open""#, "g1", "g1"),
+        (Kind::Erasure, r#""request_id":"q1""#, "q1", "q1"),
     ] {
         let event = decoded(kind, &record(fields)).unwrap();
         assert_eq!((event.business_key().as_str(), event.object_key().as_str()), (business, object), "{fields}");

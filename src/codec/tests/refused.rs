@@ -162,6 +162,7 @@ const BAD_FIELDS: &[(Kind, &str, &str, Code, &str)] = &[
         Code::OutOfRange,
         "field `version` is 99999999999999999999; it must be from 0 to 9223372036854775807",
     ),
+    (Kind::Erasure, "request_id", "null", Code::MissingField, "field `request_id` is missing"),
     (Kind::Case, "exception", "{}", Code::MissingField, "field `kind` is missing"),
     (
         Kind::Purchase,

@@ -60,7 +60,7 @@ impl Customer {
         out.flag(12, *look_pending);
         out.flag(13, *look_again);
         out.uint(14, *news);
-        out.rows(15, log, |entry| entry.words());
+        out.rows(15, log, Entry::words);
         out.rows(16, tally.cells(), |cell| [*cell]);
         if let Some(rare) = rare {
             debug_assert_eq!(rare.keys.is_some(), log.len() > BUSY, "keys follow from the log");

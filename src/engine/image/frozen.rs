@@ -23,13 +23,15 @@ pub(in crate::engine) struct Frozen {
     end: Slot,
     saved: HashTable<(Slot, Box<[u8]>)>,
     given: Encoded,
+    has_begun: bool,
     buffer: Vec<u8>,
 }
 
 impl Frozen {
-    /// The customers of all slots below `end`.
-    pub(in crate::engine) fn new(end: Slot) -> Self {
-        Self { next: 0, end, saved: HashTable::new(), given: Encoded::default(), buffer: Vec::new() }
+    /// The customers of all slots below `end`; `digest` is that of the rest of the state.
+    pub(in crate::engine) fn new(end: Slot, digest: u128) -> Self {
+        let given = Encoded { customers: 0, digest };
+        Self { next: 0, end, saved: HashTable::new(), given, has_begun: false, buffer: Vec::new() }
     }
 
     /// To be called before a customer changes, or leaves.
@@ -38,22 +40,30 @@ impl Frozen {
             return;
         }
         self.buffer.clear();
-        customer.encode(&mut Writer(&mut self.buffer));
+        // Of a slot that nobody is in, nothing is saved: whoever comes into it comes later.
+        if !customer.is_vacant() {
+            customer.encode(&mut Writer(&mut self.buffer));
+        }
         self.saved.insert_unique(spread(slot), (slot, self.buffer.as_slice().into()), |(slot, _)| spread(*slot));
     }
 
-    /// The slots whose turn is next, about as many as asked for; none once all had theirs.
+    /// The slots whose turn is next, about as many as asked for; none once all had theirs. Asked for the first time it
+    /// answers in any case, since the rest of the state has a digest too.
     pub(in crate::engine) fn turns(&mut self, customers: usize) -> Option<std::ops::Range<Slot>> {
         let customers = Slot::try_from(customers.max(1)).unwrap_or(Slot::MAX);
         let turns = self.next..self.end.min(self.next.saturating_add(customers));
         self.next = turns.end;
-        (!turns.is_empty()).then_some(turns)
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        (is_first || !turns.is_empty()).then_some(turns)
     }
 
     /// Appends a customer whose turn it is to a block.
     pub(in crate::engine) fn give(&mut self, slot: Slot, customer: &Customer, block: &mut Vec<u8>) {
         let saved = self.saved.find_entry(spread(slot), |(it, _)| *it == slot).ok();
         let saved = saved.map(|entry| entry.remove().0.1);
+        if saved.as_ref().map_or_else(|| customer.is_vacant(), |saved| saved.is_empty()) {
+            return;
+        }
         let content = Writer(block).message(CUSTOMERS, |out| match saved {
             Some(saved) => out.0.extend_from_slice(&saved),
             None => customer.encode(out),

@@ -239,9 +239,8 @@ impl<'a> Field<'a> {
 
     pub(super) fn decimal(self) -> Result<Decimal, Flaw> {
         let bytes: [u8; 16] = self.bytes()?.try_into().map_err(|_| FORM)?;
-        let [zero, _, scale, sign, ..] = bytes;
-        let is_sound = zero == 0 && bytes[1] == 0 && u32::from(scale) <= Decimal::MAX_SCALE && sign & 0x7f == 0;
-        if is_sound { Ok(Decimal::deserialize(bytes)) } else { Err(RANGE) }
+        let [0, 0, scale, 0 | 0x80, ..] = bytes else { return Err(RANGE) };
+        if u32::from(scale) <= Decimal::MAX_SCALE { Ok(Decimal::deserialize(bytes)) } else { Err(RANGE) }
     }
 
     /// Rows of so many words each.

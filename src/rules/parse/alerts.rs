@@ -61,8 +61,8 @@ fn on(section: &mut Section<'_>, problems: &mut Problems) -> Option<Kind> {
     };
     let path = section.at("on");
     let text = yaml::text(node, &path, problems)?;
-    let kinds = || Kind::ALL.into_iter().filter(|kind| *kind != Kind::Customer).map(Kind::name);
-    let kind = Kind::from_name(text).filter(|kind| *kind != Kind::Customer);
+    let kinds = || Kind::ALL.into_iter().filter(|kind| kind.is_activity()).map(Kind::name);
+    let kind = Kind::from_name(text).filter(|kind| kind.is_activity());
     if kind.is_none() {
         let near = suggest(text, kinds()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let help = format!("{near}known: {}", kinds().collect::<Vec<_>>().join(", "));

@@ -106,6 +106,11 @@ fn measure(section: &mut Section<'_>, problems: &mut Problems) -> Option<(Aggreg
     if aggregate == Aggregate::Distinct && compile::name(&tree, &scope).is_none() {
         problems.add(node.line, &path, "`distinct` takes a field, such as purchase.category");
     }
+    let names_another = |fact| matches!(fact, Fact::Event(field) if field.is_another_customer());
+    if aggregate != Aggregate::Distinct && value.facts().any(names_another) {
+        let help = "an erasure could not find it: count them with `distinct`, or compare them in `where`";
+        problems.add_with_help(node.line, &path, "would keep another customer's id", help);
+    }
     if degree(&tree, &scope).is_none() {
         let help = "refunds lessen `amount`: it may be added, and multiplied or divided by what does not read it";
         problems.add_with_help(node.line, &path, "is not linear in `amount`", help);
@@ -114,7 +119,7 @@ fn measure(section: &mut Section<'_>, problems: &mut Problems) -> Option<(Aggreg
 }
 
 fn counted(node: &Node, text: &str, path: &str, problems: &mut Problems) -> Option<Kind> {
-    let kind = Kind::from_name(text).filter(|kind| *kind != Kind::Customer);
+    let kind = Kind::from_name(text).filter(|kind| kind.is_activity());
     if kind.is_none() {
         let known: Vec<&str> = kinds().collect();
         let near = suggest(text, kinds()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
@@ -129,7 +134,7 @@ fn counted(node: &Node, text: &str, path: &str, problems: &mut Problems) -> Opti
 }
 
 fn kinds() -> impl Iterator<Item = &'static str> {
-    Kind::ALL.into_iter().filter(|kind| *kind != Kind::Customer).map(Kind::name)
+    Kind::ALL.into_iter().filter(|kind| kind.is_activity()).map(Kind::name)
 }
 
 /// The one kind of event whose fields an expression reads.
@@ -139,6 +144,7 @@ fn kind_of(text: &str) -> Result<Kind, ExprError> {
     let mut prefixes = Vec::new();
     compile::kind_prefixes(&tree, &mut prefixes);
     let mut kinds: Vec<Kind> = prefixes.iter().filter_map(|prefix| Kind::from_name(prefix)).collect();
+    kinds.retain(|kind| *kind != Kind::Erasure);
     kinds.sort_unstable();
     kinds.dedup();
     match kinds.as_slice() {

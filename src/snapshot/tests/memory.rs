@@ -108,13 +108,12 @@ impl Store for Memory {
         }
         let mut objects = self.disk.0.lock().unwrap();
         let (path, sealed) = match write {
-            Write::Put { path, content } => (path, format::seal(&content)),
             Write::Create { path, .. } if objects.contains_key(&path) => {
                 let outcome = Err(StoreError::Exists { path: path.clone() });
                 self.ended.push_back(Finished { path, outcome, bytes: 0, cpu: Duration::ZERO });
                 return;
             }
-            Write::Create { path, content } => (path, format::seal(&content)),
+            Write::Put { path, content } | Write::Create { path, content } => (path, format::seal(&content)),
             Write::Delete { path } => (path, None),
         };
         let bytes = sealed.as_ref().map_or(0, Vec::len) as u64;

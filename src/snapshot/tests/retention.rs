@@ -2,6 +2,7 @@
 
 use super::memory::{Disk, Fault};
 use super::shop::{EVERY, Shop, outcome};
+use crate::clock;
 
 fn manifests(disk: &Disk) -> Vec<u64> {
     let epoch = |path: &String| path.rsplit('/').next()?.strip_suffix(".manifest")?.parse().ok();
@@ -47,9 +48,9 @@ fn a_damaged_one_does_not_count_and_goes_once_two_whole_ones_are_newer() {
         let part = if damage.ends_with("manifest") { "03.manifest" } else { "03/000001" };
         let path = disk.matching(part)[0].clone();
         if damage.starts_with("torn") {
-            disk.change(&path, |bytes| bytes.truncate(50))
+            disk.change(&path, |bytes| bytes.truncate(50));
         } else {
-            disk.remove(&path)
+            disk.remove(&path);
         }
         assert!(shop.work(4).snapshot().is_some());
         assert_eq!(outcome(&disk, Fault::None), "epoch 4");
@@ -129,7 +130,7 @@ fn a_store_that_cannot_be_read_loses_nothing() {
 fn a_deletion_that_fails_is_done_the_next_time() {
     let disk = Disk::default();
     taken(&disk, &[1, 2, 3]);
-    let writes = disk.matching("03").len();
+    let writes = disk.matching("/00000000000000000003").len();
     let mut shop = Shop::open_with(disk.store(Fault::Fails(writes)), 3);
     assert!(shop.work(4).snapshot().is_some());
     assert_eq!(manifests(&disk), [1, 2, 3, 4], "the manifest could not be deleted, so its blocks stay");
@@ -142,7 +143,7 @@ fn a_deletion_that_fails_is_done_the_next_time() {
 fn a_crash_while_deleting_never_leaves_a_manifest_without_its_blocks() {
     let disk = Disk::default();
     taken(&disk, &[1, 2, 3]);
-    let writes = disk.matching("03").len();
+    let writes = disk.matching("/00000000000000000003").len();
     for died in writes..writes + 4 {
         let copy = Disk::default();
         disk.paths().iter().for_each(|path| copy.write(path, disk.read(path)));
@@ -156,19 +157,18 @@ fn a_crash_while_deleting_never_leaves_a_manifest_without_its_blocks() {
 fn snapshots_from_before_an_erasure_are_written_out_though_nothing_happens() {
     let disk = Disk::default();
     let mut shop = taken(&disk, &[1, 2, 3]);
-    shop.erased_ms = Some(1);
-    for (interval, epoch) in [(1, 4), (2, 5), (3, 6)] {
-        shop.wait(EVERY);
-        shop.epoch = epoch - 1;
-        // An epoch without records, as the task commits where nothing happens.
-        if interval == 1 {
-            shop.work(epoch);
-        }
-        shop.epoch = epoch;
-        assert!(shop.snapshots.is_due(), "interval {interval}");
+    clock::sleep(EVERY);
+    shop.erase();
+    assert!(shop.snapshot().is_some(), "the first without the customer");
+    for epoch in [5, 6] {
+        assert!(!shop.snapshots.wants_epoch(), "not at once");
+        clock::sleep(EVERY);
+        assert!(shop.snapshots.wants_epoch() && !shop.snapshots.is_due(), "nothing happens");
+        shop.work(epoch);
+        assert!(shop.snapshots.is_due());
         assert!(shop.snapshot().is_some());
     }
     assert_eq!(manifests(&disk), [4, 5, 6]);
-    shop.wait(EVERY);
-    assert!(!shop.snapshots.is_due(), "nothing is left to be written out");
+    clock::sleep(EVERY);
+    assert!(!shop.snapshots.wants_epoch(), "nothing is left to be written out");
 }

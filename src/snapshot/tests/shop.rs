@@ -1,6 +1,7 @@
 //! A task that takes snapshots of a small shop.
 
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::memory::{Disk, Fault};
@@ -49,6 +50,10 @@ impl Time for Still {
     fn sleep(&self, span: Duration) {
         *self.0.lock().unwrap() += span;
     }
+
+    fn spawn(&self, name: String, body: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
+        std::thread::Builder::new().name(name).spawn(body).unwrap()
+    }
 }
 
 /// A task with its engine and its snapshots, in a time that only [`Shop::wait`] moves.
@@ -56,7 +61,6 @@ pub(super) struct Shop {
     pub(super) engine: Engine,
     pub(super) snapshots: Snapshots,
     pub(super) epoch: u64,
-    pub(super) erased_ms: Option<i64>,
 }
 
 impl Shop {
@@ -65,14 +69,10 @@ impl Shop {
     }
 
     pub(super) fn open_with(store: Box<dyn Store>, keep: u32) -> Self {
-        clock::virtual_time::enter(Some(Arc::new(Still(Mutex::default(), Instant::now()))));
+        clock::virtual_time::enter(Some(Arc::new(Still(Mutex::default(), clock::now()))));
         let engine = Engine::new(rules(), APP, TimeMode::Event);
         let snapshots = Snapshots::new(store, APP, 0, Pace { every: EVERY, keep });
-        Self { engine, snapshots, epoch: 0, erased_ms: None }
-    }
-
-    pub(super) fn wait(&self, span: Duration) {
-        clock::sleep(span);
+        Self { engine, snapshots, epoch: 0 }
     }
 
     /// Works up to an epoch, one at a time: the same epoch always gives the same state.
@@ -87,6 +87,19 @@ impl Shop {
         self
     }
 
+    /// Erases a customer, in an epoch of its own.
+    pub(super) fn erase(&mut self) {
+        self.epoch += 1;
+        let clock = at(self.epoch);
+        let json = format!(r#"{{"event_id":"x","customer_id":"c-1","occurred_at":{},"request_id":"r"}}"#, clock.0);
+        let body = decode(Kind::Erasure, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() });
+        assert!(body.is_ok(), "{body:?}");
+        let position = Position { kind: Kind::Erasure, partition: 0, offset: 0 };
+        let records = vec![Record { position, merge_time: clock, body }];
+        self.engine.apply(Epoch { records, clock, wall: clock }, &mut Vec::new());
+        self.snapshots.note_epoch();
+    }
+
     pub(super) fn manifest(&self) -> Manifest {
         Manifest {
             app: APP.to_owned(),
@@ -95,7 +108,6 @@ impl Shop {
             ruleset: rules().hash().to_owned(),
             ruleset_text: rules().text().to_owned(),
             created_ms: clock::wall().0,
-            erased_ms: self.erased_ms,
             ..Manifest::default()
         }
     }
@@ -116,18 +128,22 @@ impl Shop {
     }
 }
 
-/// The newest snapshot that can be restored from a disk, or what was said.
-pub(super) fn restored(disk: &Disk, fault: Fault) -> Result<Search, SnapshotError> {
+/// The newest snapshot that can be restored.
+fn restored(store: Box<dyn Store>) -> Result<Search, SnapshotError> {
     let mut under = |manifest: &Manifest| {
         let is_same = manifest.ruleset == rules().hash();
         if is_same { Ok((rules(), TimeMode::Event)) } else { Err(format!("taken under ruleset {}", manifest.ruleset)) }
     };
-    Shelf::new(disk.store(fault), APP, 0).newest_restorable(&mut under, &mut |_, _| {})
+    Shelf::new(store, APP, 0).newest_restorable(&mut under, &mut |_, _| {})
 }
 
 /// The same as text, the state compared with what it was at that epoch.
 pub(super) fn outcome(disk: &Disk, fault: Fault) -> String {
-    match restored(disk, fault) {
+    outcome_of(disk.store(fault))
+}
+
+pub(super) fn outcome_of(store: Box<dyn Store>) -> String {
+    match restored(store) {
         Err(error) => format!("refused: {error}"),
         Ok(Search { found, passed_over }) => {
             let found = found.map_or("nothing".to_owned(), |(manifest, engine)| {
@@ -164,6 +180,11 @@ fn purchase(customer: u64, epoch: u64) -> Record {
 pub(super) const EVERY: Duration = Duration::from_mins(5);
 
 impl Shop {
+    /// Whether nothing is under way.
+    pub(super) fn is_settled(&self) -> bool {
+        self.snapshots.writing.is_none() && self.snapshots.sweep.is_idle()
+    }
+
     /// Begins a snapshot, of which the first write fails.
     pub(super) fn fail(&mut self) {
         self.snapshots.shelf.store = Disk::default().store(Fault::Fails(0));

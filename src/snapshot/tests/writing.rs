@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::memory::{Disk, Fault};
 use super::shop::{EVERY, Shop, outcome};
+use crate::clock;
 use crate::snapshot::Counts;
 
 /// A disk with one snapshot, of epoch 10, and how many writes the next will take.
@@ -39,7 +40,7 @@ fn a_failed_write_gives_the_snapshot_up_and_the_next_succeeds() {
         assert_eq!(shop.snapshots.counts(), Counts { given_up: 1, ..Counts::default() });
         assert_eq!(outcome(&disk, Fault::None), "epoch 10", "write {write} failed");
         assert!(!shop.snapshots.is_due(), "not at once");
-        shop.wait(Duration::from_secs(5));
+        clock::sleep(Duration::from_secs(5));
         assert!(shop.snapshots.is_due(), "soon, although nothing has changed");
         assert!(shop.work(21).snapshot().is_some());
         assert_eq!(outcome(&disk, Fault::None), "epoch 21", "write {write} failed");
@@ -55,7 +56,7 @@ fn a_write_that_failed_and_is_there_all_the_same_does_no_harm() {
         assert!(shop.work(20).snapshot().is_none());
         let found = outcome(&disk, Fault::None);
         assert_eq!(found, if write + 1 == writes { "epoch 20" } else { "epoch 10" }, "write {write} failed");
-        shop.wait(EVERY);
+        clock::sleep(EVERY);
         assert!(shop.snapshot().is_some(), "the same epoch again");
         assert_eq!(outcome(&disk, Fault::None), "epoch 20");
     }
@@ -129,12 +130,13 @@ fn it_is_due_at_once_then_after_the_interval_and_only_if_something_happened() {
     shop.work(1);
     assert!(shop.snapshots.is_due());
     shop.snapshot();
-    shop.work(2).wait(EVERY.checked_sub(Duration::from_secs(1)).unwrap());
+    shop.work(2);
+    clock::sleep(EVERY.checked_sub(Duration::from_secs(1)).unwrap());
     assert!(!shop.snapshots.is_due());
-    shop.wait(Duration::from_secs(1));
+    clock::sleep(Duration::from_secs(1));
     assert!(shop.snapshots.is_due());
     shop.snapshot();
-    shop.wait(EVERY);
+    clock::sleep(EVERY);
     assert!(!shop.snapshots.is_due(), "nothing has happened since");
 }
 
@@ -147,7 +149,7 @@ fn failures_in_a_row_are_further_and_further_apart() {
         shop.fail();
         let mut pause = 0;
         while !shop.snapshots.is_due() {
-            shop.wait(Duration::from_secs(1));
+            clock::sleep(Duration::from_secs(1));
             pause += 1;
         }
         pauses.push(pause);

@@ -45,10 +45,9 @@ struct Found {
 
 impl<B: Broker> Task<B> {
     pub(super) fn find_base(&mut self) -> Result<Base, TaskError> {
-        let kept = self.ask(Broker::journal_range)?;
         let mut passed_over = Vec::new();
         if let Some(mut snapshots) = self.snapshots.take() {
-            let found = self.from_snapshot(&mut snapshots, &kept, &mut passed_over);
+            let found = self.from_snapshot(&mut snapshots, &mut passed_over);
             self.snapshots = Some(snapshots);
             if let Some(base) = found? {
                 self.note_passed_over(&passed_over);
@@ -56,6 +55,7 @@ impl<B: Broker> Task<B> {
             }
         }
         self.note_passed_over(&passed_over);
+        let kept = self.ask(Broker::journal_range)?;
         let found = self.read_journal(kept.clone())?;
         let Some(first) = found.first() else {
             return if kept.start > 0 {
@@ -74,7 +74,6 @@ impl<B: Broker> Task<B> {
     fn from_snapshot(
         &mut self,
         snapshots: &mut Snapshots,
-        kept: &Range<u64>,
         passed_over: &mut Vec<String>,
     ) -> Result<Option<Base>, TaskError> {
         let epochs = match self.ask_store(|| snapshots.epochs())? {
@@ -82,6 +81,8 @@ impl<B: Broker> Task<B> {
             Err(error) => return Err(TaskError::Snapshot(error)),
         };
         let Some(newest) = epochs.first() else { return Ok(None) };
+        // Asked after them: what they are of was in the journal before.
+        let kept = &self.ask(Broker::journal_range)?;
         let last = self.journal_end()?.map(|(_, last)| last);
         let last = last.and_then(|last| JournalRecord::decode(last.as_slice()).ok());
         // Whatever is newer than the journal belongs to another, or the journal has lost what was committed.

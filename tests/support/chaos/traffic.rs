@@ -6,7 +6,8 @@ use vipstream::model::event::Kind;
 use crate::support::topics;
 
 /// The inputs, with as many partitions as they have.
-pub(crate) const INPUTS: [(Kind, i32); 3] = [(Kind::Purchase, 5), (Kind::Csat, 3), (Kind::Mention, 7)];
+pub(crate) const INPUTS: [(Kind, i32); 4] =
+    [(Kind::Purchase, 5), (Kind::Csat, 3), (Kind::Mention, 7), (Kind::Erasure, 2)];
 
 /// Surveys are written with another partitioner than Kafka's Java client has.
 const ASTRAY: (Kind, i32) = INPUTS[1];
@@ -62,8 +63,12 @@ impl Traffic {
     /// Sends one record of now.
     pub(crate) fn send(&mut self, producer: &BaseProducer, app: &str) {
         self.count += 1;
-        let customer = format!("c{}", self.below(self.customers));
-        let (kind, partitions) = INPUTS[[0, 0, 0, 0, 1, 1, 2, 2][usize::try_from(self.below(8)).unwrap_or_default()]];
+        let number = self.below(self.customers);
+        let erases = self.below(200) == 0;
+        let input = [0, 0, 0, 0, 1, 1, 2, 2][usize::try_from(self.below(8)).unwrap_or_default()];
+        let (kind, partitions) = INPUTS[if erases { 3 } else { input }];
+        // Three in four stay, whatever happens.
+        let customer = format!("c{}", if erases { number / 4 * 4 } else { number });
         let value = self.value(kind, &customer);
         let partition = ((kind, partitions) == ASTRAY).then(|| {
             let sum: i32 = customer.bytes().map(i32::from).sum();
@@ -93,6 +98,7 @@ impl Traffic {
         let common = format!(r#""event_id":"e{number}",{id}"occurred_at":{at}"#);
         let own = match kind {
             Kind::Purchase => self.purchase(),
+            Kind::Erasure => format!(r#""request_id":"q{}""#, number / 2),
             Kind::Csat => format!(r#""interaction_id":"i{number}","score":{},"scale_max":5"#, 1 + self.below(5)),
             _ => {
                 let score = i64::try_from(self.below(200)).unwrap_or_default() - 100;

@@ -11,9 +11,14 @@ type Fields = Map<String, Json>;
 
 /// An event of any kind at an instant.
 pub(super) fn event(dice: &mut Dice, at: i64, customers: usize) -> (i64, Kind, String) {
+    let kind = *dice.pick(&KINDS);
+    of_kind(dice, kind, at, customers)
+}
+
+/// An event of a kind at an instant.
+pub(super) fn of_kind(dice: &mut Dice, kind: Kind, at: i64, customers: usize) -> (i64, Kind, String) {
     let customer = format!("c{}", dice.below(customers));
     let mut fields = common(dice, at, &customer);
-    let kind = *dice.pick(&KINDS);
     match kind {
         Kind::Purchase => purchase(dice, &customer, at, &mut fields),
         Kind::Csat => csat(dice, &mut fields),
@@ -23,6 +28,7 @@ pub(super) fn event(dice: &mut Dice, at: i64, customers: usize) -> (i64, Kind, S
         Kind::Case => case(dice, &mut fields),
         Kind::Engagement => engagement(dice, &mut fields),
         Kind::Customer => profile(dice, &mut fields),
+        Kind::Erasure => erasure(dice, &mut fields),
     }
     (at, kind, Json::Object(fields).to_string())
 }
@@ -233,6 +239,13 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     if dice.chance(20) {
         put(fields, "handles", json!([{ "platform": "x", "handle": "@c1" }]));
         put(fields, "attributes", json!({ "tier": "A", "score": 1.5 }));
+    }
+}
+
+fn erasure(dice: &mut Dice, fields: &mut Fields) {
+    put(fields, "request_id", format!("q{}", dice.below(20)));
+    if dice.chance(30) {
+        put(fields, "deadline", 1_800_000_000_000_i64);
     }
 }
 

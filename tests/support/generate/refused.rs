@@ -53,6 +53,7 @@ fn bad_times() -> [Json; 7] {
 fn special(dice: &mut Dice, kind: Kind, event: &mut Map<String, Json>) {
     let choices: Vec<(&str, Json)> = match kind {
         Kind::Customer => vec![("version", json!("1")), ("name", json!(1)), ("handles", json!("@x"))],
+        Kind::Erasure => vec![("request_id", json!(7)), ("deadline", json!("soon"))],
         Kind::Purchase => vec![
             ("amount", json!(-0.01)),
             ("amount", json!("1000000000000")),
@@ -82,6 +83,7 @@ fn special(dice: &mut Dice, kind: Kind, event: &mut Map<String, Json>) {
 const fn required(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Customer => &["event_id", "customer_id", "occurred_at", "version"],
+        Kind::Erasure => &["event_id", "customer_id", "occurred_at", "request_id"],
         Kind::Purchase => &["event_id", "customer_id", "occurred_at", "order_id", "amount", "currency", "status"],
         Kind::Csat => &["event_id", "customer_id", "interaction_id", "score", "scale_max"],
         Kind::Mention => &["event_id", "occurred_at", "platform", "handle", "public"],
@@ -96,6 +98,7 @@ fn plain(kind: Kind) -> Map<String, Json> {
     let event = json!({ "event_id": "bad", "customer_id": "c0", "occurred_at": "2024-06-01T00:00:00Z" });
     let more = match kind {
         Kind::Customer => json!({ "version": 99 }),
+        Kind::Erasure => json!({ "request_id": "bad" }),
         Kind::Purchase => json!({ "order_id": "bad", "amount": "1", "currency": "EUR", "status": "completed" }),
         Kind::Csat => json!({ "interaction_id": "bad", "score": 3, "scale_max": 5 }),
         Kind::Mention => json!({ "platform": "x", "handle": "@bad", "public": true }),

@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use vader_parity::SentimentIntensityAnalyzer;
 
 use vipstream::model::event::{
-    Action, Activity, Attribute, Body, Case, CaseState, Csat, Engagement, Event, Exception, Kind, Mention, PeriodEnd,
-    Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
+    Action, Activity, Attribute, Body, Case, CaseState, Csat, Engagement, Erasure, Event, Exception, Kind, Mention,
+    PeriodEnd, Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
 };
 use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
 use vipstream::model::money::Currency;
@@ -47,6 +47,9 @@ pub(super) fn decode(kind: Kind, line: &[u8]) -> Result<Event, Code> {
     let at = fields.time("occurred_at")?.ok_or(Code::MissingField)?;
     let body = match kind {
         Kind::Customer => Body::Customer(Box::new(profile(&fields)?)),
+        Kind::Erasure => {
+            Body::Erasure(Erasure { request_id: fields.id("request_id")?, deadline: fields.time("deadline")? })
+        }
         Kind::Purchase => Body::Purchase(purchase(&fields)?),
         Kind::Csat => Body::Csat(csat(&fields)?),
         Kind::Mention => Body::Mention(Box::new(mention(&fields, &event_id)?)),
@@ -271,6 +274,8 @@ impl Fields {
             Some(Json::Number(number)) => match exact(number) {
                 Ok(count) if !count.is_integer() => Err(Code::WrongType),
                 Ok(count) => i64::try_from(count).ok().filter(|count| *count >= 0).map(Some).ok_or(Code::OutOfRange),
+                // Too long to be told: whole is what is written with digits alone.
+                Err(_) if number.contains(['.', 'e', 'E']) => Err(Code::WrongType),
                 Err(_) => Err(Code::OutOfRange),
             },
             Some(_) => Err(Code::WrongType),

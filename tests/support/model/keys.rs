@@ -15,6 +15,7 @@ pub(super) fn business_key(event: &Event) -> String {
     match &event.body {
         Body::Customer(profile) => format!("{customer}|{}", profile.version),
         Body::Forget => format!("{customer}|forget|{}", event.at.0),
+        Body::Erasure(erasure) => erasure.request_id.to_string(),
         Body::Purchase(purchase) => format!("{}|{}|{}", purchase.order_id, word("status"), purchase.refund_id),
         Body::Csat(csat) => format!("{}|{}", csat.interaction_id, csat.revision),
         Body::Mention(mention) if mention.activity == Activity::Update => {
@@ -38,7 +39,9 @@ pub(super) fn object_key(event: &Event) -> String {
         Body::Mention(mention) => format!("{}|{}", mention.platform, mention.post_id),
         Body::Referral(referral) => referral_id(customer, referral),
         Body::Case(case) => case.case_id.to_string(),
-        Body::Presence(_) | Body::Engagement(_) | Body::Customer(_) | Body::Forget => business_key(event),
+        Body::Presence(_) | Body::Engagement(_) | Body::Customer(_) | Body::Forget | Body::Erasure(_) => {
+            business_key(event)
+        }
     }
 }
 
@@ -67,7 +70,7 @@ pub(super) fn is_sight(event: &Event) -> bool {
             use vipstream::model::event::Action::{Sent, Unsubscribe};
             !matches!(engagement.action, Sent | Unsubscribe) && !engagement.machine
         }
-        Body::Customer(_) | Body::Forget | Body::Case(_) => false,
+        Body::Customer(_) | Body::Forget | Body::Erasure(_) | Body::Case(_) => false,
     }
 }
 

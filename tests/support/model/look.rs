@@ -64,6 +64,35 @@ pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund:
     drafts.into_iter().map(|draft| finish(run, customer, cause, draft)).collect()
 }
 
+/// An erasure ends every label and programme, without any evidence.
+pub(super) fn leave(run: &Run, customer: &mut Customer, (event, position): (&Event, Position)) -> Vec<Line> {
+    let cause = Some((event, position));
+    let mut drafts = Vec::new();
+    for label in run.rules.labels.iter().filter(|label| customer.labels.contains(&label.name)) {
+        let kind = "cohort.left";
+        let mut fields = Object::default();
+        fields.put("label", label.name.clone());
+        fields.put("definition", label.text.clone());
+        let id = output_id(run, customer, cause, kind, &label.name, "");
+        let (name, evidence) = (label.name.clone(), Vec::new());
+        drafts.push(Draft { kind, name, id, evidence, fields, with_weight: false, with_standing: false });
+    }
+    for programme in &run.rules.programmes {
+        let Some(held) = customer.held.get(&programme.name) else { continue };
+        let (kind, reason) = ("vip.revoked", "erased");
+        let mut fields = Object::default();
+        fields.put("programme", programme.name.clone());
+        fields.put("reason", reason);
+        fields.put("revokes", held.grant.to_string());
+        let id = output_id(run, customer, cause, kind, &programme.name, reason);
+        let (name, evidence) = (programme.name.clone(), Vec::new());
+        drafts.push(Draft { kind, name, id, evidence, fields, with_weight: false, with_standing: true });
+    }
+    customer.labels.clear();
+    customer.held.clear();
+    drafts.into_iter().map(|draft| finish(run, customer, cause, draft)).collect()
+}
+
 fn look_at_labels(run: &Run, customer: &mut Customer, cause: Cause<'_>, drafts: &mut Vec<Draft>) {
     for label in &run.rules.labels {
         let sight = Sight { rules: &run.rules, customer, event: None };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use vipstream::model::event::Event;
+use vipstream::model::event::{Event, Kind};
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
@@ -33,6 +33,10 @@ pub struct Counts {
     pub late: u64,
     /// Alerts past their `expires_at`.
     pub stale_alerts: u64,
+    /// Customers erased.
+    pub erasures: u64,
+    /// Events about customers erased before.
+    pub erased_events: u64,
 }
 
 pub(super) struct Walk {
@@ -42,6 +46,8 @@ pub(super) struct Walk {
     /// How far event time has certainly come.
     clock: EventTime,
     customers: BTreeMap<Entity, Customer>,
+    /// Who was erased, and is nobody from then on.
+    erased: BTreeSet<Entity>,
     /// Each customer's next instant at which time alone may change a decision.
     deadlines: Agenda,
     /// Whose look waits for which clock.
@@ -84,6 +90,7 @@ impl Walk {
             counts: Counts::default(),
             clock: EventTime::MIN,
             customers: BTreeMap::new(),
+            erased: BTreeSet::new(),
             deadlines: Agenda::default(),
             waiting: Agenda::default(),
         }
@@ -144,14 +151,24 @@ impl Walk {
     }
 
     fn take(&mut self, event: &Event, position: Position) {
-        self.counts.late += u64::from(event.at < self.due());
         let entity = Entity::of(event);
+        if self.erased.contains(&entity) {
+            // To be erased once more is no event about somebody.
+            self.counts.erased_events += u64::from(event.kind() != Kind::Erasure);
+            return;
+        }
+        self.counts.late += u64::from(event.at < self.due());
         self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
         let limit = self.due().max(event.at.min(self.clock));
         while let Some(instant) = self.deadlines.of(&entity).filter(|deadline| *deadline <= limit) {
             self.fire(&entity, instant);
         }
         let customer = self.customers.get_mut(&entity).expect("made above");
+        if event.kind() == Kind::Erasure {
+            customer.move_to(customer.as_of.max(event.at));
+            self.found.events.extend(look::leave(&self.run, customer, (event, position)));
+            return self.forget(entity);
+        }
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
         if customer.entity.customer_id().is_some() {
@@ -175,6 +192,15 @@ impl Walk {
             self.counts.stale_alerts += stale;
         }
         self.queue(&entity);
+    }
+
+    /// Nothing of the customer is left, and nothing will be known of them again.
+    fn forget(&mut self, entity: Entity) {
+        self.customers.remove(&entity);
+        self.deadlines.set(&entity, None);
+        self.waiting.set(&entity, None);
+        self.erased.insert(entity);
+        self.counts.erasures += 1;
     }
 
     /// Works out anew what the entity waits for.

@@ -1,0 +1,245 @@
+//! Snapshots on disk, through the binary: what the service writes is listed, verified, exported and pruned.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use serde_json::Value;
+use vipstream::config::Config;
+use vipstream::rules::ruleset::Ruleset;
+
+const RULES: &str = "
+ruleset: shop
+currency: EUR
+features: { spend_30d: { sum: purchase.amount, over: 30d }, orders: { count: purchase } }
+programmes: { big: { profile: value, grant: spend_30d >= 100, tiers: { gold: spend_30d >= 200, silver: \"true\" } } }
+labels: { known: orders >= 1 }
+";
+
+/// A folder with a configuration, and the snapshots of a short run in it.
+struct Shop {
+    folder: tempfile::TempDir,
+    cluster: MockCluster<'static, DefaultProducerContext>,
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    error: String,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let cluster = MockCluster::new(1).unwrap();
+        for topic in ["vip.purchases", "shop.journal", "shop.relay", "vip.events", "vip.alerts", "vip.dlq"] {
+            cluster.create_topic(topic, 1, 1).unwrap();
+        }
+        let shop = Self { folder: tempfile::tempdir().unwrap(), cluster };
+        std::fs::write(shop.path("rules.yaml"), RULES).unwrap();
+        shop.configure("{ store: file:./state, every: 10s }");
+        shop
+    }
+
+    fn configure(&self, snapshots: &str) {
+        let bootstrap = self.cluster.bootstrap_servers();
+        let text = format!(
+            "app: shop\nkafka: {{ bootstrap.servers: \"{bootstrap}\", group.protocol: consumer }}\ntasks: 1\n\
+             rules: rules.yaml\ntime: event\nsnapshots: {snapshots}\ninputs: {{ purchase: {{ topic: vip.purchases }} }}\n"
+        );
+        std::fs::write(self.path("vipstream.yaml"), text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The files of the task's folder whose path holds the part, in order.
+    fn files(&self, part: &str) -> Vec<PathBuf> {
+        let mut folders = vec![self.path("state/shop/0")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
+            }
+        }
+        found.retain(|path| path.display().to_string().contains(part));
+        found.sort();
+        found
+    }
+
+    /// Runs the service until it has published a snapshot that holds so many orders, each of a customer of its own.
+    fn take(&self, orders: u32) {
+        let config = Config::load(&self.path("vipstream.yaml"), []).unwrap();
+        let rules = Arc::new(Ruleset::parse("rules.yaml", RULES).unwrap());
+        let running = vipstream::app::start(&config, rules).unwrap();
+        let mut producer = ClientConfig::new();
+        producer.set("bootstrap.servers", self.cluster.bootstrap_servers());
+        let producer: BaseProducer = producer.create().unwrap();
+        let value = format!(
+            r#"{{"event_id":"e{orders}","customer_id":"c-{orders}","occurred_at":"2025-03-0{orders}T10:00:00Z","order_id":"o{orders}","amount":"{orders}50.10","currency":"EUR","status":"completed"}}"#
+        );
+        let key = format!("c-{orders}");
+        producer.send(BaseRecord::to("vip.purchases").key(&key).payload(&value)).map_err(|(error, _)| error).unwrap();
+        producer.flush(Duration::from_secs(20)).unwrap();
+        let started = Instant::now();
+        while self.files(".manifest").is_empty() {
+            assert!(started.elapsed() < Duration::from_mins(1), "{:?}", self.files(""));
+            producer.poll(Duration::from_millis(20));
+        }
+        running.stop();
+        running.join().unwrap();
+    }
+
+    /// Takes three snapshots, each by a service that finds none, since the next would be taken after a while only.
+    fn with_three() -> Self {
+        let shop = Self::open();
+        for orders in 1..=3 {
+            shop.take(orders);
+            std::fs::rename(shop.path("state"), shop.path(&format!("state-{orders}"))).unwrap();
+        }
+        for orders in 1..=3 {
+            gather(&shop.path(&format!("state-{orders}")), &shop.path("state"));
+        }
+        assert_eq!(shop.files(".manifest").len(), 3);
+        shop
+    }
+
+    fn snapshot(&self, arguments: &[&str]) -> Said {
+        self.vipstream(&[&["snapshot"], arguments].concat())
+    }
+
+    fn vipstream(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vipstream"));
+        let done = command.args(arguments).arg("--config").arg(self.path("vipstream.yaml")).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { code: done.status.code(), out: text(done.stdout), error: text(done.stderr) }
+    }
+
+    fn list(&self) -> Vec<Value> {
+        let said = self.snapshot(&["list", "--json"]);
+        assert_eq!(said.code, Some(0), "{}", said.error);
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        report["snapshots"].as_array().unwrap().clone()
+    }
+}
+
+/// Copies what lies below a folder into another one.
+fn gather(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            gather(&path, &to.join(name));
+        } else {
+            std::fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_the_service_writes_is_listed_verified_exported_and_pruned() {
+    let shop = Shop::with_three();
+
+    let found = shop.list();
+    let customers: Vec<u64> = found.iter().map(|it| it["customers"].as_u64().unwrap()).collect();
+    assert_eq!(customers, [3, 2, 1]);
+    assert!(found.iter().all(|it| it["restorable"] == true && it["problem"].is_null()), "{found:#?}");
+    let table = shop.snapshot(&["list"]).out;
+    assert_eq!(table.lines().filter(|line| line.ends_with("  restorable")).count(), 3, "{table}");
+
+    let verified = shop.snapshot(&["verify"]);
+    assert_eq!((verified.code, verified.out.matches("ok   task 0 epoch ").count()), (Some(0), 3), "{}", verified.error);
+
+    assert_eq!(shop.snapshot(&["export", "--output", &shop.path("all.jsonl").display().to_string()]).code, Some(0));
+    let exported = std::fs::read_to_string(shop.path("all.jsonl")).unwrap();
+    insta::assert_snapshot!(exported, @r#"
+    {"as_of":"2025-03-01T10:00:00.000Z","customer_id":"c-1","facts":{"spend_30d":"150.1","orders":1},"first_purchase":"2025-03-01T10:00:00.000Z","labels":["known"],"last_purchase":"2025-03-01T10:00:00.000Z","last_seen":"2025-03-01T10:00:00.000Z","name":null,"programmes":[{"name":"big","profile":"value","since":"2025-03-01T10:00:00.000Z","tier":"silver"}],"status_seq":2}
+    {"as_of":"2025-03-02T10:00:00.000Z","customer_id":"c-2","facts":{"spend_30d":"250.1","orders":1},"first_purchase":"2025-03-02T10:00:00.000Z","labels":["known"],"last_purchase":"2025-03-02T10:00:00.000Z","last_seen":"2025-03-02T10:00:00.000Z","name":null,"programmes":[{"name":"big","profile":"value","since":"2025-03-02T10:00:00.000Z","tier":"gold"}],"status_seq":2}
+    {"as_of":"2025-03-03T10:00:00.000Z","customer_id":"c-3","facts":{"spend_30d":"350.1","orders":1},"first_purchase":"2025-03-03T10:00:00.000Z","labels":["known"],"last_purchase":"2025-03-03T10:00:00.000Z","last_seen":"2025-03-03T10:00:00.000Z","name":null,"programmes":[{"name":"big","profile":"value","since":"2025-03-03T10:00:00.000Z","tier":"gold"}],"status_seq":2}
+    "#);
+
+    let oldest = found[2]["epoch"].to_string();
+    let older = shop.snapshot(&["export", "--task", "0", "--epoch", &oldest]);
+    assert_eq!((older.code, older.out.lines().count()), (Some(0), 1), "{}", older.error);
+
+    let before = shop.files("").len();
+    let shown = shop.snapshot(&["prune", "--keep", "2"]);
+    assert!(shown.out.contains("--execute deletes them") && shown.out.contains("would go"), "{}", shown.out);
+    assert_eq!(shop.files("").len(), before, "nothing is deleted yet");
+    assert_eq!(shop.snapshot(&["prune", "--keep", "2", "--execute"]).code, Some(0));
+    assert_eq!(shop.list().len(), 2);
+    assert!(shop.files(&format!("{oldest:0>20}")).is_empty());
+    assert_eq!(shop.snapshot(&["prune", "--keep", "1", "--execute"]).code, Some(2), "two always stay");
+}
+
+#[test]
+fn damage_is_named_passed_over_and_not_restored() {
+    let shop = Shop::with_three();
+    let newest = shop.list()[0]["epoch"].to_string();
+    let block = shop.files(&format!("{newest:0>20}/")).remove(0);
+    let mut bytes = std::fs::read(&block).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&block, &bytes).unwrap();
+
+    let verified = shop.snapshot(&["verify"]);
+    assert_eq!(verified.code, Some(1));
+    assert!(verified.error.contains("1 of 3 snapshots cannot be restored"), "{}", verified.error);
+    let name = block.strip_prefix(shop.path("state")).unwrap().display().to_string();
+    assert!(
+        verified.out.contains(&format!("bad  task 0 epoch {newest}: {name}: checksum does not fit")),
+        "{}",
+        verified.out
+    );
+    let exported = shop.snapshot(&["export"]);
+    assert_eq!((exported.code, exported.out.lines().count()), (Some(0), 2), "the one before is exported");
+    assert!(exported.error.contains(&format!("epoch {newest} is passed over: {name}")), "{}", exported.error);
+
+    std::fs::write(&block, &bytes[..last]).unwrap();
+    let listed = &shop.list()[0];
+    assert_eq!(listed["restorable"], false);
+    assert!(listed["problem"].as_str().unwrap().contains(&format!("has {last} bytes of {}", last + 1)), "{listed}");
+
+    // The service goes on from the one before, takes the third order from its topic again, and snapshots it anew.
+    let manifests = shop.files(".manifest");
+    std::fs::remove_file(manifests.last().unwrap()).unwrap();
+    std::fs::rename(shop.path("state/shop/0"), shop.path("aside")).unwrap();
+    shop.take(4);
+    assert_eq!(shop.list()[0]["customers"], 4);
+}
+
+#[test]
+fn what_cannot_be_is_said_with_its_remedy() {
+    let shop = Shop::open();
+    let absent = shop.snapshot(&["list"]);
+    assert_eq!(absent.code, Some(1));
+    assert!(absent.error.contains("is not there: no snapshot was taken yet"), "{}", absent.error);
+    assert!(!shop.path("state").exists(), "looking makes no folder");
+
+    std::fs::create_dir(shop.path("state")).unwrap();
+    let empty = shop.snapshot(&["verify"]);
+    assert_eq!(empty.code, Some(1));
+    assert!(empty.error.contains("holds no snapshot of shop"), "{}", empty.error);
+
+    shop.configure("off");
+    let off = shop.snapshot(&["list"]);
+    assert_eq!(off.code, Some(2));
+    assert!(off.error.contains("`snapshots: off`, so there are none"), "{}", off.error);
+
+    std::fs::write(shop.path("file"), "").unwrap();
+    shop.configure("{ store: file:./file/state }");
+    let checked = shop.vipstream(&["check"]);
+    assert_eq!(checked.code, Some(2), "{}", checked.error);
+    assert!(
+        checked.error.contains("vipstream.yaml:6 snapshots.store: ") && checked.error.contains("cannot be written"),
+        "{}",
+        checked.error
+    );
+    let run = shop.vipstream(&["run"]);
+    assert!(run.code.is_some_and(|code| code > 0) && run.error.contains("cannot be written"), "{}", run.error);
+}
