@@ -35,10 +35,6 @@ labels: { known: orders >= 1 }";
 struct Still(Mutex<Duration>, Instant);
 
 impl Time for Still {
-    fn spawn(&self, _: String, body: Box<dyn FnOnce() + Send>) -> std::thread::JoinHandle<()> {
-        std::thread::spawn(body)
-    }
-
     fn wall(&self) -> EventTime {
         EventTime(1_700_000_000_000 + i64::try_from(self.0.lock().unwrap().as_millis()).unwrap())
     }
