@@ -118,7 +118,13 @@ impl Snapshots {
         mode: TimeMode,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Engine, SnapshotError> {
-        let engine = self.shelf.load(manifest, rules, mode, progress)?;
+        let loaded = self.shelf.load(manifest, rules, mode, progress);
+        if let Err(SnapshotError::Corrupt { .. }) = &loaded {
+            self.shelf.bad.insert(manifest.epoch);
+        }
+        let engine = loaded?;
+        // Until the next one is published and those that stay are looked through.
+        self.pacing.holds_erased = manifest.erased_ms.is_some();
         let age = clock::wall().0.saturating_sub(manifest.created_ms);
         self.pacing.resume(Duration::from_millis(u64::try_from(age).unwrap_or_default()));
         Ok(engine)
@@ -191,6 +197,10 @@ impl Snapshots {
         let other = self.shelf.manifest(ours.epoch)?;
         if other.state_digest != ours.state_digest {
             let reason = "another process wrote another state as that epoch".to_owned();
+            return Err(SnapshotError::Corrupt { path: self.shelf.folder.manifest(ours.epoch), reason });
+        }
+        let damaged = self.shelf.bad.contains(&ours.epoch).then(|| "was damaged when it was to be restored".to_owned());
+        if let Some(reason) = self.shelf.contents()?.missing(&other).or(damaged) {
             return Err(SnapshotError::Corrupt { path: self.shelf.folder.manifest(ours.epoch), reason });
         }
         Ok(other)

@@ -104,6 +104,9 @@ pub(crate) struct LaneImage {
     /// Merge time of the newest record taken.
     #[prost(sint64, tag = "5")]
     pub(crate) reached_ms: i64,
+    /// Of an input: every record below was taken; beyond `position` only where nothing but markers lay there.
+    #[prost(uint64, tag = "7")]
+    pub(crate) read_to: u64,
     /// Offsets from `position` on that were judged early.
     #[prost(uint64, repeated, tag = "6")]
     pub(crate) early: Vec<u64>,

@@ -39,6 +39,9 @@ impl Plan {
             }
             let found = shelf.manifest(epoch);
             match found.map(|manifest| (contents.missing(&manifest), manifest)) {
+                Ok((None, _)) if shelf.bad.contains(&epoch) => {
+                    plan.damaged.push((epoch, "was damaged when it was to be restored".to_owned()));
+                }
                 Ok((None, manifest)) => plan.stay.push(manifest),
                 Ok((Some(missing), _)) => plan.damaged.push((epoch, missing)),
                 Err(SnapshotError::Store(error)) => return Err(error.into()),

@@ -1,5 +1,7 @@
 //! The snapshots of one task as they lie in a store: what there is, and whether it can be believed.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 
 use super::SnapshotError;
@@ -14,11 +16,13 @@ pub(crate) struct Shelf {
     pub(crate) folder: Folder,
     app: String,
     task: u32,
+    /// Snapshots that were found to be damaged, whatever their sizes say.
+    pub(crate) bad: BTreeSet<u64>,
 }
 
 impl Shelf {
     pub(crate) fn new(store: Box<dyn Store>, app: &str, task: u32) -> Self {
-        Self { store, folder: Folder::new(app, task), app: app.to_owned(), task }
+        Self { store, folder: Folder::new(app, task), app: app.to_owned(), task, bad: BTreeSet::new() }
     }
 
     /// What lies there.

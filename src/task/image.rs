@@ -103,14 +103,26 @@ impl<B: Broker> Task<B> {
             journal_digest: self.journal.digest.clone(),
             caught_up: self.caught_up,
             topics: self.named.clone(),
-            lanes: self.lanes().into_iter().map(|lane| self.lane_image(lane)).collect(),
+            lanes: self.lane_images(),
             relay_from,
             announced: announced.iter().map(Message::encode_to_vec).collect(),
             ..Manifest::default()
         }
     }
 
-    fn lane_image(&self, lane: Lane) -> LaneImage {
+    fn lane_images(&self) -> Vec<LaneImage> {
+        let read = self.intake.positions();
+        let image = |lane| {
+            let read_to = match lane {
+                Lane::Input(kind, partition) => read.get(&Partition::Input(kind, partition)).copied(),
+                Lane::Relay(_) => None,
+            };
+            self.lane_image(lane, read_to.unwrap_or_default())
+        };
+        self.lanes().into_iter().map(image).collect()
+    }
+
+    fn lane_image(&self, lane: Lane, read_to: u64) -> LaneImage {
         let (kind, partition) = names_of(lane);
         let Mark { relayed_to, early } = self.marks.0.get(&lane).cloned().unwrap_or_default();
         LaneImage {
@@ -118,6 +130,7 @@ impl<B: Broker> Task<B> {
             partition,
             position: self.intake.position(lane),
             relayed_to,
+            read_to,
             reached_ms: self.intake.merge().taken(lane).0,
             early: early.into_iter().collect(),
         }
@@ -128,7 +141,9 @@ impl<B: Broker> Task<B> {
 pub(super) fn needs_of(manifest: &Manifest) -> Needs {
     let inputs =
         manifest.lanes.iter().filter_map(|image| match super::journal::lane_of(&image.kind, image.partition)? {
-            Lane::Input(kind, partition) => Some((Partition::Input(kind, partition), image.position)),
+            Lane::Input(kind, partition) => {
+                Some((Partition::Input(kind, partition), image.position.max(image.read_to)))
+            }
             Lane::Relay(_) => None,
         });
     let has_relay = manifest.tasks > 1;

@@ -6,8 +6,7 @@ use std::fmt::Write;
 
 use prost::Message;
 
-use super::image::needs_of;
-use super::journal::JournalRecord;
+use super::journal::{JournalRecord, lane_of};
 use super::recovery::base::Base;
 use super::{Task, TaskError};
 use crate::broker::{Broker, Committed, Partition};
@@ -39,8 +38,12 @@ impl<B: Broker> Task<B> {
             };
         };
         // What others hand over lies mixed in one partition, of which the journal names no single position.
-        let mut reached = base.manifest().map(|manifest| needs_of(manifest).partitions).unwrap_or_default();
-        reached.remove(&Partition::Relay);
+        let mut reached: BTreeMap<Partition, u64> = BTreeMap::new();
+        for image in base.manifest().into_iter().flat_map(|manifest| &manifest.lanes) {
+            if let Some(Lane::Input(kind, partition)) = lane_of(&image.kind, image.partition) {
+                reached.insert(Partition::Input(kind, partition), image.position);
+            }
+        }
         for range in base.journal.iter().flat_map(|record| &record.ranges) {
             if let Some(Lane::Input(kind, partition)) = range.lane() {
                 reached.insert(Partition::Input(kind, partition), range.to);

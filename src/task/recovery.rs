@@ -185,14 +185,15 @@ impl<B: Broker> Task<B> {
             for image in &manifest.lanes {
                 let lane = self.known_lane(&image.kind, image.partition)?;
                 let (position, reached) = (image.position, EventTime(image.reached_ms));
-                spans.insert(lane, Span { from: position, to: position, relayed_to: image.relayed_to, reached });
+                let (relayed_to, read_to) = (image.relayed_to, image.read_to);
+                spans.insert(lane, Span { from: position, to: position, relayed_to, read_to, reached });
                 self.marks.start(lane, image);
                 image.early.iter().for_each(|offset| self.intake.note_early(lane, *offset));
             }
         }
         for range in base.journal.iter().flat_map(|record| &record.ranges) {
             let lane = self.known_lane(&range.kind, range.partition)?;
-            let new = Span { from: range.from, to: range.to, relayed_to: 0, reached: EventTime::MIN };
+            let new = Span { from: range.from, to: range.to, relayed_to: 0, read_to: 0, reached: EventTime::MIN };
             let span = spans.entry(lane).or_insert(new);
             span.to = span.to.max(range.to);
             span.relayed_to = span.relayed_to.max(range.relayed_to);
@@ -203,10 +204,10 @@ impl<B: Broker> Task<B> {
         for lane in self.lanes() {
             let partition = partition_of(lane);
             let kept = self.ask(|broker| broker.kept(partition))?;
-            let new = Span { from: kept.start, to: kept.start, relayed_to: 0, reached: EventTime::MIN };
-            let Span { from, to, relayed_to, reached } = spans.get(&lane).copied().unwrap_or(new);
+            let new = Span { from: kept.start, to: kept.start, relayed_to: 0, read_to: 0, reached: EventTime::MIN };
+            let Span { from, to, relayed_to, read_to, reached } = spans.get(&lane).copied().unwrap_or(new);
             // Below the place from which the relay is read, nothing of any of its lanes is left.
-            let needed = if matches!(lane, Lane::Relay(_)) { from.max(relay_from) } else { from };
+            let needed = from.max(if matches!(lane, Lane::Relay(_)) { relay_from } else { read_to });
             self.check_kept(lane, needed, to.max(needed), &kept)?;
             let stop = self.stop_of(lane, kept.end);
             self.intake.open(lane, Opening { position: from, reached, journaled: to, relayed_to, stop });
@@ -302,7 +303,11 @@ impl<B: Broker> Task<B> {
             return Err(differs("state of the customers it touched".to_owned()));
         }
         self.marks.note(&record.ranges);
-        self.newest = record.snapshot.clone().or_else(|| self.newest.take());
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.note_epoch();
+        }
+        let named = record.snapshot.iter().chain(&self.newest);
+        self.newest = named.max_by_key(|named| named.epoch).cloned();
         self.number = record.epoch + 1;
         self.clock = EventTime(record.clock_ms);
         self.wall = EventTime(record.wall_ms);
@@ -334,6 +339,8 @@ struct Span {
     from: u64,
     to: u64,
     relayed_to: u64,
+    /// Every record below was taken.
+    read_to: u64,
     /// Merge time of the newest record before `from`.
     reached: EventTime,
 }

@@ -67,6 +67,17 @@ impl<B: Broker> Task<B> {
         if first.record.epoch > 0 {
             return Err(self.lost_beginning(&kept, &found, &passed_over));
         }
+        if let Some(named) = found.last().and_then(|last| last.record.snapshot.as_ref())
+            && self.snapshots.is_some()
+        {
+            let (store, named) = (&self.setup.store, named.epoch);
+            tracing::warn!(
+                task = self.partition,
+                named,
+                store,
+                "no snapshot can be used: the whole journal is replayed"
+            );
+        }
         self.base(None, found, 0, kept.end)
     }
 
@@ -122,7 +133,7 @@ impl<B: Broker> Task<B> {
             Ok(manifest) => manifest,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        if let Err(why) = self.fits(&manifest, epoch) {
+        if let Err(why) = self.fits(&manifest) {
             return Ok(Err(format!("snapshot of epoch {epoch}: {why}")));
         }
         let found = self.read_journal(manifest.journal_from.max(kept.start)..kept.end)?;
@@ -143,13 +154,8 @@ impl<B: Broker> Task<B> {
     }
 
     /// Whether a snapshot is this task's, under these rules.
-    fn fits(&self, manifest: &Manifest, epoch: u64) -> Result<(), String> {
+    fn fits(&self, manifest: &Manifest) -> Result<(), String> {
         let setup = &self.setup;
-        let is_ours = manifest.app == setup.app && manifest.task == self.partition && manifest.epoch == epoch;
-        if !is_ours {
-            let Manifest { app, task, epoch, .. } = manifest;
-            return Err(format!("it says that it is of app {app}, task {task}, epoch {epoch}"));
-        }
         if manifest.tasks != setup.tasks {
             return Err(format!("it was taken with {} tasks, `tasks` says {}", manifest.tasks, setup.tasks));
         }
