@@ -7,12 +7,12 @@ use crate::mutant::Mutant;
 /// passes in the other test.
 const MUTANTS: [(Mutant, u64); 9] = [
     (Mutant::OwnId, 0),
-    (Mutant::UnstableJournal, 0),
+    (Mutant::UnstableJournal, 120),
     (Mutant::DigestsIgnored, 60),
     (Mutant::GenerationIgnored, 100),
     (Mutant::ChangedEpoch, 0),
     (Mutant::ArrivalOrder, 0),
-    (Mutant::ManifestFirst, 100),
+    (Mutant::ManifestFirst, 200),
     (Mutant::ClockTwice, 220),
     (Mutant::NoHops, 0),
 ];
