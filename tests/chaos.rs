@@ -9,6 +9,7 @@
 //! everything out anew, is spared then.
 
 mod support {
+    #[expect(dead_code, reason = "the simulation needs the rest")]
     pub mod chaos;
     #[expect(dead_code, reason = "other tests need the rest")]
     pub mod kafka;

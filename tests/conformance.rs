@@ -3,7 +3,6 @@
 
 #[path = "support/conformance.rs"]
 mod conformance;
-#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/kafka.rs"]
 mod kafka;
 #[expect(dead_code, reason = "other tests use the rest")]

@@ -6,6 +6,7 @@ mod support {
     pub mod generate;
     pub mod history;
     pub mod judge;
+    #[expect(dead_code, reason = "the simulation needs the rest")]
     pub mod model;
     pub mod script;
 }

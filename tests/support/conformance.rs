@@ -12,7 +12,7 @@ use vipstream::broker::{Broker, BrokerError, Fetched, Outgoing, Partition, Refus
 /// what was seen.
 pub fn play<B: Broker>(app: &str, first: &mut B, second: &mut B) -> String {
     let mut log = Log { app: app.to_owned(), text: String::new() };
-    log.step("the first makes its producer", first.init());
+    log.step("the first makes its producer", &first.init());
     log.line("the journal", &range(first.journal_range()));
     log.line("the relay", &range(first.kept(Partition::Relay)));
 
@@ -22,26 +22,29 @@ pub fn play<B: Broker>(app: &str, first: &mut B, second: &mut B) -> String {
     log.line("the relay", &range(second.kept(Partition::Relay)));
     log.line("the journal", &range(second.journal_range()));
 
-    log.step("the first begins", first.begin());
+    log.step("the first begins", &first.begin());
     log.send(first, "relay", "left open");
     until_sent(second);
     log.line("the relay, up to what is stable", &range(second.kept(Partition::Relay)));
-    log.step("the second makes its producer", second.init());
-    log.line("the first commits", &refusal(first.commit()));
+    log.step("the second makes its producer", &second.init());
+    log.line("the first commits", &refusal(&first.commit()));
 
     log.commit("the second", second, &["c"], "j1");
     log.read("the second", second, 2, "c");
 
-    log.step("the second begins", second.begin());
+    log.step("the second begins", &second.begin());
     log.send(second, "relay", "given up");
-    log.step("the second aborts", second.abort());
+    log.step("the second aborts", &second.abort());
     log.commit("the second", second, &["d"], "j2");
     log.read("the second", second, 2, "d");
 
-    log.step("the second begins", second.begin());
+    log.step("the second begins", &second.begin());
     log.send(second, "relay", "without a group");
-    log.line("offsets of one who is no member", &refusal(second.offsets(&BTreeMap::from([(Partition::Relay, 1)]), "")));
-    log.step("the second aborts", second.abort());
+    log.line(
+        "offsets of one who is no member",
+        &refusal(&second.offsets(&BTreeMap::from([(Partition::Relay, 1)]), "")),
+    );
+    log.step("the second aborts", &second.abort());
     let committed = second.committed(&[Partition::Relay]).map(|committed| committed.len());
     log.line("the group's offsets", &format!("{committed:?}"));
 
@@ -62,7 +65,7 @@ impl Log {
         writeln!(self.text, "{what}: {seen}").expect("a text takes all");
     }
 
-    fn step(&mut self, what: &str, done: Result<(), Refusal>) {
+    fn step(&mut self, what: &str, done: &Result<(), Refusal>) {
         self.line(what, &refusal(done));
     }
 
@@ -74,14 +77,16 @@ impl Log {
             value: Some(value.as_bytes().to_vec()),
             headers: Vec::new(),
         });
-        self.step(&format!("to the {topic} `{value}`"), sent);
+        self.step(&format!("to the {topic} `{value}`"), &sent);
     }
 
     fn commit<B: Broker>(&mut self, who: &str, broker: &mut B, relay: &[&str], journal: &str) {
-        self.step(&format!("{who} begins"), broker.begin());
-        relay.iter().for_each(|value| self.send(broker, "relay", value));
+        self.step(&format!("{who} begins"), &broker.begin());
+        for value in relay {
+            self.send(broker, "relay", value);
+        }
         self.send(broker, "journal", journal);
-        self.step(&format!("{who} commits"), broker.commit());
+        self.step(&format!("{who} commits"), &broker.commit());
     }
 
     /// Reads the relay up to a value that will come, and to the end after it.
@@ -136,7 +141,7 @@ fn range(range: Result<std::ops::Range<u64>, BrokerError>) -> String {
 }
 
 /// What the caller must do, without the broker's words.
-fn refusal(done: Result<(), Refusal>) -> String {
+fn refusal(done: &Result<(), Refusal>) -> String {
     let word = match done {
         Ok(()) => "done",
         Err(Refusal::Abortable(_)) => "to be aborted",

@@ -47,7 +47,7 @@ impl<B: Broker> Task<B> {
     pub(super) fn find_base(&mut self) -> Result<Base, TaskError> {
         let mut passed_over = Vec::new();
         if let Some(mut snapshots) = self.snapshots.take() {
-            let found = self.from_snapshot(&mut snapshots, &mut passed_over);
+            let found = self.try_snapshots(&mut snapshots, &mut passed_over);
             self.snapshots = Some(snapshots);
             if let Some(base) = found? {
                 self.note_passed_over(&passed_over);
@@ -82,7 +82,7 @@ impl<B: Broker> Task<B> {
     }
 
     /// The newest snapshot that can be used; what was found wrong with newer ones is added to `passed_over`.
-    fn from_snapshot(
+    fn try_snapshots(
         &mut self,
         snapshots: &mut Snapshots,
         passed_over: &mut Vec<String>,
