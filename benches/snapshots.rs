@@ -36,7 +36,7 @@ const PURCHASES: u64 = 2;
 const RATE: u64 = 5_000;
 
 /// Events that wait when throughput is measured.
-const BACKLOG: u64 = 3_000_000;
+const BACKLOG: u64 = 10_000_000;
 
 /// How long latency is measured.
 const SPAN: Duration = Duration::from_mins(1);

@@ -23,7 +23,7 @@ impl Service {
         let store = folder.join("store");
         let more =
             format!("http: 127.0.0.1:{port}\nsnapshots: {{ store: \"file:{}\", every: 10s }}\n", store.display());
-        let config = shop.config_text(&shop.app, "group.instance.id: one, ", &more);
+        let config = shop.config_text(&shop.app, "group.instance.id: one, session.timeout.ms: 120000, ", &more);
         std::fs::write(folder.join("vipstream.yaml"), config).expect("a writable folder");
         std::fs::write(folder.join("rules.yaml"), rules_text()).expect("a writable folder");
         let log = std::fs::File::options().create(true).append(true).open(folder.join("log"));
