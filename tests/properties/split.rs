@@ -100,7 +100,7 @@ impl Image {
 
 /// Gives half of the customers an id that is sampled.
 fn have_sampled(epoch: &mut Epoch) {
-    let is_sampled = |id: &str| (xxhash_rust::xxh3::xxh3_64(id.as_bytes()) >> 32) % 16 == 0;
+    let is_sampled = |id: &str| (xxhash_rust::xxh3::xxh3_64(id.as_bytes()) >> 32).is_multiple_of(16);
     for event in epoch.records.iter_mut().filter_map(|record| record.body.as_mut().ok()) {
         if let Some(id) = event.customer.as_mut().filter(|id| id.as_str().ends_with(['1', '3', '5'])) {
             let name = id.as_str().to_owned();
@@ -111,7 +111,7 @@ fn have_sampled(epoch: &mut Epoch) {
 }
 
 fn compare(seed: u64) -> Result<Totals, String> {
-    let live = if seed % 2 == 0 { live(seed) } else { in_mode(seed, Mode::Event) };
+    let live = if seed.is_multiple_of(2) { live(seed) } else { in_mode(seed, Mode::Event) };
     let mut of = Prepared::new(&live);
     of.epochs.iter_mut().for_each(have_sampled);
     let mut dice = Dice::new(seed);
