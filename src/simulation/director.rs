@@ -125,9 +125,9 @@ impl Director {
         self.deployment.shared.now().calm_down();
         tracing::info!(at = ?self.turn.elapsed(), "trouble ends");
         if self.deployment.until.is_some() {
-            self.wait_for_ends()?
+            self.wait_for_ends()?;
         } else {
-            self.wait_for_rest()?
+            self.wait_for_rest()?;
         }
         let world = self.deployment.shared.now();
         judge(&world, &self.deployment.plan, &self.deployment.rules, self.deployment.until);

@@ -127,7 +127,7 @@ impl Plan {
 fn inputs(dice: &mut Dice, tasks: u32) -> Vec<(Kind, u32)> {
     let mut kinds = [Kind::Purchase, Kind::Csat, Kind::Mention];
     dice.shuffle(&mut kinds[1..]);
-    let kinds = &kinds[..1 + dice.below(3)];
+    let kinds = &kinds[..=dice.below(3)];
     let partitions = |dice: &mut Dice| match dice.below(3) {
         0 => tasks,
         1 => 1,

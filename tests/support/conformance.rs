@@ -12,7 +12,7 @@ use vipstream::broker::{Broker, BrokerError, Fetched, Outgoing, Partition, Refus
 /// what was seen.
 pub fn play<B: Broker>(app: &str, first: &mut B, second: &mut B) -> String {
     let mut log = Log { app: app.to_owned(), text: String::new() };
-    log.step("the first makes its producer", first.init());
+    log.step("the first makes its producer", &first.init());
     log.line("the journal", &range(first.journal_range()));
     log.line("the relay", &range(first.kept(Partition::Relay)));
 
@@ -22,26 +22,29 @@ pub fn play<B: Broker>(app: &str, first: &mut B, second: &mut B) -> String {
     log.line("the relay", &range(second.kept(Partition::Relay)));
     log.line("the journal", &range(second.journal_range()));
 
-    log.step("the first begins", first.begin());
+    log.step("the first begins", &first.begin());
     log.send(first, "relay", "left open");
     until_sent(second);
     log.line("the relay, up to what is stable", &range(second.kept(Partition::Relay)));
-    log.step("the second makes its producer", second.init());
-    log.line("the first commits", &refusal(first.commit()));
+    log.step("the second makes its producer", &second.init());
+    log.line("the first commits", &refusal(&first.commit()));
 
     log.commit("the second", second, &["c"], "j1");
     log.read("the second", second, 2, "c");
 
-    log.step("the second begins", second.begin());
+    log.step("the second begins", &second.begin());
     log.send(second, "relay", "given up");
-    log.step("the second aborts", second.abort());
+    log.step("the second aborts", &second.abort());
     log.commit("the second", second, &["d"], "j2");
     log.read("the second", second, 2, "d");
 
-    log.step("the second begins", second.begin());
+    log.step("the second begins", &second.begin());
     log.send(second, "relay", "without a group");
-    log.line("offsets of one who is no member", &refusal(second.offsets(&BTreeMap::from([(Partition::Relay, 1)]), "")));
-    log.step("the second aborts", second.abort());
+    log.line(
+        "offsets of one who is no member",
+        &refusal(&second.offsets(&BTreeMap::from([(Partition::Relay, 1)]), "")),
+    );
+    log.step("the second aborts", &second.abort());
     // A cluster that has just started may not know the group's coordinator yet.
     let asked = (0..PATIENCE).find_map(|_| {
         second.fetch(WAIT, 100, &mut |_, _| {}).expect("it can be read");
@@ -67,13 +70,13 @@ impl Log {
         writeln!(self.text, "{what}: {seen}").expect("a text takes all");
     }
 
-    fn step(&mut self, what: &str, done: Result<(), Refusal>) {
+    fn step(&mut self, what: &str, done: &Result<(), Refusal>) {
         self.line(what, &refusal(done));
     }
 
     fn send<B: Broker>(&mut self, broker: &mut B, topic: &str, value: &str) {
         let sent = broker.produce(&self.record(topic, value));
-        self.step(&format!("to the {topic} `{value}`"), sent);
+        self.step(&format!("to the {topic} `{value}`"), &sent);
     }
 
     /// Commits as a task does: what is refused is aborted and sent again. The library may refuse a commit right after an
@@ -87,7 +90,7 @@ impl Log {
                 _ => break,
             }
         }
-        self.step(&format!("{who} commits {relay:?} and {journal}"), done);
+        self.step(&format!("{who} commits {relay:?} and {journal}"), &done);
     }
 
     fn try_commit<B: Broker>(&self, broker: &mut B, relay: &[&str], journal: &str) -> Result<(), Refusal> {
@@ -159,7 +162,7 @@ fn range(range: Result<std::ops::Range<u64>, BrokerError>) -> String {
 }
 
 /// What the caller must do, without the broker's words.
-fn refusal(done: Result<(), Refusal>) -> String {
+fn refusal(done: &Result<(), Refusal>) -> String {
     let word = match done {
         Ok(()) => "done",
         Err(Refusal::Abortable(_)) => "to be aborted",
