@@ -1,8 +1,9 @@
 //! What stays and what goes: never what the two newest restorable ones need.
 
 use super::memory::{Disk, Fault};
-use super::shop::{EVERY, Shop, outcome};
+use super::shop::{EVERY, Shop, outcome, rules};
 use crate::clock;
+use crate::engine::TimeMode;
 
 fn manifests(disk: &Disk) -> Vec<u64> {
     let epoch = |path: &String| path.rsplit('/').next()?.strip_suffix(".manifest")?.parse().ok();
@@ -59,6 +60,20 @@ fn a_damaged_one_does_not_count_and_goes_once_two_whole_ones_are_newer() {
         disk.remove(&disk.matching("04.manifest")[0]);
         assert_eq!(outcome(&disk, Fault::None), "epoch 2", "{damage}");
     }
+}
+
+#[test]
+fn one_that_a_restart_found_damaged_does_not_count_though_its_size_is_right() {
+    let disk = Disk::default();
+    let mut shop = taken(&disk, &[1, 2, 3]);
+    for epoch in [2, 3] {
+        let block = disk.matching(&format!("{epoch:02}/000001"))[0].clone();
+        disk.change(&block, |bytes| *bytes.last_mut().unwrap() ^= 1);
+        let manifest = shop.snapshots.manifest(epoch).unwrap();
+        assert!(shop.snapshots.load(&manifest, rules(), TimeMode::Event, &mut |_, _| {}).is_err());
+    }
+    assert!(shop.work(4).snapshot().is_some());
+    assert_eq!(manifests(&disk), [1, 4], "the only other one that is whole stays, the damaged ones go");
 }
 
 #[test]
