@@ -130,7 +130,7 @@ impl Snapshots {
         Ok(engine)
     }
 
-    /// Hears that the state has changed: an epoch was committed, or replayed.
+    /// Hears that the state has changed: an epoch was committed, or one replayed that a snapshot should hold.
     pub(crate) fn note_epoch(&mut self) {
         self.pacing.note_epoch();
     }

@@ -94,7 +94,7 @@ fn what_is_missing_is_shown_then_made_then_in_order() {
     app.admin().delete(&app.shop.input(Kind::Csat));
     let shown = app.topics(&[]);
     assert_eq!(shown.code, Some(1), "{}", shown.out);
-    assert_eq!(shown.error, "vipstream: 6 of 11 topics are missing: --create makes them\n");
+    assert_eq!(shown.error, "vipstream: 6 of 12 topics are missing: --create makes them\n");
     assert_eq!(line(&shown.out, "app.purchase")[..4], ["app.purchase", "purchase", "4", "ok"]);
     assert_eq!(line(&shown.out, "app.csat")[..5], ["app.csat", "csat", "wants", "2", "missing"]);
     assert_eq!(line(&shown.out, "app.journal")[..5], ["app.journal", "journal", "wants", "2", "missing"]);
@@ -135,7 +135,7 @@ fn what_differs_is_shown_with_the_command_that_mends_it() {
     admin.create(&app.shop.output("dlq"), 5, &[("max.message.bytes", "1000012")]);
     let shown = app.topics(&["--create"]);
     assert_eq!(shown.code, Some(1));
-    assert_eq!(shown.error, "vipstream: 3 of 11 topics are not as they should be\n", "{}", shown.out);
+    assert_eq!(shown.error, "vipstream: 3 of 12 topics are not as they should be\n", "{}", shown.out);
     let journal = line(&shown.out, "app.journal").join(" ");
     assert!(journal.contains("2 differs cleanup.policy=delete; retention.ms=604800000, wants -1;"), "{journal}");
     let command = format!(
@@ -165,7 +165,7 @@ fn check_compares_with_the_cluster_and_reckons_what_will_be_handed_over() {
     app.order(|number| format!("c{number}"), |_| None);
     let said = app.check(&[]);
     assert_eq!((said.code, said.error.as_str()), (Some(0), ""), "{}", said.out);
-    assert!(said.out.contains("ok  cluster: 6 of 11 topics are there"), "{}", said.out);
+    assert!(said.out.contains("ok  cluster: 7 of 12 topics are there"), "{}", said.out);
     let others = "\n      the same: app.relay, app.out.events, app.out.alerts, app.out.dlq\n";
     assert!(said.out.contains(others), "what is alike is said once: {}", said.out);
     let purchases = line(&said.out, "app.purchase").join(" ");

@@ -123,6 +123,7 @@ impl<B: Broker> Task<B> {
         if let Some((manifest, engine)) = snapshot {
             self.resume(manifest, engine)?;
         }
+        let erased = self.engine.erased_at();
         let mut outputs: Vec<Output> = Vec::new();
         let mut records = 0;
         let mut told = started;
@@ -136,6 +137,12 @@ impl<B: Broker> Task<B> {
                 told = clock::now();
                 self.tell(record.epoch, &journal);
             }
+        }
+        if self.engine.erased_at() != erased
+            && let Some(snapshots) = &mut self.snapshots
+        {
+            // Who was erased since is in it: another is wanted, even if nothing more happens.
+            snapshots.note_epoch();
         }
         tracing::info!(
             task = self.partition,
@@ -303,9 +310,6 @@ impl<B: Broker> Task<B> {
             return Err(differs("state of the customers it touched".to_owned()));
         }
         self.marks.note(&record.ranges);
-        if let Some(snapshots) = &mut self.snapshots {
-            snapshots.note_epoch();
-        }
         let named = record.snapshot.iter().chain(&self.newest);
         self.newest = named.max_by_key(|named| named.epoch).cloned();
         self.number = record.epoch + 1;
