@@ -118,7 +118,7 @@ fn what_is_missing_is_shown_then_made_then_in_order() {
     let again: Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!(again["ok"], true);
     let topics = again["topics"].as_array().unwrap();
-    assert_eq!(topics.len(), 11);
+    assert_eq!(topics.len(), 12);
     let relay = topics.iter().find(|topic| topic["role"] == "relay").unwrap();
     assert_eq!(relay["partitions"], serde_json::json!({ "wanted": 2, "found": 2 }));
     assert_eq!(relay["replication"], 1);
