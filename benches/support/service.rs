@@ -19,11 +19,19 @@ impl Service {
     /// Starts it with snapshots as often as may be, in a folder that outlasts it. A restart takes its place in the
     /// group at once.
     pub fn start(shop: &Shop, folder: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let store = folder.join("store");
-        let more =
-            format!("http: 127.0.0.1:{port}\nsnapshots: {{ store: \"file:{}\", every: 10s }}\n", store.display());
-        let config = shop.config_text(&shop.app, "group.instance.id: one, session.timeout.ms: 120000, ", &more);
+        Self::start_as(&shop.app, shop, folder, &format!("{{ store: \"file:{}\", every: 10s }}", store.display()))
+    }
+
+    /// The same without any, as another app on the same inputs.
+    pub fn without_snapshots(shop: &Shop, folder: &Path) -> Self {
+        Self::start_as(&format!("{}-without", shop.app), shop, folder, "off")
+    }
+
+    fn start_as(app: &str, shop: &Shop, folder: &Path, snapshots: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let more = format!("http: 127.0.0.1:{port}\nsnapshots: {snapshots}\n");
+        let config = shop.config_text(app, "group.instance.id: one, session.timeout.ms: 120000, ", &more);
         std::fs::write(folder.join("vipstream.yaml"), config).expect("a writable folder");
         std::fs::write(folder.join("rules.yaml"), rules_text()).expect("a writable folder");
         let log = std::fs::File::options().create(true).append(true).open(folder.join("log"));
