@@ -277,6 +277,9 @@ impl Engine {
         };
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
+        if !event.kind().has_customer() {
+            return;
+        }
         let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
         self.catch_up(slot, event.at, outputs);
