@@ -72,7 +72,13 @@ fn folded(ledger: &Ledger, plan: &Plan, rules: &Ruleset) -> Lines {
     let mut lines = Lines::default();
     for task in 0..plan.tasks {
         let mut fold = fold(plan, rules);
-        ledger.epochs(task).for_each(|epoch| add(&mut lines, fold.apply(epoch)));
+        for epoch in ledger.epochs(task) {
+            let mut said = fold.apply(epoch);
+            // Of what every task reads, one writes the dead letters.
+            let is_ours = |place: &Position| !place.kind.is_broadcast() || place.partition % plan.tasks == task;
+            said.dead_letters.retain(|(place, _)| is_ours(place));
+            add(&mut lines, said);
+        }
     }
     lines.map(sorted)
 }
