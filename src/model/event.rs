@@ -2,13 +2,14 @@
 
 use compact_str::CompactString;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::id::CustomerId;
 use super::money::Currency;
 use super::time::EventTime;
 
 /// The kinds of input read so far, in the order in which records of one merge time are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     Customer,
     Erasure,
@@ -68,7 +69,7 @@ impl Kind {
 }
 
 /// One decoded input event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub event_id: CompactString,
     /// Whose state it touches. `None` only for a mention known by handle alone.
@@ -80,7 +81,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Body {
     Customer(Box<Profile>),
     /// A null `customer` record: forget the customer's profile. (Its key is the id.)
@@ -96,14 +97,19 @@ pub enum Body {
 }
 
 impl Event {
-    /// Whom it is about, as text: the customer, or `platform:handle` of an author known by handle only. It decides
-    /// where the event is at home and whose outputs it brings.
-    pub fn entity(&self) -> CompactString {
+    /// Whom it is about: the customer, or an author known by handle only.
+    pub fn entity_id(&self) -> CustomerId {
         match (&self.customer, &self.body) {
-            (Some(CustomerId(id)), _) => id.clone(),
-            (None, Body::Mention(mention)) => compact_str::format_compact!("{}:{}", mention.platform, mention.handle),
-            (None, _) => CompactString::default(),
+            (Some(id), _) => id.clone(),
+            (None, Body::Mention(mention)) => CustomerId::author(&mention.platform, &mention.handle),
+            (None, _) => CustomerId(CompactString::default()),
         }
+    }
+
+    /// The same as text: the customer's id, or `platform:handle`. It decides where the event is at home and whose
+    /// outputs it brings.
+    pub fn entity(&self) -> CompactString {
+        CompactString::new(self.entity_id().text())
     }
 
     /// The input kind that carries it.
@@ -122,7 +128,7 @@ impl Event {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PurchaseStatus {
     Completed,
     Refunded,
@@ -130,7 +136,7 @@ pub enum PurchaseStatus {
     Disputed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Purchase {
     pub order_id: CompactString,
     /// Net revenue, 0 <= amount < 10^12.
@@ -148,20 +154,20 @@ pub struct Purchase {
     pub test: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subscription {
     pub plan: Option<CompactString>,
     pub period_end: Option<PeriodEnd>,
 }
 
 /// When a subscription's paid period ends: an instant, or the start of a date in the ruleset's timezone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeriodEnd {
     Instant(EventTime),
     Date(jiff::civil::Date),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Csat {
     pub interaction_id: CompactString,
     /// 0 (worst) to 1: `(score - scale_min) / (scale_max - scale_min)`, inverted where lower is better.
@@ -177,7 +183,7 @@ pub struct Csat {
     pub comment: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Activity {
     Create,
     Update,
@@ -185,7 +191,7 @@ pub enum Activity {
     Repost,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mention {
     pub platform: CompactString,
     pub handle: CompactString,
@@ -205,14 +211,14 @@ pub struct Mention {
     pub in_reply_to: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ReferralStatus {
     SignedUp,
     Converted,
     Reversed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Referral {
     pub referred_customer_id: CompactString,
     pub status: ReferralStatus,
@@ -223,14 +229,14 @@ pub struct Referral {
     pub program: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PresenceState {
     Online,
     Heartbeat,
     Offline,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Presence {
     pub session_id: CompactString,
     pub state: PresenceState,
@@ -241,7 +247,7 @@ pub struct Presence {
     pub ttl_s: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CaseState {
     Opened,
     Updated,
@@ -252,7 +258,7 @@ pub enum CaseState {
     Closed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Case {
     pub case_id: CompactString,
     pub version: i64,
@@ -271,13 +277,13 @@ pub struct Case {
 }
 
 /// An exception to the written rules that an agent granted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exception {
     pub kind: CompactString,
     pub approved_by: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Action {
     Sent,
     Open,
@@ -289,7 +295,7 @@ pub enum Action {
     Unsubscribe,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Engagement {
     pub engagement_id: CompactString,
     pub action: Action,
@@ -300,7 +306,7 @@ pub struct Engagement {
 }
 
 /// A request to forget a customer for good.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
     pub request_id: CompactString,
     /// By when it must have been done, as whoever asks reckons. It is done at once.
@@ -308,7 +314,7 @@ pub struct Erasure {
 }
 
 /// A customer record: the whole profile, which replaces the one before.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Profile {
     pub version: i64,
     pub name: Option<CompactString>,
@@ -328,7 +334,7 @@ pub struct Profile {
 }
 
 /// A free attribute of a profile.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Attribute {
     Text(CompactString),
     Number(Decimal),
