@@ -30,6 +30,7 @@ pub use effects::Home;
 
 use crate::model::effect::{Effect, Origin};
 use crate::model::event::{Body, Event, Kind};
+use crate::model::id::EntityKind;
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -342,16 +343,13 @@ impl Engine {
         customer.news |= event.kind().bit();
         let arrival =
             Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
-        let mut outcome = arrival.apply(customer);
+        let outcome = arrival.apply(customer);
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
-        if event.customer.is_some() {
-            let touches = self.customers[slot].look_again || self.rules.plan.touches(event.kind());
-            let look = outcome.look && touches;
-            outcome = Outcome { look, ..outcome };
-            self.judge(slot, Brought::Event(event, position), outcome, outputs);
-        }
+        let touches = self.customers[slot].look_again || self.rules.plan.touches(event.kind());
+        let judged = Outcome { look: outcome.look && touches, ..outcome };
+        self.judge(slot, Brought::Event(event, position), judged, outputs);
         if outcome.alert {
             self.alert(slot, event, position, outputs);
         }
@@ -360,6 +358,10 @@ impl Engine {
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.
     fn judge(&mut self, slot: Slot, brought: Brought<'_>, outcome: Outcome, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
+        // Of an author nothing is decided.
+        if customer.id.kind() == EntityKind::Author {
+            return;
+        }
         if customer.as_of > self.clock {
             // Time has moved past the clock: what it brought, a deadline passed over included, waits for the clock. A
             // look that waits already waits longer, whatever moved time.
