@@ -319,6 +319,9 @@ impl Engine {
         };
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
+        if !event.kind().has_customer() {
+            return;
+        }
         let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
         self.take_event(slot, (event, record.position), event.at, 0, outputs);
@@ -341,8 +344,7 @@ impl Engine {
             return self.erase(slot, event, position, outputs);
         }
         customer.news |= event.kind().bit();
-        let arrival =
-            Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
+        let arrival = Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
         let outcome = arrival.apply(customer);
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);

@@ -63,7 +63,10 @@ impl Plan {
             clock = record.merge_time;
             records.push(record);
             if records.len() >= self.epoch_records {
-                engine.apply(Epoch { records: std::mem::take(&mut records), clock, wall: clock, ..Epoch::default() }, &mut outputs);
+                engine.apply(
+                    Epoch { records: std::mem::take(&mut records), clock, wall: clock, ..Epoch::default() },
+                    &mut outputs,
+                );
                 progress(reader.bytes);
             }
         }

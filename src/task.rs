@@ -87,6 +87,17 @@ impl Setup {
     }
 }
 
+/// Whether a task reads an input partition: its own, and every one of the inputs that all tasks read whole.
+pub(crate) const fn reads(task: u32, tasks: u32, (kind, partition): (Kind, u32)) -> bool {
+    kind.is_broadcast() || answers_for(task, tasks, partition)
+}
+
+/// Whether a task is the one that tells the world of an input partition, whoever else reads it: it commits the
+/// group's offset and writes the dead letters.
+pub(crate) const fn answers_for(task: u32, tasks: u32, partition: u32) -> bool {
+    partition % tasks == task
+}
+
 /// Why a task ended before its time. Each message is one sentence for an operator.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {

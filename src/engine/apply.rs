@@ -58,6 +58,10 @@ impl Arrival<'_> {
             Body::Customer(profile) => self.profile(customer, profile),
             // Takes more than the customer: see `erased.rs`.
             Body::Erasure(_) => NOTHING,
+            // About no customer, so never here.
+            Body::FxRate(_) | Body::Account(_) | Body::ForgetAccount(_) | Body::Agent(_) | Body::ForgetAgent(_) => {
+                NOTHING
+            }
             Body::Forget => {
                 customer.name_handles(None, self.sendings);
                 if let Some(rare) = &mut customer.rare {

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use super::apply::hash;
 use super::bucket::Bucket;
-use super::entry::{Entry, Extra};
+use super::entry::{Entry, Extra, rank_of};
 use super::presence::Visit;
 use super::programme::Held;
 use super::tally::Tally;
@@ -246,18 +246,20 @@ impl Customer {
 
     /// The remembered objects of a kind, by place.
     pub(super) fn objects(&self, kind: Kind) -> std::ops::Range<usize> {
-        let start = self.log.partition_point(|entry| entry.kind_bits() < kind as u8);
-        let end = start + self.log[start..].partition_point(|entry| entry.kind_bits() == kind as u8);
+        let rank = rank_of(kind);
+        let start = self.log.partition_point(|entry| entry.rank() < rank);
+        let end = start + self.log[start..].partition_point(|entry| entry.rank() == rank);
         start..end
     }
 
     /// Where a remembered object stands in the log. An object past its time is not remembered, though it may still stand there.
     pub(super) fn find(&self, kind: Kind, key: u64, rules: &Ruleset) -> Option<usize> {
         let keys = self.rare.as_ref().and_then(|rare| rare.keys.as_ref());
-        if keys.is_some_and(|keys| !keys.contains(&(kind as u8, key))) {
+        let rank = rank_of(kind);
+        if keys.is_some_and(|keys| !keys.contains(&(rank, key))) {
             return None;
         }
-        let at = self.log.iter().position(|entry| entry.key == key && entry.kind_bits() == kind as u8)?;
+        let at = self.log.iter().position(|entry| entry.key == key && entry.rank() == rank)?;
         let until = self.forgotten_at(kind, self.log[at].place(), rules);
         until.is_none_or(|until| self.as_of < until).then_some(at)
     }

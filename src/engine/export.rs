@@ -111,12 +111,8 @@ labels: { new: orders < 2, known: orders >= 1 }";
             merge_time: EventTime(1000),
             body: decode(*kind, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() }),
         });
-        let epoch = Epoch {
-            records: records.collect(),
-            clock: EventTime(1000),
-            wall: EventTime(1000),
-            ..Epoch::default()
-        };
+        let epoch =
+            Epoch { records: records.collect(), clock: EventTime(1000), wall: EventTime(1000), ..Epoch::default() };
         engine.apply(epoch, &mut Vec::new());
         assert_eq!(engine.stats().customers, 3);
         let said: Vec<String> = engine.views().map(|view| format!("{view:?}")).collect();

@@ -1,6 +1,7 @@
 //! Decoded input events: one struct a kind, fields as in the event contract.
 
 use compact_str::CompactString;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,9 @@ use super::time::EventTime;
 /// The kinds of input read so far, in the order in which records of one merge time are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
+    FxRate,
+    Account,
+    Agent,
     Customer,
     Erasure,
     Purchase,
@@ -24,7 +28,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, by rank.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
+        Self::FxRate,
+        Self::Account,
+        Self::Agent,
         Self::Customer,
         Self::Erasure,
         Self::Purchase,
@@ -39,6 +46,9 @@ impl Kind {
     /// The name in rules, configuration and file replay.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::FxRate => "fx_rate",
+            Self::Account => "account",
+            Self::Agent => "agent",
             Self::Customer => "customer",
             Self::Erasure => "erasure",
             Self::Purchase => "purchase",
@@ -54,7 +64,18 @@ impl Kind {
     /// Whether it is something that happened to a customer, which rules may count and alert on. The others say what is
     /// to be known of them.
     pub const fn is_activity(self) -> bool {
-        !matches!(self, Self::Customer | Self::Erasure)
+        self.has_customer() && !matches!(self, Self::Customer | Self::Erasure)
+    }
+
+    /// Whether its events are about a customer, or an author who may be one. The others say what is to be known of
+    /// something that many customers share.
+    pub const fn has_customer(self) -> bool {
+        !matches!(self, Self::FxRate | Self::Account | Self::Agent)
+    }
+
+    /// Whether every task reads it whole, since each needs all of it. Its records are at home wherever they are read.
+    pub const fn is_broadcast(self) -> bool {
+        matches!(self, Self::FxRate | Self::Agent)
     }
 
     /// Its bit in a set of kinds.
@@ -72,7 +93,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub event_id: CompactString,
-    /// Whose state it touches. `None` only for a mention known by handle alone.
+    /// Whose state it touches. `None` for a mention known by handle alone, and for kinds that are about no customer.
     pub customer: Option<CustomerId>,
     pub at: EventTime,
     pub body: Body,
@@ -83,6 +104,13 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Body {
+    FxRate(FxRate),
+    Account(Box<Account>),
+    /// A null `account` record: forget the account of this id.
+    ForgetAccount(CompactString),
+    Agent(Box<Agent>),
+    /// A null `agent` record: the agent of this id is gone.
+    ForgetAgent(CompactString),
     Customer(Box<Profile>),
     /// A null `customer` record: forget the customer's profile. (Its key is the id.)
     Forget,
@@ -97,11 +125,17 @@ pub enum Body {
 }
 
 impl Event {
-    /// Whom it is about: the customer, or an author known by handle only.
+    /// Whose state it touches: the customer, an author known by handle only, or the account. What touches nobody's has
+    /// an id of its own: the agent, or the pair of currencies.
     pub fn entity_id(&self) -> CustomerId {
         match (&self.customer, &self.body) {
             (Some(id), _) => id.clone(),
             (None, Body::Mention(mention)) => CustomerId::author(&mention.platform, &mention.handle),
+            (None, Body::Account(account)) => CustomerId::account(&account.account_id),
+            (None, Body::ForgetAccount(id)) => CustomerId::account(id),
+            (None, Body::Agent(agent)) => CustomerId(agent.agent_id.clone()),
+            (None, Body::ForgetAgent(id)) => CustomerId(id.clone()),
+            (None, Body::FxRate(rate)) => CustomerId(compact_str::format_compact!("{}/{}", rate.base.0, rate.quote.0)),
             (None, _) => CustomerId(CompactString::default()),
         }
     }
@@ -115,6 +149,9 @@ impl Event {
     /// The input kind that carries it.
     pub const fn kind(&self) -> Kind {
         match self.body {
+            Body::FxRate(_) => Kind::FxRate,
+            Body::Account(_) | Body::ForgetAccount(_) => Kind::Account,
+            Body::Agent(_) | Body::ForgetAgent(_) => Kind::Agent,
             Body::Customer(_) | Body::Forget => Kind::Customer,
             Body::Erasure(_) => Kind::Erasure,
             Body::Purchase(_) => Kind::Purchase,
@@ -164,7 +201,7 @@ pub struct Subscription {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeriodEnd {
     Instant(EventTime),
-    Date(jiff::civil::Date),
+    Date(Date),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -333,7 +370,55 @@ pub struct Profile {
     pub attributes: Vec<(CompactString, Attribute)>,
 }
 
-/// A free attribute of a profile.
+/// What one unit of a currency is worth in another, on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FxRate {
+    pub base: Currency,
+    pub quote: Currency,
+    /// How much of `quote` one of `base` is: above 0, at most 10^12.
+    pub rate: Decimal,
+    pub valid_on: Date,
+}
+
+/// An account record: the whole account, which replaces the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Account {
+    pub account_id: CompactString,
+    pub version: i64,
+    pub name: Option<CompactString>,
+    pub parent_account_id: Option<CompactString>,
+    pub tier: Option<CompactString>,
+    /// How well it fits the ideal customer, as sent.
+    pub icp_fit: Option<Decimal>,
+    pub account_manager: Option<CompactString>,
+    pub renewal_on: Option<Date>,
+    /// 0 <= value < 10^12.
+    pub contract_value: Option<Decimal>,
+    pub attributes: Vec<(CompactString, Attribute)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum AgentState {
+    Online,
+    Away,
+    Offline,
+}
+
+/// An agent record: the whole agent, which replaces the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Agent {
+    pub agent_id: CompactString,
+    pub version: i64,
+    pub name: Option<CompactString>,
+    pub team: Option<CompactString>,
+    pub skills: Vec<CompactString>,
+    pub state: AgentState,
+    /// Cases that the agent can have at once.
+    pub capacity: Option<i64>,
+    pub open_cases: Option<i64>,
+}
+
+/// A free attribute of a profile or an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Attribute {
     Text(CompactString),

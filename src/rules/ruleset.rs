@@ -188,7 +188,7 @@ impl Plan {
 
     /// Whether an event of the kind may change what a label or programme reads.
     pub fn touches(&self, kind: Kind) -> bool {
-        let seen = self.reads.last_seen && !matches!(kind, Kind::Customer | Kind::Erasure | Kind::Case);
+        let seen = self.reads.last_seen && kind.is_activity() && kind != Kind::Case;
         let bought = kind == Kind::Purchase && (self.reads.purchases || self.subscribed);
         let described = kind == Kind::Customer && self.reads.profile;
         seen || bought || described || self.of(kind).features.iter().any(|feature| self.watches(*feature))

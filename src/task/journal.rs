@@ -11,7 +11,7 @@ use crate::model::output::Output;
 use crate::model::record::Code;
 
 /// Version of everything that decides: raised when the same input would give other outputs.
-pub(crate) const LOGIC_VERSION: u32 = 3;
+pub(crate) const LOGIC_VERSION: u32 = 4;
 
 /// One committed epoch. Field numbers are never reused.
 #[derive(Clone, PartialEq, prost::Message)]

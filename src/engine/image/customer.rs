@@ -96,7 +96,7 @@ impl Customer {
             }
         }
         if it.log.len() > BUSY {
-            let keys = it.log.iter().map(|entry| (entry.kind_bits(), entry.key)).collect();
+            let keys = it.log.iter().map(|entry| (entry.rank(), entry.key)).collect();
             it.rare().keys = Some(keys);
         }
         let labels = it.labels.checked_shr(u32::try_from(rules.labels.len()).unwrap_or(u32::MAX)).unwrap_or(0);

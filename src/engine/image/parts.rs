@@ -11,6 +11,7 @@ use super::super::entry::Extra;
 use super::super::presence::Visit;
 use super::super::programme::Held;
 use super::super::ties::Ties;
+use super::super::windows::KINDS_WITH_OBJECTS;
 use super::wire::{Field, Flaw, NONE, RANGE, Reader, UNKNOWN, Writer};
 use crate::model::effect::Origin;
 use crate::model::event::{Attribute, Kind, Profile};
@@ -200,9 +201,9 @@ pub(super) type Keyed = ((u8, u64), Extra);
 impl Extra {
     /// 1 kind, 2 key, 3 fields that features read (a value each, empty where there is none), 4 end of the period,
     /// 5 amount left.
-    pub(super) fn encode(&self, (kind, key): (u8, u64), out: &mut Writer<'_>) {
+    pub(super) fn encode(&self, (rank, key): (u8, u64), out: &mut Writer<'_>) {
         let Self { stored, period_end, amount } = self;
-        out.uint(1, kind);
+        out.uint(1, rank);
         out.fixed(2, key);
         for value in stored {
             out.message(3, |out| {
@@ -218,11 +219,11 @@ impl Extra {
     }
 
     pub(super) fn decode(mut from: Reader<'_>, rules: &Ruleset) -> Result<Keyed, Flaw> {
-        let (mut kind, mut key, mut stored) = (Kind::Customer, 0, Vec::new());
+        let (mut rank, mut key, mut stored) = (0, 0, Vec::new());
         let mut it = Self::default();
         while let Some((tag, field)) = from.next()? {
             match tag {
-                1 => kind = read_kind(field)?,
+                1 => rank = field.uint()?,
                 2 => key = field.fixed()?,
                 3 => stored.push(read_scalar(field)?),
                 4 => it.period_end = field.time()?.into(),
@@ -230,11 +231,12 @@ impl Extra {
                 _ => return Err(UNKNOWN),
             }
         }
+        let kind = *KINDS_WITH_OBJECTS.get(usize::from(rank)).ok_or(RANGE)?;
         if !stored.is_empty() && stored.len() != rules.plan.of(kind).stored.len() {
             return Err(RANGE);
         }
         it.stored = stored.into();
-        Ok(((kind as u8, key), it))
+        Ok(((rank, key), it))
     }
 }
 
@@ -415,4 +417,4 @@ fn read_scalar(field: Field<'_>) -> Result<Option<Scalar>, Flaw> {
 
 const MISSING: Flaw = Flaw("a value is missing");
 /// What a position has before it is read.
-const NOWHERE: Position = Position { kind: Kind::Customer, partition: 0, offset: 0 };
+const NOWHERE: Position = Position { kind: Kind::ALL[0], partition: 0, offset: 0 };

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::super::bucket::Bucket;
 use super::super::customer::{BUSY, Customer, NEVER, Pending, Rare, Waiting};
-use super::super::entry::{Extra, Flag, Object};
+use super::super::entry::{Extra, Flag, Object, rank_of};
 use super::super::presence::Visit;
 use super::super::programme::Held;
 use super::super::tally::Tally;
@@ -121,9 +121,9 @@ fn rare() -> Rare {
         })),
         held: vec![held(0, None), held(1, Some(0))],
         extras: vec![
-            ((Kind::Purchase as u8, 5), stored(Some(Scalar::Text("trip".into())))),
-            ((Kind::Purchase as u8, 6), stored(None)),
-            ((Kind::Csat as u8, 5), Extra::default()),
+            ((rank_of(Kind::Purchase), 5), stored(Some(Scalar::Text("trip".into())))),
+            ((rank_of(Kind::Purchase), 6), stored(None)),
+            ((rank_of(Kind::Csat), 5), Extra::default()),
         ],
         pending: [(9, Pending { refunded: amount("3.10"), refunds: 2, cancelled: true, until: NEVER })].into(),
         seen: vec![(2, LATER), (1, NEVER)],
@@ -144,11 +144,7 @@ fn ties() -> Ties {
         AT.0
     );
     let post = decode(Kind::Mention, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() });
-    Ties {
-        sent: 3,
-        claims: vec![(AT, CustomerId::from("ann"))],
-        unclaimed: vec![(post.expect("a mention"), POSITION)],
-    }
+    Ties { sent: 3, claims: vec![(AT, CustomerId::from("ann"))], unclaimed: vec![(post.expect("a mention"), POSITION)] }
 }
 
 fn order(number: u64) -> super::super::entry::Entry {
@@ -192,7 +188,7 @@ fn encoded(customer: &Customer) -> Vec<u8> {
 fn every_field_of_a_customer_survives() {
     let rules = rules();
     let fresh = Customer::new(CustomerId::from("ann"), &rules);
-    let keys = |objects: u64| (0..objects).map(|key| (Kind::Purchase as u8, key)).collect();
+    let keys = |objects: u64| (0..objects).map(|key| (rank_of(Kind::Purchase), key)).collect();
     let busy = BUSY as u64 + 1;
     let with_keys = Rare { keys: Some(keys(busy)), ..rare() };
     let customers = [
@@ -303,12 +299,13 @@ fn a_head_of_other_rules_or_another_form_is_refused() {
     let mut engine = engine();
     let head = engine.freeze();
     let other = Arc::new(Ruleset::parse("rules", &RULES.replace("100", "101")).expect("rules"));
-    let error =
-        |rules, head: &[u8]| Engine::restore(rules, "shop", TimeMode::Live, Home::ALONE, head).err().map(|error| error.to_string());
+    let error = |rules, head: &[u8]| {
+        Engine::restore(rules, "shop", TimeMode::Live, Home::ALONE, head).err().map(|error| error.to_string())
+    };
     assert!(error(other, &head).is_some_and(|error| error.starts_with("a state of ruleset ")));
     assert!(error(rules(), &head[..head.len() - 1]).is_some_and(|error| error.contains("damaged")));
-    let newer = [&[8, 2], &head[2..]].concat();
-    assert_eq!(error(rules(), &newer).as_deref(), Some("a state of form 2, this build reads 1"));
+    let newer = [&[8, 3], &head[2..]].concat();
+    assert_eq!(error(rules(), &newer).as_deref(), Some("a state of form 3, this build reads 2"));
     assert_eq!(error(rules(), &head), None);
 }
 

@@ -29,12 +29,12 @@ pub(super) enum Entity {
 }
 
 impl Entity {
-    /// Whom an event is about.
-    pub(super) fn of(event: &Event) -> Self {
+    /// Whom an event is about; `None` where it is about nobody.
+    pub(super) fn of(event: &Event) -> Option<Self> {
         match (&event.customer, &event.body) {
-            (Some(id), _) => Self::Customer(id.as_str().to_owned()),
-            (None, Body::Mention(mention)) => Self::Author(format!("{}:{}", mention.platform, mention.handle)),
-            (None, other) => panic!("only a mention lacks a customer, not {other:?}"),
+            (Some(id), _) => Some(Self::Customer(id.as_str().to_owned())),
+            (None, Body::Mention(mention)) => Some(Self::Author(format!("{}:{}", mention.platform, mention.handle))),
+            (None, _) => None,
         }
     }
 

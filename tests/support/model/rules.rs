@@ -133,7 +133,10 @@ impl Ruleset {
         let is_read = |fact: &str| self.watched().any(|node| node.names(fact));
         let is_of_kind = |fact: &str| match fact {
             "first_purchase" | "last_purchase" | "subscribed" => kind == Kind::Purchase,
-            "last_seen" => !matches!(kind, Kind::Customer | Kind::Erasure | Kind::Case),
+            "last_seen" => !matches!(
+                kind,
+                Kind::FxRate | Kind::Account | Kind::Agent | Kind::Customer | Kind::Erasure | Kind::Case
+            ),
             "vip" => false,
             _ => kind == Kind::Customer,
         };

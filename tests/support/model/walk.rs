@@ -240,7 +240,8 @@ impl Walk {
     }
 
     fn take(&mut self, event: &Event, position: Position) {
-        let entity = Entity::of(event);
+        // Rates, accounts and agents are read, and nothing asks for them yet.
+        let Some(entity) = Entity::of(event) else { return };
         if self.erased.contains(&entity) {
             // To be erased once more is no event about somebody.
             self.counts.erased_events += u64::from(event.kind() != Kind::Erasure);
