@@ -36,7 +36,7 @@ use crate::broker::{Broker, BrokerError, Partition};
 use crate::clock;
 use crate::codec::output::Wire;
 use crate::config::{Brake, EpochBounds, Outputs, Start};
-use crate::engine::{Engine, TimeMode};
+use crate::engine::{Engine, Home, TimeMode};
 use crate::merge::Lane;
 use crate::metrics::{EpochDone, TaskMetrics};
 use crate::model::event::Kind;
@@ -206,7 +206,12 @@ impl<B: Broker> Task<B> {
         let brake = BrakeWindow::new(setup.brake);
         let sender = Sender { topic: setup.relay.clone(), task: partition };
         Self {
-            engine: Engine::new(Arc::clone(&setup.rules), &setup.app, setup.mode),
+            engine: Engine::new(
+                Arc::clone(&setup.rules),
+                &setup.app,
+                setup.mode,
+                Home { task: partition, tasks: setup.tasks },
+            ),
             intake: Intake::new(sender, setup.tasks, setup.mode, brake),
             setup,
             partition,

@@ -3,13 +3,14 @@
 use compact_str::CompactString;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::id::CustomerId;
 use super::money::Currency;
 use super::time::EventTime;
 
 /// The kinds of input read so far, in the order in which records of one merge time are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     FxRate,
     Account,
@@ -89,7 +90,7 @@ impl Kind {
 }
 
 /// One decoded input event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub event_id: CompactString,
     /// Whose state it touches. `None` for a mention known by handle alone, and for kinds that are about no customer.
@@ -101,7 +102,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Body {
     FxRate(FxRate),
     Account(Box<Account>),
@@ -124,17 +125,25 @@ pub enum Body {
 }
 
 impl Event {
-    /// Whom or what it is about, as text: the customer, `platform:handle` of an author known by handle only, the account,
-    /// the agent, or the pair of currencies. It decides where the event is at home and whose outputs it brings.
-    pub fn entity(&self) -> CompactString {
+    /// Whose state it touches: the customer, an author known by handle only, or the account. What touches nobody's has
+    /// an id of its own: the agent, or the pair of currencies.
+    pub fn entity_id(&self) -> CustomerId {
         match (&self.customer, &self.body) {
-            (Some(CustomerId(id)), _) | (None, Body::ForgetAccount(id) | Body::ForgetAgent(id)) => id.clone(),
-            (None, Body::Mention(mention)) => compact_str::format_compact!("{}:{}", mention.platform, mention.handle),
-            (None, Body::Account(account)) => account.account_id.clone(),
-            (None, Body::Agent(agent)) => agent.agent_id.clone(),
-            (None, Body::FxRate(rate)) => compact_str::format_compact!("{}/{}", rate.base.0, rate.quote.0),
-            (None, _) => CompactString::default(),
+            (Some(id), _) => id.clone(),
+            (None, Body::Mention(mention)) => CustomerId::author(&mention.platform, &mention.handle),
+            (None, Body::Account(account)) => CustomerId::account(&account.account_id),
+            (None, Body::ForgetAccount(id)) => CustomerId::account(id),
+            (None, Body::Agent(agent)) => CustomerId(agent.agent_id.clone()),
+            (None, Body::ForgetAgent(id)) => CustomerId(id.clone()),
+            (None, Body::FxRate(rate)) => CustomerId(compact_str::format_compact!("{}/{}", rate.base.0, rate.quote.0)),
+            (None, _) => CustomerId(CompactString::default()),
         }
+    }
+
+    /// The same as text: the customer's id, or `platform:handle`. It decides where the event is at home and whose
+    /// outputs it brings.
+    pub fn entity(&self) -> CompactString {
+        CompactString::new(self.entity_id().text())
     }
 
     /// The input kind that carries it.
@@ -156,7 +165,7 @@ impl Event {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PurchaseStatus {
     Completed,
     Refunded,
@@ -164,7 +173,7 @@ pub enum PurchaseStatus {
     Disputed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Purchase {
     pub order_id: CompactString,
     /// Net revenue, 0 <= amount < 10^12.
@@ -182,20 +191,20 @@ pub struct Purchase {
     pub test: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subscription {
     pub plan: Option<CompactString>,
     pub period_end: Option<PeriodEnd>,
 }
 
 /// When a subscription's paid period ends: an instant, or the start of a date in the ruleset's timezone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeriodEnd {
     Instant(EventTime),
     Date(Date),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Csat {
     pub interaction_id: CompactString,
     /// 0 (worst) to 1: `(score - scale_min) / (scale_max - scale_min)`, inverted where lower is better.
@@ -211,7 +220,7 @@ pub struct Csat {
     pub comment: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Activity {
     Create,
     Update,
@@ -219,7 +228,7 @@ pub enum Activity {
     Repost,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mention {
     pub platform: CompactString,
     pub handle: CompactString,
@@ -239,14 +248,14 @@ pub struct Mention {
     pub in_reply_to: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ReferralStatus {
     SignedUp,
     Converted,
     Reversed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Referral {
     pub referred_customer_id: CompactString,
     pub status: ReferralStatus,
@@ -257,14 +266,14 @@ pub struct Referral {
     pub program: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PresenceState {
     Online,
     Heartbeat,
     Offline,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Presence {
     pub session_id: CompactString,
     pub state: PresenceState,
@@ -275,7 +284,7 @@ pub struct Presence {
     pub ttl_s: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CaseState {
     Opened,
     Updated,
@@ -286,7 +295,7 @@ pub enum CaseState {
     Closed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Case {
     pub case_id: CompactString,
     pub version: i64,
@@ -305,13 +314,13 @@ pub struct Case {
 }
 
 /// An exception to the written rules that an agent granted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exception {
     pub kind: CompactString,
     pub approved_by: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Action {
     Sent,
     Open,
@@ -323,7 +332,7 @@ pub enum Action {
     Unsubscribe,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Engagement {
     pub engagement_id: CompactString,
     pub action: Action,
@@ -334,7 +343,7 @@ pub struct Engagement {
 }
 
 /// A request to forget a customer for good.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
     pub request_id: CompactString,
     /// By when it must have been done, as whoever asks reckons. It is done at once.
@@ -342,7 +351,7 @@ pub struct Erasure {
 }
 
 /// A customer record: the whole profile, which replaces the one before.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Profile {
     pub version: i64,
     pub name: Option<CompactString>,
@@ -362,7 +371,7 @@ pub struct Profile {
 }
 
 /// What one unit of a currency is worth in another, on one day.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FxRate {
     pub base: Currency,
     pub quote: Currency,
@@ -372,7 +381,7 @@ pub struct FxRate {
 }
 
 /// An account record: the whole account, which replaces the one before.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Account {
     pub account_id: CompactString,
     pub version: i64,
@@ -388,7 +397,7 @@ pub struct Account {
     pub attributes: Vec<(CompactString, Attribute)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AgentState {
     Online,
     Away,
@@ -396,7 +405,7 @@ pub enum AgentState {
 }
 
 /// An agent record: the whole agent, which replaces the one before.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Agent {
     pub agent_id: CompactString,
     pub version: i64,
@@ -410,7 +419,7 @@ pub struct Agent {
 }
 
 /// A free attribute of a profile or an account.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Attribute {
     Text(CompactString),
     Number(Decimal),

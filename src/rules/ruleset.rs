@@ -24,6 +24,8 @@ pub struct Ruleset {
     pub(crate) calendar: Calendar,
     pub(crate) lateness: Duration,
     pub(crate) visit_gap: Duration,
+    /// From an entity's doing something to another until that is in force.
+    pub(crate) hop: Duration,
     /// A refund revokes at once, without tenure and grace.
     pub(crate) refund_skips_grace: bool,
     pub(crate) features: Vec<Feature>,

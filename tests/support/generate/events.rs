@@ -239,8 +239,11 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     maybe(dice, fields, 30, "support_level", &["premium", "basic"]);
     maybe(dice, fields, 40, "account_manager", &["mia", "noa"]);
     maybe(dice, fields, 40, "preferred_channel", &["phone", "chat"]);
+    if dice.chance(50) {
+        let handles = (0..=dice.below(2)).map(|_| json!({ "platform": "x", "handle": format!("@c{}", dice.below(4)) }));
+        put(fields, "handles", handles.collect::<Vec<_>>());
+    }
     if dice.chance(20) {
-        put(fields, "handles", json!([{ "platform": "x", "handle": "@c1" }]));
         put(fields, "attributes", json!({ "tier": "A", "score": 1.5 }));
     }
 }
