@@ -4,6 +4,7 @@
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
 mod apply;
+mod audit;
 mod bucket;
 mod customer;
 mod customers;
@@ -17,6 +18,7 @@ pub mod image;
 mod look;
 mod presence;
 mod programme;
+mod status;
 mod tally;
 mod windows;
 
@@ -288,13 +290,23 @@ impl Engine {
         }
         customer.news |= event.kind().bit();
         let arrival = Arrival { event, position: record.position, rules: &rules, stats: &mut self.stats };
-        let outcome = arrival.apply(customer);
+        let (outcome, said) = (arrival.apply(customer), customer.seq);
         if event.customer.is_some() {
             self.judge(slot, event, record.position, outcome, outputs);
+        }
+        if outcome.described && self.customers[slot].seq == said {
+            self.describe(slot, event, record.position, outputs);
         }
         if outcome.alert {
             self.alert(slot, event, record.position, outputs);
         }
+    }
+
+    /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
+    fn describe(&self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+        let cause = Brought::Event(event, position);
+        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        status::say(&self.customers[slot], &occasion, outputs);
     }
 
     /// Looks after an event, at once or when the clock reaches it, and queues what time will bring.

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use super::Engine;
 use super::customers::Slot;
 use super::look::{self, Brought, Occasion};
+use super::status;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
 use crate::model::output::Output;
@@ -127,6 +128,7 @@ impl Engine {
         let cause = Brought::Event(event, position);
         let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], &occasion, outputs);
+        status::withdraw(&self.customers[slot], &occasion, outputs);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);
         self.stats.erasures += 1;

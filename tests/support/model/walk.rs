@@ -10,6 +10,7 @@ use vipstream::model::time::EventTime;
 use super::customer::{Customer, Entity, Waiting};
 use super::lines::Line;
 use super::look::{self, Mode, Run};
+use super::status;
 
 /// A record that could be read, or why it could not.
 pub(super) struct Record {
@@ -23,6 +24,8 @@ pub(super) struct Record {
 pub(super) struct Found {
     pub(super) events: Vec<Line>,
     pub(super) alerts: Vec<Line>,
+    pub(super) statuses: Vec<Line>,
+    pub(super) audits: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
 }
 
@@ -138,7 +141,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
-        self.found.events.extend(look::look(&self.run, customer, None, false));
+        look::look(&self.run, customer, None, false, &mut self.found);
         self.queue(entity);
     }
 
@@ -146,7 +149,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        self.found.events.extend(look::look(&self.run, customer, cause, refund));
+        look::look(&self.run, customer, cause, refund, &mut self.found);
         self.queue(entity);
     }
 
@@ -167,10 +170,12 @@ impl Walk {
         if event.kind() == Kind::Erasure {
             customer.move_to(customer.as_of.max(event.at));
             self.found.events.extend(look::leave(&self.run, customer, (event, position)));
+            self.found.statuses.extend(status::withdrawn(customer));
             return self.forget(entity);
         }
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
+        let decided = customer.status_seq;
         if customer.entity.customer_id().is_some() {
             let brings = outcome.look && (customer.look_again || self.run.rules.touches(event.kind()));
             let passed_a_deadline = self.deadlines.of(&entity).is_some_and(|deadline| deadline <= customer.as_of);
@@ -182,9 +187,11 @@ impl Walk {
                 });
             } else if outcome.look && customer.as_of <= self.clock {
                 // Whether it touches a fact or not: where it does not, the look finds nothing.
-                let lines = look::look(&self.run, customer, Some((event, position)), outcome.refund);
-                self.found.events.extend(lines);
+                look::look(&self.run, customer, Some((event, position)), outcome.refund, &mut self.found);
             }
+        }
+        if outcome.described && customer.status_seq == decided {
+            self.found.statuses.extend(status::status(&self.run, customer, Some((event, position))));
         }
         if outcome.alerts {
             let (lines, stale) = look::alert(&self.run, customer, event, position);
