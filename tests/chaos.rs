@@ -32,7 +32,7 @@ use support::chaos::ledger::Ledger;
 use support::chaos::reading;
 use support::chaos::traffic::{INPUTS, RULES, Traffic};
 use support::kafka::{self, Broker};
-use support::model::fold::{Fold, Mode, Said, Sent, Setup, null_status, numbered};
+use support::model::fold::{Fold, Mode, Sent, Setup, null_status, numbered};
 use support::topics;
 use vipstream::model::event::Kind;
 use vipstream::rules::ruleset::Ruleset;
@@ -344,9 +344,8 @@ fn model_says_of(ledger: &Ledger, task: u32, app: &str, rules: &str) -> Lines {
 fn seen(bootstrap: &str, app: &str, name: &str) -> Vec<String> {
     let read = topics::read_all(bootstrap, &format!("{app}.{name}"));
     let mut lines: Vec<String> = if name == "dlq" {
-        let header = |read: &topics::Read, name: &str| read.header(&format!("vipstream.error.{name}"));
-        let parts = ["topic", "partition", "offset", "code"];
-        let line = |read| parts.map(|name| header(read, name).unwrap_or_default()).join(" ");
+        let parts = ["topic", "partition", "offset", "code"].map(|name| format!("vipstream.error.{name}"));
+        let line = |read: &topics::Read| parts.each_ref().map(|name| read.header(name).unwrap_or_default()).join(" ");
         read.iter().map(line).collect()
     } else {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");

@@ -106,7 +106,9 @@ fn lines(said: Vec<Said>) -> Lines {
 }
 
 fn sorted(mut lines: Lines) -> Lines {
-    lines.values_mut().for_each(|lines| lines.sort_unstable());
+    for lines in lines.values_mut() {
+        lines.sort_unstable();
+    }
     lines
 }
 

@@ -191,7 +191,8 @@ outputs: {{ {outputs} }}
 
     /// What committed readers see of the app's outputs.
     pub(crate) fn decided(&self) -> Decided {
-        let lines = |name| sorted(topics::read_all(&self.bootstrap, &self.output(name)).iter().map(topics::Read::json));
+        let lines =
+            |name: &str| sorted(topics::read_all(&self.bootstrap, &self.output(name)).iter().map(topics::Read::json));
         Decided::of(lines)
     }
 
