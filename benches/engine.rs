@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use traffic::{Traffic, processor_time, resident_bytes};
-use vipstream::engine::{Engine, TimeMode};
+use vipstream::engine::{Engine, Home, TimeMode};
 use vipstream::load::Shape;
 use vipstream::rules::ruleset::Ruleset;
 
@@ -90,7 +90,7 @@ fn run(shape: &Shape, rules: &Arc<Ruleset>) -> Run {
     let mut run = Run::default();
     let mut more = traffic.generate();
     let before = resident_bytes();
-    let mut engine = Engine::new(rules.clone(), "bench", TimeMode::Event);
+    let mut engine = Engine::new(rules.clone(), "bench", TimeMode::Event, Home::ALONE);
     while more {
         let begun = processor_time();
         let epoch = traffic.decode();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use traffic::{Traffic, processor_time, resident_bytes};
-use vipstream::engine::{Engine, TimeMode};
+use vipstream::engine::{Engine, Home, TimeMode};
 use vipstream::load::Shape;
 use vipstream::model::record::Epoch;
 use vipstream::rules::ruleset::Ruleset;
@@ -32,7 +32,7 @@ fn main() {
     let shape = Shape { events, customers, zipf: 0.0, ..Shape::default() };
     let mut traffic = Traffic::new(&shape);
 
-    let (before, mut engine) = (resident_bytes(), Engine::new(rules.clone(), "bench", TimeMode::Event));
+    let (before, mut engine) = (resident_bytes(), Engine::new(rules.clone(), "bench", TimeMode::Event, Home::ALONE));
     let mut applied = 0;
     while applied < events - COMPARED * 10_000 && traffic.generate() {
         let epoch = traffic.decode();
@@ -76,7 +76,7 @@ fn image(engine: &mut Engine, known: u64) -> Image {
 
 fn restored(rules: &Arc<Ruleset>, (head, blocks, _): &Image, known: u64) -> Engine {
     timed("restore", known, || {
-        let mut engine = Engine::restore(rules.clone(), "bench", TimeMode::Event, head).expect("a head");
+        let mut engine = Engine::restore(rules.clone(), "bench", TimeMode::Event, Home::ALONE, head).expect("a head");
         for block in blocks {
             engine.admit(block).expect("a block");
         }

@@ -29,7 +29,7 @@ use crate::snapshot::Snapshots;
 use crate::snapshot::depot::{Depot, OpenError};
 use crate::task::membership::{Membership, Run};
 use crate::task::progress::Progress;
-use crate::task::{Assignment, Setup, Task, TaskError};
+use crate::task::{self, Assignment, Setup, Task, TaskError};
 use crate::topics::{self, Fault, Finding};
 use prepare::{Prepared, prepare};
 use watch::Watch;
@@ -116,7 +116,7 @@ fn task_runner(
 ) -> Run {
     let (config, setup) = (config.clone(), Arc::clone(setup));
     Arc::new(move |partition, ownership| {
-        let inputs = inputs.iter().filter(|input| input.1 % config.tasks == partition).copied().collect();
+        let inputs = inputs.iter().copied().filter(|input| task::reads(partition, config.tasks, *input)).collect();
         let broker = Kafka::open(&config, partition, member.clone())?;
         let metrics = TaskMetrics::new(partition, &setup.rules);
         let snapshots = config

@@ -45,8 +45,7 @@ pub struct RawRecord<'a> {
 /// What cannot be read or breaks the contract is a dead letter with its code, a sentence and its bytes.
 pub fn decode(kind: Kind, record: &RawRecord<'_>) -> Result<Event, Box<DeadLetter>> {
     let event = match record.value {
-        None if kind == Kind::Customer => forget(record),
-        None => Err(Fault::new(Code::NullValue, "the record has no value; only a customer record may lack it")),
+        None => forget(kind, record),
         Some(value) => text(value).and_then(|text| kinds::read(kind, text, record)),
     };
     event.map_err(|fault| Box::new(fault.dead_letter(record)))
@@ -62,8 +61,17 @@ fn text(value: &[u8]) -> Result<&str, Fault> {
     })
 }
 
-/// A customer record without value: the key says who is to be forgotten.
-fn forget(record: &RawRecord<'_>) -> Result<Event, Fault> {
+/// A customer, account or agent record without value: the key says who is to be forgotten.
+fn forget(kind: Kind, record: &RawRecord<'_>) -> Result<Event, Fault> {
+    let body: fn(&str) -> Body = match kind {
+        Kind::Customer => |_| Body::Forget,
+        Kind::Account => |id| Body::ForgetAccount(id.into()),
+        Kind::Agent => |id| Body::ForgetAgent(id.into()),
+        _ => {
+            let message = "the record has no value; only a customer, account or agent record may lack it";
+            return Err(Fault::new(Code::NullValue, message));
+        }
+    };
     let key = record.key.filter(|key| !key.is_empty()).ok_or_else(|| {
         Fault::new(Code::NullValue, "the record has neither value nor key, which would say whom to forget")
     })?;
@@ -78,7 +86,8 @@ fn forget(record: &RawRecord<'_>) -> Result<Event, Fault> {
         let message = format!("the record's timestamp is {}; a time lies from 1970-01-01 to 2500-01-01", at.0);
         Fault::new(Code::BadTime, message)
     })?;
-    Ok(Event { event_id: id.into(), customer: Some(CustomerId::from(id)), at, body: Body::Forget, unknown_values: 0 })
+    let customer = kind.has_customer().then(|| CustomerId::from(id));
+    Ok(Event { event_id: id.into(), customer, at, body: body(id), unknown_values: 0 })
 }
 
 #[cfg(test)]

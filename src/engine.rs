@@ -9,6 +9,7 @@ mod bucket;
 mod customer;
 mod customers;
 mod deadlines;
+mod effects;
 mod entry;
 mod erased;
 mod evidence;
@@ -20,12 +21,18 @@ mod presence;
 mod programme;
 mod status;
 mod tally;
+mod ties;
 mod windows;
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use effects::Home;
+
+use crate::model::effect::{Effect, Origin};
 use crate::model::event::{Body, Event, Kind};
+use crate::model::id::EntityKind;
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -34,8 +41,10 @@ use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
 use deadlines::Deadlines;
+use effects::Effects;
 use erased::Erased;
 use look::{Brought, Occasion};
+use ties::Sending;
 
 /// How time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +69,14 @@ pub struct Engine {
     deadlines: Deadlines,
     /// Looks that wait for the clock to reach their customer's time.
     looks: Deadlines,
+    home: Home,
+    effects: Effects,
+    /// The instant at hand, in `event`: what is caused now is in force later than it.
+    now: EventTime,
+    /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
+    sendings: Vec<Sending>,
+    arrivals: VecDeque<Effect>,
+    leaving: Vec<(u32, Effect)>,
     behind: bool,
     stats: Stats,
     /// Rules in error: labels, programmes, alerts.
@@ -82,6 +99,9 @@ pub struct Stats {
     pub unpriced: u64,
     /// Customers erased, whether anything was known of them or not.
     pub erasures: u64,
+    /// What entities did to entities here, at home here or not; and what of it came after its instant.
+    pub effects: u64,
+    pub effects_late: u64,
     /// Events about customers erased before: dropped.
     pub erased_events: u64,
     /// Erased customers whose later events are taken again, since too many were erased after them.
@@ -110,7 +130,7 @@ const SLICE: usize = 10_000;
 
 impl Engine {
     /// An engine without customers.
-    pub fn new(rules: Arc<Ruleset>, app: &str, mode: TimeMode) -> Self {
+    pub fn new(rules: Arc<Ruleset>, app: &str, mode: TimeMode, home: Home) -> Self {
         let errors = vec![Cell::new(0); rules.labels.len() + rules.programmes.len() + rules.alerts.len()];
         Self {
             errors,
@@ -123,6 +143,12 @@ impl Engine {
             erased: Erased::default(),
             deadlines: Deadlines::default(),
             looks: Deadlines::default(),
+            home,
+            effects: Effects::default(),
+            now: EventTime::MIN,
+            sendings: Vec::new(),
+            arrivals: VecDeque::new(),
+            leaving: Vec::new(),
             behind: false,
             stats: Stats::default(),
         }
@@ -130,10 +156,13 @@ impl Engine {
 
     /// Applies one epoch: each record with the deadlines that fall due before it, then time up to the epoch's clock.
     pub fn apply(&mut self, epoch: Epoch, outputs: &mut Vec<Output>) {
-        let Epoch { records, clock, wall } = epoch;
+        let Epoch { effects, records, clock, wall } = epoch;
         self.wall = self.wall.max(wall);
         self.behind = false;
         self.customers.begin_epoch();
+        for effect in effects {
+            self.receive(effect, outputs);
+        }
         let mut slice = SLICE;
         let mut rest = records.as_slice();
         while !rest.is_empty() {
@@ -149,7 +178,9 @@ impl Engine {
                 };
                 self.clock = self.clock.max(reached);
                 self.fire_due(&mut slice, outputs);
+                self.now = self.clock;
                 self.take(record, slot, outputs);
+                self.take_arrivals(outputs);
             }
         }
         self.clock = self.clock.max(clock);
@@ -164,7 +195,7 @@ impl Engine {
     /// The earliest queued deadline: an epoch whose clock reaches it, `lateness` included, may have work.
     pub fn next_deadline(&self) -> Option<EventTime> {
         let deadline = self.deadlines.first().map(|at| at.plus(self.lateness()));
-        deadline.into_iter().chain(self.looks.first()).min()
+        deadline.into_iter().chain(self.looks.first()).chain(self.effects.first()).min()
     }
 
     /// How far event time has come.
@@ -189,14 +220,19 @@ impl Engine {
         self.clock.minus(self.lateness())
     }
 
-    /// Fires what fell due, in the order (instant, id), as far as the slice reaches.
+    /// Fires what fell due and takes what is in force, in the order (instant, id), as far as the slice reaches.
     fn fire_due(&mut self, slice: &mut usize, outputs: &mut Vec<Output>) {
         let (due, clock) = (self.due(), self.clock);
-        while *slice > 0 {
+        loop {
+            self.take_arrivals(outputs);
             let customers = &self.customers;
             let by_id = |slots: &mut Vec<Slot>| customers.sort(slots);
+            let has_room = *slice > 0;
+            // In `event` nothing but order says what comes first: effects wait for no next epoch.
+            let effect = self.effects.first().filter(|at| *at <= clock && (has_room || self.mode == TimeMode::Event));
+            let limit = effect.map_or(due, |effect| effect.min(due));
             // Looks first: a customer's deadline lies after the time for which its look waits.
-            if let Some((at, slot)) = self.looks.pop(clock, by_id) {
+            if has_room && let Some((at, slot)) = self.looks.pop(clock, by_id) {
                 let customer = &self.customers[slot];
                 if customer.look_pending && customer.as_of <= at {
                     *slice -= 1;
@@ -204,14 +240,19 @@ impl Engine {
                     self.look_now(slot, outputs);
                     self.requeue(slot);
                 }
-            } else if let Some((at, slot)) = self.deadlines.pop(due, by_id) {
+            } else if has_room && let Some((at, slot)) = self.deadlines.pop(limit, by_id) {
                 *slice -= usize::from(self.reach(slot, at, outputs));
+            } else if effect.is_some() {
+                *slice = slice.saturating_sub(1);
+                self.take_first_effect(outputs);
             } else {
-                return;
+                break;
             }
         }
-        self.behind =
-            self.deadlines.first().is_some_and(|at| at <= due) || self.looks.first().is_some_and(|at| at <= clock);
+        let waits = |first: Option<EventTime>, until| first.is_some_and(|at| at <= until);
+        self.behind = waits(self.deadlines.first(), due)
+            || waits(self.looks.first(), clock)
+            || waits(self.effects.first(), clock);
     }
 
     /// A queued instant came up: fires the deadline if it still stands, else queues the one that does.
@@ -221,6 +262,7 @@ impl Engine {
             return false;
         }
         customer.queued = NEVER;
+        self.now = at;
         let fires = customer.deadline == at;
         if fires {
             self.customers.touch(slot);
@@ -245,7 +287,7 @@ impl Engine {
     fn look_now(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
         let waiting = self.customers[slot].rare.as_mut().and_then(|rare| rare.waiting.take());
         match &waiting {
-            Some(waiting) => self.look(slot, Brought::Waited(waiting), waiting.refund, outputs),
+            Some(waiting) => self.look(slot, Brought::Origin(&waiting.origin), waiting.refund, outputs),
             None => self.look(slot, Brought::Time, false, outputs),
         }
         self.customers[slot].find_deadline(&self.rules);
@@ -279,26 +321,44 @@ impl Engine {
         };
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
+        if !event.kind().has_customer() {
+            return;
+        }
         let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
-        self.catch_up(slot, event.at, outputs);
+        self.take_event(slot, (event, record.position), event.at, 0, outputs);
+    }
+
+    /// Takes an event into an entity, whose time moves to `now`.
+    fn take_event(
+        &mut self,
+        slot: Slot,
+        (event, position): (&Event, Position),
+        now: EventTime,
+        hops: u8,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.catch_up(slot, now, outputs);
         let rules = Arc::clone(&self.rules);
         let customer = &mut self.customers[slot];
-        self.stats.unmatched += customer.advance(event.at, &rules);
+        self.stats.unmatched += customer.advance(now, &rules);
         if let Body::Erasure(_) = event.body {
-            return self.erase(slot, event, record.position, outputs);
+            return self.erase(slot, event, position, outputs);
         }
         customer.news |= event.kind().bit();
-        let arrival = Arrival { event, position: record.position, rules: &rules, stats: &mut self.stats };
+        let arrival = Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
-        if event.customer.is_some() {
-            self.judge(slot, event, record.position, outcome, outputs);
+        if !self.sendings.is_empty() {
+            self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
+        let touches = self.customers[slot].look_again || self.rules.plan.touches(event.kind());
+        let judged = Outcome { look: outcome.look && touches, ..outcome };
+        self.judge(slot, Brought::Event(event, position), judged, outputs);
         if outcome.described && self.customers[slot].seq == said {
-            self.describe(slot, event, record.position, outputs);
+            self.describe(slot, event, position, outputs);
         }
         if outcome.alert {
-            self.alert(slot, event, record.position, outputs);
+            self.alert(slot, event, position, outputs);
         }
     }
 
@@ -309,19 +369,22 @@ impl Engine {
         status::say(&self.customers[slot], &occasion, outputs);
     }
 
-    /// Looks after an event, at once or when the clock reaches it, and queues what time will bring.
-    fn judge(&mut self, slot: Slot, event: &Event, position: Position, outcome: Outcome, outputs: &mut Vec<Output>) {
+    /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.
+    fn judge(&mut self, slot: Slot, brought: Brought<'_>, outcome: Outcome, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
-        let looks = outcome.look && (customer.look_again || self.rules.plan.touches(event.kind()));
+        // Of an author nothing is decided.
+        if customer.id.kind() == EntityKind::Author {
+            return;
+        }
         if customer.as_of > self.clock {
             // Time has moved past the clock: what it brought, a deadline passed over included, waits for the clock. A
             // look that waits already waits longer, whatever moved time.
-            if looks || customer.look_pending || customer.deadline <= customer.as_of {
-                customer.wait(looks.then_some(event), position, outcome.refund);
+            if outcome.look || customer.look_pending || customer.deadline <= customer.as_of {
+                customer.wait(outcome.look.then(|| brought.origin()).flatten(), outcome.refund);
                 self.looks.push(customer.as_of, slot);
             }
-        } else if looks {
-            self.look(slot, Brought::Event(event, position), outcome.refund, outputs);
+        } else if outcome.look {
+            self.look(slot, brought, outcome.refund, outputs);
         }
         self.customers[slot].find_deadline(&self.rules);
         self.requeue(slot);

@@ -196,9 +196,10 @@ impl Merge {
         open.min()
     }
 
+    /// The inputs of which something may be handed over: of those that every task reads, nothing ever is.
     fn inputs(&self) -> impl Iterator<Item = (&Lane, &Buffer)> {
         let lanes = self.lanes.iter().map(|(lane, buffer)| (lane, buffer));
-        lanes.filter(|(lane, _)| matches!(lane, Lane::Input(..)))
+        lanes.filter(|(lane, _)| matches!(lane, Lane::Input(kind, _) if !kind.is_broadcast()))
     }
 
     /// Says whether the last fetch found the lane's end.

@@ -1,5 +1,6 @@
 //! The nouns: ids, times, money, input events and outputs. Plain values without behaviour of their own.
 
+pub mod effect;
 pub mod event;
 pub mod id;
 pub mod keys;

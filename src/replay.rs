@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::codec::output::Wire;
 use crate::codec::{self, RawRecord};
-use crate::engine::{Engine, Stats, TimeMode};
+use crate::engine::{Engine, Home, Stats, TimeMode};
 use crate::merge::{Lane, Merge};
 use crate::model::event::Kind;
 use crate::model::output::Output;
@@ -54,7 +54,7 @@ impl Plan {
     /// # Errors
     /// An input that cannot be read.
     pub fn run(&self, inputs: Vec<Input<'_>>, mut progress: impl FnMut(u64)) -> io::Result<Replayed> {
-        let mut engine = Engine::new(Arc::clone(&self.rules), self.rules.name(), TimeMode::Event);
+        let mut engine = Engine::new(Arc::clone(&self.rules), self.rules.name(), TimeMode::Event, Home::ALONE);
         let mut outputs = Vec::new();
         let mut reader = Reader::open(inputs, self.until)?;
         let mut records = Vec::with_capacity(self.epoch_records);
@@ -63,14 +63,17 @@ impl Plan {
             clock = record.merge_time;
             records.push(record);
             if records.len() >= self.epoch_records {
-                engine.apply(Epoch { records: std::mem::take(&mut records), clock, wall: clock }, &mut outputs);
+                engine.apply(
+                    Epoch { records: std::mem::take(&mut records), clock, wall: clock, ..Epoch::default() },
+                    &mut outputs,
+                );
                 progress(reader.bytes);
             }
         }
         clock = self.until.unwrap_or(clock);
-        engine.apply(Epoch { records, clock, wall: clock }, &mut outputs);
+        engine.apply(Epoch { records, clock, wall: clock, ..Epoch::default() }, &mut outputs);
         while engine.is_behind() {
-            engine.apply(Epoch { records: Vec::new(), clock, wall: clock }, &mut outputs);
+            engine.apply(Epoch { clock, wall: clock, ..Epoch::default() }, &mut outputs);
         }
         progress(reader.bytes);
         outputs.sort_by(|left, right| order(left).cmp(&order(right)));

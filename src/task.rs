@@ -36,7 +36,7 @@ use crate::broker::{Broker, BrokerError, Partition};
 use crate::clock;
 use crate::codec::output::Wire;
 use crate::config::{Brake, EpochBounds, Outputs, Start};
-use crate::engine::{Engine, TimeMode};
+use crate::engine::{Engine, Home, TimeMode};
 use crate::merge::Lane;
 use crate::metrics::{EpochDone, TaskMetrics};
 use crate::model::event::Kind;
@@ -85,6 +85,17 @@ impl Setup {
             None => (&self.journal, task),
         }
     }
+}
+
+/// Whether a task reads an input partition: its own, and every one of the inputs that all tasks read whole.
+pub(crate) const fn reads(task: u32, tasks: u32, (kind, partition): (Kind, u32)) -> bool {
+    kind.is_broadcast() || answers_for(task, tasks, partition)
+}
+
+/// Whether a task is the one that tells the world of an input partition, whoever else reads it: it commits the
+/// group's offset and writes the dead letters.
+pub(crate) const fn answers_for(task: u32, tasks: u32, partition: u32) -> bool {
+    partition % tasks == task
 }
 
 /// Why a task ended before its time. Each message is one sentence for an operator.
@@ -195,7 +206,12 @@ impl<B: Broker> Task<B> {
         let brake = BrakeWindow::new(setup.brake);
         let sender = Sender { topic: setup.relay.clone(), task: partition };
         Self {
-            engine: Engine::new(Arc::clone(&setup.rules), &setup.app, setup.mode),
+            engine: Engine::new(
+                Arc::clone(&setup.rules),
+                &setup.app,
+                setup.mode,
+                Home { task: partition, tasks: setup.tasks },
+            ),
             intake: Intake::new(sender, setup.tasks, setup.mode, brake),
             setup,
             partition,

@@ -27,7 +27,7 @@ fn the_example_configuration_is_accepted_and_names_an_example_ruleset() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/vipstream.yaml");
     let config = Config::load(&path, []).unwrap_or_else(|error| panic!("{error}"));
     assert!(config.rules.is_file(), "{}", config.rules.display());
-    assert_eq!(config.inputs.len(), 7);
+    assert_eq!(config.inputs.len(), 10);
 }
 
 /// Runs the built binary and hands back what it printed.

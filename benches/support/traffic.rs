@@ -31,7 +31,7 @@ impl Traffic {
         let records: Vec<Record> = (self.offset..).zip(&self.generated).map(|(offset, it)| read(offset, it)).collect();
         self.offset += records.len() as u64;
         let clock = records.last().expect("an epoch with records").merge_time;
-        Epoch { records, clock, wall: clock }
+        Epoch { records, clock, wall: clock, ..Epoch::default() }
     }
 }
 

@@ -16,8 +16,8 @@ use crate::task::progress::Needs;
 /// What is remembered from round to round.
 #[derive(Debug, Default)]
 pub(super) struct Headroom {
-    /// Kafka's time of the first record that a restart reads, with its offset.
-    times: BTreeMap<Partition, (u64, EventTime)>,
+    /// Kafka's time of the first record that a restart of a task reads, with its offset.
+    times: BTreeMap<(u32, Partition), (u64, EventTime)>,
     /// Partitions of which it was said that something is gone; the journal's as none.
     said: BTreeSet<(u32, Option<Partition>)>,
     /// Inputs of which it was said that little is left.
@@ -100,12 +100,12 @@ impl Headroom {
     /// When the first record was written that a restart reads; `None` where there is none yet.
     fn written(&mut self, setup: &Setup, cluster: &Cluster, need: &Need, partition: Partition) -> Option<EventTime> {
         let from = need.from.max(need.kept.start);
-        if let Some((_, at)) = self.times.get(&partition).filter(|(offset, _)| *offset == from) {
+        if let Some((_, at)) = self.times.get(&(need.task, partition)).filter(|(offset, _)| *offset == from) {
             return Some(*at);
         }
         let (topic, number) = setup.place(need.task, need.partition);
         let at = cluster.time_of(topic, number, from..need.kept.end).ok()??;
-        self.times.insert(partition, (from, at));
+        self.times.insert((need.task, partition), (from, at));
         Some(at)
     }
 }

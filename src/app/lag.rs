@@ -32,6 +32,8 @@ impl LagWatch {
     pub(super) fn ask(&mut self, setup: &Setup, cluster: &Cluster, is_over: impl Fn() -> bool) -> Option<u64> {
         let mut lags: BTreeMap<&'static str, InputLag> =
             self.inputs.iter().map(|input| (*input, InputLag::default())).collect();
+        // What several tasks read counts once: as far as the last of them is behind.
+        let mut counted: BTreeMap<(&str, u32), u64> = BTreeMap::new();
         let standings = setup.progress.standings();
         self.stands.retain(|(task, _), _| standings.contains_key(task));
         let gone = self.tasks.iter().filter(|task| !standings.contains_key(task));
@@ -50,7 +52,9 @@ impl LagWatch {
                 let end = cluster.offsets(topic, number).ok()?.end;
                 let lag = lags.entry(input).or_default();
                 let records = end.saturating_sub(position);
-                lag.records += records;
+                let known = counted.entry((topic, number)).or_default();
+                lag.records += records.saturating_sub(*known);
+                *known = records.max(*known);
                 if records > 0 {
                     let behind = standing.times.get(&partition).map_or(Duration::ZERO, |at| clock::wall().since(*at));
                     lag.behind = lag.behind.max(behind);

@@ -10,6 +10,7 @@ use super::fault::{Fault, shown};
 use super::field::Field;
 use super::fields::{EnvelopeFields, Fields, put};
 use super::json::{self, Value};
+use crate::model::event::Kind;
 use crate::model::id::CustomerId;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
@@ -18,17 +19,22 @@ use crate::model::time::EventTime;
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) event_id: CompactString,
-    /// `None` where absent; most kinds then refuse the record.
+    /// `None` where absent, and most kinds then refuse the record; `None` too for kinds that are about no customer.
     pub(super) customer: Option<CustomerId>,
     pub(super) at: EventTime,
 }
 
 /// Opens the envelope of `text`, the record's value, and puts the kind's own fields into `fields`, which
-/// is empty (and an argument because it is large).
+/// is empty (and an argument because it is large). Who the customer is, is asked only where the kind has one.
 ///
 /// # Errors
 /// Text that is no JSON object, and common fields that are missing or wrong.
-pub(super) fn open<'a, F: Fields<'a>>(text: &'a str, record: &RawRecord<'a>, fields: &mut F) -> Result<Common, Fault> {
+pub(super) fn open<'a, F: Fields<'a>>(
+    kind: Kind,
+    text: &'a str,
+    record: &RawRecord<'a>,
+    fields: &mut F,
+) -> Result<Common, Fault> {
     let mut outer = EnvelopeFields::default();
     read(text, &mut outer, fields)?;
     let mut id = outer.event_id();
@@ -47,7 +53,9 @@ pub(super) fn open<'a, F: Fields<'a>>(text: &'a str, record: &RawRecord<'a>, fie
         customer = header(record, "ce_subject")?.unwrap_or(customer);
         at = header(record, "ce_time")?.unwrap_or(at);
     }
-    Ok(Common { event_id: id.id()?, customer: customer.id_opt()?.map(CustomerId), at: at.time()? })
+    let event_id = id.id()?;
+    let customer = if kind.has_customer() { customer.id_opt()?.map(CustomerId) } else { None };
+    Ok(Common { event_id, customer, at: at.time()? })
 }
 
 /// Sorts the fields of an object into the envelope's and the kind's.

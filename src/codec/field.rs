@@ -4,6 +4,7 @@
 //! empty required one missing.
 
 use compact_str::CompactString;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -166,6 +167,22 @@ impl<'a> Field<'a> {
         self.amount_opt()?.ok_or_else(|| self.missing())
     }
 
+    /// A rate of exchange, above 0 and at most 10^12, that must be there.
+    pub(super) fn rate(self) -> Result<Decimal, Fault> {
+        match decimal::parse(self.digits()?.ok_or_else(|| self.missing())?) {
+            Err(DecimalError::NotANumber) => Err(self.wrong("a decimal number")),
+            Ok(rate) if rate > Decimal::ZERO && rate <= Decimal::from(MAX_AMOUNT) => Ok(rate),
+            Ok(_) | Err(DecimalError::NotExact) => Err(Fault::new(
+                Code::OutOfRange,
+                format!(
+                    "field `{}` is {}; it must be above 0 and at most 10^12 with at most 28 digits",
+                    self.name,
+                    self.found()
+                ),
+            )),
+        }
+    }
+
     /// The digits of a number or of a string that should hold one.
     fn digits(self) -> Result<Option<&'a str>, Fault> {
         match self.value {
@@ -227,6 +244,20 @@ impl<'a> Field<'a> {
             })
         });
         Ok(instant?.map(PeriodEnd::Instant))
+    }
+
+    /// A bare date that may be absent.
+    pub(super) fn date_opt(self) -> Result<Option<Date>, Fault> {
+        let Some(text) = self.str_opt()? else { return Ok(None) };
+        time::parse_date(&text).map(Some).ok_or_else(|| {
+            let allowed = "a date such as 2026-12-31, from 1970 to 2500";
+            Fault::new(Code::BadTime, format!("field `{}` is {}; it must be {allowed}", self.name, self.found()))
+        })
+    }
+
+    /// A bare date that must be there.
+    pub(super) fn date(self) -> Result<Date, Fault> {
+        self.date_opt()?.ok_or_else(|| self.missing())
     }
 
     /// A value of a closed list that must be there and be known.

@@ -123,5 +123,20 @@ fields! {
 }
 
 fields! {
+    FxRateFields { base, quote, rate, valid_on }
+}
+
+fields! {
+    AccountFields {
+        account_id, version, name, parent_account_id, tier, icp_fit, account_manager, renewal_on, contract_value,
+        attributes,
+    }
+}
+
+fields! {
+    AgentFields { agent_id, version, name, team, skills, state, capacity, open_cases }
+}
+
+fields! {
     HandleFields { platform, handle }
 }

@@ -8,14 +8,15 @@ use super::envelope::{self, Common};
 use super::fault::Fault;
 use super::field::Field;
 use super::fields::{
-    CaseFields, CsatFields, EngagementFields, ErasureFields, ExceptionFields, Fields, HandleFields, MentionFields,
-    PresenceFields, ProfileFields, PurchaseFields, ReferralFields, SubscriptionFields, of_object,
+    AccountFields, AgentFields, CaseFields, CsatFields, EngagementFields, ErasureFields, ExceptionFields, Fields,
+    FxRateFields, HandleFields, MentionFields, PresenceFields, ProfileFields, PurchaseFields, ReferralFields,
+    SubscriptionFields, of_object,
 };
 use super::json::{self, Value};
 use super::sentiment;
 use crate::model::event::{
-    Activity, Attribute, Body, Case, Csat, Engagement, Erasure, Event, Exception, Kind, Mention, Presence, Profile,
-    Purchase, Referral, Subscription,
+    Account, Activity, Agent, Attribute, Body, Case, Csat, Engagement, Erasure, Event, Exception, FxRate, Kind,
+    Mention, Presence, Profile, Purchase, Referral, Subscription,
 };
 use crate::model::record::Code;
 
@@ -25,29 +26,33 @@ use crate::model::record::Code;
 /// The first fault found.
 pub(super) fn read(kind: Kind, text: &str, record: &RawRecord<'_>) -> Result<Event, Fault> {
     match kind {
-        Kind::Purchase => event(text, record, |_, fields, _| purchase(fields)),
-        Kind::Csat => event(text, record, |_, fields, unknown| csat(fields, unknown)),
-        Kind::Mention => event(text, record, mention),
-        Kind::Referral => event(text, record, |_, fields, _| referral(fields)),
-        Kind::Presence => event(text, record, |_, fields, _| presence(fields)),
-        Kind::Case => event(text, record, |_, fields, _| case(fields)),
-        Kind::Engagement => event(text, record, |_, fields, _| engagement(fields)),
-        Kind::Customer => event(text, record, |_, fields, unknown| profile(fields, unknown)),
-        Kind::Erasure => event(text, record, |_, fields, _| erasure(fields)),
+        Kind::FxRate => event(kind, text, record, |_, fields, _| fx_rate(fields)),
+        Kind::Account => event(kind, text, record, |_, fields, _| account(fields)),
+        Kind::Agent => event(kind, text, record, |_, fields, _| agent(fields)),
+        Kind::Purchase => event(kind, text, record, |_, fields, _| purchase(fields)),
+        Kind::Csat => event(kind, text, record, |_, fields, unknown| csat(fields, unknown)),
+        Kind::Mention => event(kind, text, record, mention),
+        Kind::Referral => event(kind, text, record, |_, fields, _| referral(fields)),
+        Kind::Presence => event(kind, text, record, |_, fields, _| presence(fields)),
+        Kind::Case => event(kind, text, record, |_, fields, _| case(fields)),
+        Kind::Engagement => event(kind, text, record, |_, fields, _| engagement(fields)),
+        Kind::Customer => event(kind, text, record, |_, fields, unknown| profile(fields, unknown)),
+        Kind::Erasure => event(kind, text, record, |_, fields, _| erasure(fields)),
     }
 }
 
-/// Opens the envelope and reads the body. Only a mention may lack its customer.
+/// Opens the envelope and reads the body. Of what is about customers, only a mention may lack its own.
 fn event<'a, F: Fields<'a>>(
+    kind: Kind,
     text: &'a str,
     record: &RawRecord<'a>,
     body: impl FnOnce(&Common, &F, &mut u8) -> Result<Body, Fault>,
 ) -> Result<Event, Fault> {
     let mut fields = F::default();
-    let common = envelope::open(text, record, &mut fields)?;
+    let common = envelope::open(kind, text, record, &mut fields)?;
     let mut unknown_values = 0;
     let body = body(&common, &fields, &mut unknown_values)?;
-    if common.customer.is_none() && !matches!(body, Body::Mention(_)) {
+    if common.customer.is_none() && kind.has_customer() && kind != Kind::Mention {
         return Err(Fault::new(Code::MissingField, "field `customer_id` is missing"));
     }
     Ok(Event { event_id: common.event_id, customer: common.customer, at: common.at, body, unknown_values })
@@ -217,6 +222,53 @@ fn profile(f: &ProfileFields<'_>, unknown: &mut u8) -> Result<Body, Fault> {
         merged_into: f.merged_into().id_opt()?,
         attributes: attributes(f.attributes())?,
     })))
+}
+
+fn fx_rate(f: &FxRateFields<'_>) -> Result<Body, Fault> {
+    Ok(Body::FxRate(FxRate {
+        base: f.base().currency()?,
+        quote: f.quote().currency()?,
+        rate: f.rate().rate()?,
+        valid_on: f.valid_on().date()?,
+    }))
+}
+
+fn account(f: &AccountFields<'_>) -> Result<Body, Fault> {
+    Ok(Body::Account(Box::new(Account {
+        account_id: f.account_id().id()?,
+        version: f.version().int(COUNT)?,
+        name: f.name().text_opt()?,
+        parent_account_id: f.parent_account_id().id_opt()?,
+        tier: f.tier().text_opt()?,
+        icp_fit: f.icp_fit().decimal_opt()?,
+        account_manager: f.account_manager().id_opt()?,
+        renewal_on: f.renewal_on().date_opt()?,
+        contract_value: f.contract_value().amount_opt()?,
+        attributes: attributes(f.attributes())?,
+    })))
+}
+
+fn agent(f: &AgentFields<'_>) -> Result<Body, Fault> {
+    Ok(Body::Agent(Box::new(Agent {
+        agent_id: f.agent_id().id()?,
+        version: f.version().int(COUNT)?,
+        name: f.name().text_opt()?,
+        team: f.team().text_opt()?,
+        skills: skills(f.skills())?,
+        state: f.state().choice()?,
+        capacity: f.capacity().int_opt(COUNT)?,
+        open_cases: f.open_cases().int_opt(COUNT)?,
+    })))
+}
+
+fn skills(field: Field<'_>) -> Result<Vec<CompactString>, Fault> {
+    let mut skills = Vec::new();
+    let Some(text) = field.array_opt()? else { return Ok(skills) };
+    json::array(text, |value| {
+        skills.push(Field { name: "skills", value }.id()?);
+        Ok(())
+    })?;
+    Ok(skills)
 }
 
 fn handles(field: Field<'_>) -> Result<Vec<(CompactString, CompactString)>, Fault> {

@@ -163,7 +163,7 @@ impl Wire {
         let mut line = Line::new();
         line.text("event_id", &alert.event_id);
         line.put("type", ALERT);
-        line.text("alert_id", &alert.event_id);
+        line.text("alert_id", &alert.alert_id);
         line.put("name", &alert.name);
         line.put("kind", alert.kind);
         line.put("customer_id", &alert.customer_id);

@@ -21,7 +21,10 @@ fn record(fields: &str) -> String {
 const NOON: EventTime = EventTime(852_120_000_000);
 
 /// The fields that each kind cannot do without.
-const REQUIRED: [(Kind, &str); 9] = [
+const REQUIRED: [(Kind, &str); 12] = [
+    (Kind::FxRate, r#""base":"USD","quote":"EUR","rate":"0.92","valid_on":"1997-01-01""#),
+    (Kind::Account, r#""account_id":"k1","version":3"#),
+    (Kind::Agent, r#""agent_id":"a1","version":3,"state":"online""#),
     (Kind::Customer, r#""version":3"#),
     (Kind::Erasure, r#""request_id":"q1""#),
     (Kind::Purchase, r#""order_id":"o1","amount":"12.50","currency":"EUR","status":"completed""#),

@@ -6,6 +6,7 @@ use super::Stats;
 use super::customer::{Customer, MAX_SEEN, NEVER};
 use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
+use super::ties::{Sending, Ties};
 use crate::model::event::{Action, Activity, Body, Event, Kind, Mention, Profile};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
@@ -34,6 +35,8 @@ pub(super) struct Arrival<'a> {
     pub(super) position: Position,
     pub(super) rules: &'a Ruleset,
     pub(super) stats: &'a mut Stats,
+    /// What the event does to others.
+    pub(super) sendings: &'a mut Vec<Sending>,
 }
 
 impl Arrival<'_> {
@@ -45,7 +48,7 @@ impl Arrival<'_> {
             Body::Csat(survey) => self.object(customer, survey.revision, Place::Earliest),
             Body::Case(case) => self.object(customer, case.version, Place::Earliest),
             Body::Referral(referral) => self.object(customer, referral.status as i64, Place::Present),
-            Body::Mention(mention) => self.mention(customer, mention),
+            Body::Mention(mention) => self.written(customer, mention),
             Body::Presence(presence) => {
                 let outcome = self.passing(customer);
                 if outcome == NOTHING {
@@ -58,7 +61,12 @@ impl Arrival<'_> {
             Body::Customer(profile) => self.profile(customer, profile),
             // Takes more than the customer: see `erased.rs`.
             Body::Erasure(_) => NOTHING,
+            // About no customer, so never here.
+            Body::FxRate(_) | Body::Account(_) | Body::ForgetAccount(_) | Body::Agent(_) | Body::ForgetAgent(_) => {
+                NOTHING
+            }
             Body::Forget => {
+                customer.name_handles(None, self.sendings);
                 let profile = customer.rare.as_mut().and_then(|rare| rare.profile.take());
                 Outcome { described: profile.is_some(), ..CHANGED }
             }
@@ -158,6 +166,22 @@ impl Arrival<'_> {
             && referral.currency.as_ref().is_some_and(|currency| currency.0 != self.rules.currency);
         self.stats.unpriced += u64::from(unpriced);
         unpriced
+    }
+
+    /// A mention: under a handle that a customer's profile names, it is that customer's.
+    fn written(&mut self, customer: &mut Customer, mention: &Mention) -> Outcome {
+        if self.event.customer.is_some() {
+            return self.mention(customer, mention);
+        }
+        if let Some(owner) = customer.ties().and_then(Ties::owner) {
+            self.sendings.push(Sending::bring(self.event, self.position, owner.clone()));
+            return NOTHING;
+        }
+        let outcome = self.mention(customer, mention);
+        if outcome.look {
+            customer.keep_unclaimed(self.event, self.position);
+        }
+        outcome
     }
 
     fn mention(&mut self, customer: &mut Customer, mention: &Mention) -> Outcome {
@@ -262,6 +286,7 @@ impl Arrival<'_> {
             _ => {
                 // Another customer's id, which nothing reads yet and an erasure would not find.
                 let profile = Profile { merged_into: None, ..profile.clone() };
+                customer.name_handles(Some(&profile), self.sendings);
                 customer.rare().profile = Some(Box::new(profile));
                 Outcome { described: true, ..CHANGED }
             }

@@ -7,13 +7,14 @@ use compact_str::CompactString;
 
 use super::apply::hash;
 use super::bucket::Bucket;
-use super::entry::{Entry, Extra};
+use super::entry::{Entry, Extra, rank_of};
 use super::presence::Visit;
 use super::programme::Held;
 use super::tally::Tally;
+use super::ties::Ties;
+use crate::model::effect::Origin;
 use crate::model::event::{Activity, Body, Event, Kind, Profile};
-use crate::model::id::CustomerId;
-use crate::model::record::Position;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::time::{EventTime, MaybeTime};
 use crate::rules::ruleset::{AlertRule, DEDUP, Ruleset};
 
@@ -87,6 +88,7 @@ pub(super) struct Rare {
     pub(super) keys: Option<BTreeSet<(u8, u64)>>,
     /// Place of the newest order lost to [`MAX_OBJECTS`].
     pub(super) lost_order: MaybeTime,
+    pub(super) ties: Option<Box<Ties>>,
 }
 
 impl Rare {
@@ -128,7 +130,8 @@ impl Rare {
         let buckets = self.buckets.iter().map(|bucket| bucket.exit);
         let pending = self.pending.values().map(|pending| pending.until);
         let visit = self.visit.iter().map(|visit| visit.over_at(visit_gap));
-        seen.chain(texts).chain(buckets).chain(pending).chain(visit).min().unwrap_or(NEVER)
+        let ties = self.ties.iter().flat_map(|ties| ties.next_lapse());
+        seen.chain(texts).chain(buckets).chain(pending).chain(visit).chain(ties).min().unwrap_or(NEVER)
     }
 
     /// Drops what nothing can read any more. Most customers then need no more of it.
@@ -143,6 +146,9 @@ impl Rare {
         if self.visit.as_ref().is_some_and(|visit| visit.over_at(visit_gap) <= as_of) {
             self.visit = None;
         }
+        if let Some(ties) = &mut self.ties {
+            ties.forget(as_of);
+        }
         for list in [&mut self.seen, &mut self.texts] {
             if list.is_empty() {
                 *list = Vec::new();
@@ -155,10 +161,7 @@ impl Rare {
 /// What remains of an event until the clock reaches its time and it is looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Waiting {
-    pub(super) event_id: CompactString,
-    pub(super) position: Position,
-    pub(super) kind: Kind,
-    pub(super) key: CompactString,
+    pub(super) origin: Origin,
     /// It, or one that waited before it, took something back.
     pub(super) refund: bool,
 }
@@ -180,9 +183,6 @@ pub(super) const BUSY: usize = 64;
 pub(super) const MAX_SEEN: usize = 4096;
 /// What stands for an instant that never comes.
 pub(super) const NEVER: EventTime = EventTime(i64::MAX);
-
-/// Starts the key of an author known by handle only, so that no customer id equals it.
-pub(super) const AUTHOR: char = '\u{1}';
 
 impl Customer {
     /// A customer of whom nothing is known.
@@ -229,6 +229,16 @@ impl Customer {
         self.rare.get_or_insert_default()
     }
 
+    /// What ties it to others, made on first use.
+    pub(super) fn ties_mut(&mut self) -> &mut Ties {
+        self.rare().ties.get_or_insert_default()
+    }
+
+    /// What ties it to others.
+    pub(super) fn ties(&self) -> Option<&Ties> {
+        self.rare.as_ref()?.ties.as_deref()
+    }
+
     /// The customer's profile.
     pub(super) fn profile(&self) -> Option<&Profile> {
         self.rare.as_ref()?.profile.as_deref()
@@ -236,18 +246,20 @@ impl Customer {
 
     /// The remembered objects of a kind, by place.
     pub(super) fn objects(&self, kind: Kind) -> std::ops::Range<usize> {
-        let start = self.log.partition_point(|entry| entry.kind_bits() < kind as u8);
-        let end = start + self.log[start..].partition_point(|entry| entry.kind_bits() == kind as u8);
+        let rank = rank_of(kind);
+        let start = self.log.partition_point(|entry| entry.rank() < rank);
+        let end = start + self.log[start..].partition_point(|entry| entry.rank() == rank);
         start..end
     }
 
     /// Where a remembered object stands in the log. An object past its time is not remembered, though it may still stand there.
     pub(super) fn find(&self, kind: Kind, key: u64, rules: &Ruleset) -> Option<usize> {
         let keys = self.rare.as_ref().and_then(|rare| rare.keys.as_ref());
-        if keys.is_some_and(|keys| !keys.contains(&(kind as u8, key))) {
+        let rank = rank_of(kind);
+        if keys.is_some_and(|keys| !keys.contains(&(rank, key))) {
             return None;
         }
-        let at = self.log.iter().position(|entry| entry.key == key && entry.kind_bits() == kind as u8)?;
+        let at = self.log.iter().position(|entry| entry.key == key && entry.rank() == rank)?;
         let until = self.forgotten_at(kind, self.log[at].place(), rules);
         until.is_none_or(|until| self.as_of < until).then_some(at)
     }
@@ -255,7 +267,7 @@ impl Customer {
     /// Until when an event or object of a kind at `place` is remembered; `None` for ever. Of an author known by
     /// handle only, nothing counts in features, so a day is enough.
     pub(super) fn forgotten_at(&self, kind: Kind, place: EventTime, rules: &Ruleset) -> Option<EventTime> {
-        if self.id.as_str().starts_with(AUTHOR) { Some(place.plus(DEDUP)) } else { rules.forgotten_at(kind, place) }
+        if self.id.kind() == EntityKind::Author { Some(place.plus(DEDUP)) } else { rules.forgotten_at(kind, place) }
     }
 
     /// Whether a business key was seen and is remembered.
@@ -315,13 +327,12 @@ impl Customer {
     }
 
     /// Leaves the look to the clock. The newest event stands for all that wait.
-    pub(super) fn wait(&mut self, event: Option<&Event>, position: Position, refund: bool) {
+    pub(super) fn wait(&mut self, origin: Option<Origin>, refund: bool) {
         self.look_pending = true;
-        let Some(event) = event else { return };
+        let Some(origin) = origin else { return };
         let waiting = &mut self.rare().waiting;
         let refund = refund || waiting.as_ref().is_some_and(|waiting| waiting.refund);
-        let (event_id, kind, key) = (event.event_id.clone(), event.kind(), event.business_key());
-        *waiting = Some(Box::new(Waiting { event_id, position, kind, key, refund }));
+        *waiting = Some(Box::new(Waiting { origin, refund }));
     }
 
     /// Works out the next instant at which time alone may change something.

@@ -10,7 +10,7 @@ use std::ops::{Index, IndexMut};
 
 use hashbrown::HashTable;
 
-use super::customer::{AUTHOR, Customer};
+use super::customer::Customer;
 use super::erased::Erased;
 use super::image::Encoded;
 use super::image::frozen::Frozen;
@@ -62,12 +62,12 @@ impl Customers {
         self.blocks.iter().flatten().filter(|customer| !customer.is_vacant())
     }
 
-    /// The customers that a group's events are about, made on first sight; `None` for a dead letter, and for whoever
-    /// was erased. What they will touch is on its way to the processor afterwards.
+    /// The customers that a group's events are about, made on first sight; `None` for a dead letter, for what is
+    /// about no customer, and for whoever was erased. What they will touch is on its way to the processor afterwards.
     pub(super) fn meet(&mut self, records: &[Record], rules: &Ruleset, erased: &Erased) -> [Option<Slot>; GROUP] {
         let mut hashes = [0; GROUP];
         for (hash, record) in hashes.iter_mut().zip(records) {
-            *hash = record.body.as_ref().map_or(0, |event| hash_of(&id_of(event)));
+            *hash = with_customer(record).map_or(0, |event| hash_of(&id_of(event)));
         }
         let mut slots = [None; GROUP];
         for ((slot, hash), _) in slots.iter_mut().zip(hashes).zip(records) {
@@ -77,7 +77,7 @@ impl Customers {
         black_box(known().map(Customer::touch).fold(0, |sum, touched| sum ^ touched));
         black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
         for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
-            *slot = record.body.as_ref().ok().and_then(|event| self.slot_of(event, (hash, *slot), rules, erased));
+            *slot = with_customer(record).and_then(|event| self.slot_of(id_of(event), (hash, *slot), rules, erased));
             if hash.is_multiple_of(SAMPLED) {
                 self.touched.extend(*slot);
             }
@@ -141,14 +141,20 @@ impl Customers {
         customer.id
     }
 
+    /// Where an entity is kept, made on first sight; `None` for whoever was erased.
+    pub(super) fn meet_one(&mut self, id: &CustomerId, rules: &Ruleset, erased: &Erased) -> Option<Slot> {
+        let slot = self.slot_of(Cow::Borrowed(id), (hash_of(id), None), rules, erased)?;
+        self.touch(slot);
+        Some(slot)
+    }
+
     fn slot_of(
         &mut self,
-        event: &Event,
+        id: Cow<'_, CustomerId>,
         (hash, guess): (u32, Option<Slot>),
         rules: &Ruleset,
         erased: &Erased,
     ) -> Option<Slot> {
-        let id = id_of(event);
         if let Some(slot) = guess.filter(|slot| self[*slot].id == *id) {
             return Some(slot);
         }
@@ -233,12 +239,17 @@ impl IndexMut<Slot> for Customers {
     }
 }
 
+/// The event of a record, where there is one and it is about a customer.
+fn with_customer(record: &Record) -> Option<&Event> {
+    record.body.as_ref().ok().filter(|event| event.kind().has_customer())
+}
+
 /// Whose state an event touches. An author known by handle only is remembered apart: no customer id holds the mark
 /// that starts the key.
 fn id_of(event: &Event) -> Cow<'_, CustomerId> {
     match &event.customer {
         Some(id) => Cow::Borrowed(id),
-        None => Cow::Owned(CustomerId(compact_str::format_compact!("{AUTHOR}{}", event.entity()))),
+        None => Cow::Owned(event.entity_id()),
     }
 }
 

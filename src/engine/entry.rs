@@ -16,7 +16,7 @@ pub(super) struct Entry {
     pub(super) key: u64,
     /// 44 bits of place, 4 of flags, 16 of filters' answers.
     packed: u64,
-    /// 3 bits of kind, 13 of partition, 43 of offset, 5 of the amount's scale: the record of the present content.
+    /// 3 bits of the kind's rank, 13 of partition, 43 of offset, 5 of the amount's scale: the record of the present content.
     position: u64,
     /// The mantissa of an order's amount left; else the version, a post's with the alerts raised in its upper 16 bits.
     content: u64,
@@ -73,24 +73,24 @@ impl Entry {
     /// From its words; `None` where these could not have been an entry's.
     pub(super) fn of([key, packed, position, content]: [u64; 4]) -> Option<Self> {
         let it = Self { key, packed, position, content };
-        let is_sound = KINDS_WITH_OBJECTS.iter().any(|kind| *kind as u8 == it.kind_bits())
+        let is_sound = usize::from(it.rank()) < KINDS_WITH_OBJECTS.len()
             && it.place() <= EventTime::MAX
             && it.position & MAX_SCALE <= u64::from(Decimal::MAX_SCALE);
         is_sound.then_some(it)
     }
 
-    /// Order in the log: kind, place, key.
+    /// Order in the log: the kind's rank, place, key.
     pub(super) fn order(&self) -> (u8, u64, u64) {
-        (self.kind_bits(), self.packed >> PLACE_SHIFT, self.key)
+        (self.rank(), self.packed >> PLACE_SHIFT, self.key)
     }
 
     /// The kind of object.
     pub(super) const fn kind(&self) -> Kind {
-        Kind::ALL[self.kind_bits() as usize]
+        KINDS_WITH_OBJECTS[self.rank() as usize]
     }
 
-    /// Its rank, which orders the log.
-    pub(super) const fn kind_bits(&self) -> u8 {
+    /// The rank of the kind, see [`rank_of`].
+    pub(super) const fn rank(&self) -> u8 {
         (self.position >> 61) as u8
     }
 
@@ -117,7 +117,9 @@ impl Entry {
     /// Notes the record of its content. Positions only serve as evidence: beyond 8,191 partitions they are cut.
     pub(super) fn set_position(&mut self, position: Position) {
         let partition = u64::from(position.partition).min(MAX_PARTITION);
-        let place = (position.kind as u64) << 61 | partition << 48 | position.offset.min(MAX_OFFSET) << 5;
+        let rank = rank_of(position.kind);
+        assert!(rank < NO_OBJECT, "only what has objects is remembered as one");
+        let place = u64::from(rank) << 61 | partition << 48 | position.offset.min(MAX_OFFSET) << 5;
         self.position = place | self.position & MAX_SCALE;
     }
 
@@ -170,7 +172,7 @@ impl Entry {
     }
 
     const fn is_post(&self) -> bool {
-        self.kind_bits() == Kind::Mention as u8
+        matches!(self.kind(), Kind::Mention)
     }
 
     /// Whether it counts in features at all.
@@ -178,6 +180,22 @@ impl Entry {
         self.packed & (Flag::Unpriced.mask() | Flag::Gone.mask()) == 0
     }
 }
+
+/// The rank of a kind among those with objects, which orders the log; [`NO_OBJECT`] for others.
+pub(super) const fn rank_of(kind: Kind) -> u8 {
+    let mut rank = 0;
+    while (rank as usize) < KINDS_WITH_OBJECTS.len() {
+        if KINDS_WITH_OBJECTS[rank as usize] as u8 == kind as u8 {
+            return rank;
+        }
+        rank += 1;
+    }
+    NO_OBJECT
+}
+
+/// The greatest number that the bits for the rank hold.
+pub(super) const NO_OBJECT: u8 = 7;
+const _: () = assert!(KINDS_WITH_OBJECTS.len() <= NO_OBJECT as usize, "an entry has room for every rank");
 
 /// A yes or no about an object.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@ use super::Engine;
 use super::customers::Slot;
 use super::look::{self, Brought, Occasion};
 use super::status;
+use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
 use crate::model::output::Output;
@@ -129,6 +130,8 @@ impl Engine {
         let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], &occasion, outputs);
         status::withdraw(&self.customers[slot], &occasion, outputs);
+        self.customers[slot].name_handles(None, &mut self.sendings);
+        self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);
         self.stats.erasures += 1;

@@ -1,7 +1,8 @@
 //! Customers as other programs read them: what is known and held, by name.
 
 use super::Engine;
-use super::customer::{AUTHOR, Customer};
+use super::customer::Customer;
+use crate::model::id::EntityKind;
 use crate::model::output::Scalar;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -38,7 +39,7 @@ pub struct Standing<'a> {
 impl Engine {
     /// Every customer, in the order of the ids. Authors known by handle only are no customers.
     pub fn views(&self) -> impl Iterator<Item = View<'_>> {
-        let is_customer = |customer: &&Customer| !customer.id.as_str().starts_with(AUTHOR);
+        let is_customer = |customer: &&Customer| customer.id.kind() == EntityKind::Customer;
         let mut customers: Vec<&Customer> = self.customers.iter().filter(is_customer).collect();
         customers.sort_unstable_by(|left, right| left.id.cmp(&right.id));
         customers.into_iter().map(|customer| customer.view(&self.rules))
@@ -93,7 +94,7 @@ labels: { new: orders < 2, known: orders >= 1 }";
     #[test]
     fn customers_are_shown_by_name_and_exactly_and_authors_are_not() {
         let rules = Arc::new(Ruleset::parse("rules.yaml", RULES).unwrap());
-        let mut engine = Engine::new(rules, "shop", TimeMode::Event);
+        let mut engine = Engine::new(rules, "shop", TimeMode::Event, Home::ALONE);
         let order = |id: &str, amount: &str| {
             format!(
                 r#"{{"event_id":"{id}","customer_id":"{id}","occurred_at":1000,"order_id":"{id}","amount":{amount},"currency":"EUR","status":"completed"}}"#
@@ -110,7 +111,8 @@ labels: { new: orders < 2, known: orders >= 1 }";
             merge_time: EventTime(1000),
             body: decode(*kind, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() }),
         });
-        let epoch = Epoch { records: records.collect(), clock: EventTime(1000), wall: EventTime(1000) };
+        let epoch =
+            Epoch { records: records.collect(), clock: EventTime(1000), wall: EventTime(1000), ..Epoch::default() };
         engine.apply(epoch, &mut Vec::new());
         assert_eq!(engine.stats().customers, 3);
         let said: Vec<String> = engine.views().map(|view| format!("{view:?}")).collect();

@@ -149,7 +149,7 @@ impl Customer {
         if !entry.has(Flag::Extra) {
             return None;
         }
-        self.rare.as_ref()?.extra((entry.kind_bits(), entry.key))
+        self.rare.as_ref()?.extra((entry.rank(), entry.key))
     }
 
     /// Puts an object into the log and its contributions into the features.
@@ -163,7 +163,7 @@ impl Customer {
         if has_extra {
             let rare = self.rare();
             rare.paid_until.raise(extra.period_end);
-            rare.put_extra((entry.kind_bits(), entry.key), extra);
+            rare.put_extra((entry.rank(), entry.key), extra);
         }
         self.weigh(&entry, rules, 1);
         self.note_lapse(&entry, rules);
@@ -188,9 +188,9 @@ impl Customer {
         }
         let keys = self.rare.get_or_insert_default().keys.get_or_insert_default();
         if keys.is_empty() {
-            keys.extend(self.log.iter().map(|entry| (entry.kind_bits(), entry.key)));
+            keys.extend(self.log.iter().map(|entry| (entry.rank(), entry.key)));
         } else {
-            keys.insert((entry.kind_bits(), entry.key));
+            keys.insert((entry.rank(), entry.key));
         }
     }
 
@@ -219,7 +219,7 @@ impl Customer {
 
     /// Takes out what is kept of an object besides its entry.
     pub(super) fn take_extra(&mut self, entry: &Entry) -> Extra {
-        let key = (entry.kind_bits(), entry.key);
+        let key = (entry.rank(), entry.key);
         let Some(rare) = &mut self.rare else { return Extra::default() };
         if let Some(keys) = &mut rare.keys {
             keys.remove(&key);

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use prost::Message;
 
 use super::customer::Customer;
+use super::effects::{Effects, Home};
 use super::erased::{Erased, ErasedImage};
 use super::{Engine, TimeMode};
 use crate::model::time::EventTime;
@@ -60,11 +61,14 @@ struct Head {
     customers: u64,
     #[prost(message, optional, tag = "7")]
     erased: Option<ErasedImage>,
+    /// Effects that wait, in the form of `postcard`.
+    #[prost(bytes = "vec", tag = "8")]
+    effects: Vec<u8>,
 }
 
 /// The form written and read. A field added to it, too, makes another one: a build that does not know the field must
 /// not read the rest.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Room made ahead for customers is bounded, since a number is easily wrong.
 const MOST_AHEAD: u64 = 1 << 25;
@@ -75,7 +79,7 @@ impl Engine {
     ///
     /// Until all is encoded or thawed, each customer that changes before its turn is kept as bytes.
     pub fn freeze(&mut self) -> Vec<u8> {
-        self.customers.freeze(self.erased.digest());
+        self.customers.freeze(self.head_digest());
         let head = Head {
             version: VERSION,
             ruleset: self.rules.hash().to_owned(),
@@ -84,6 +88,7 @@ impl Engine {
             behind: self.behind,
             customers: self.customers.len() as u64,
             erased: Some(self.erased.encode()),
+            effects: self.effects.to_bytes(),
         };
         head.encode_to_vec()
     }
@@ -103,20 +108,30 @@ impl Engine {
     ///
     /// # Errors
     /// The bytes are no state of this build, or of other rules.
-    pub fn restore(rules: Arc<Ruleset>, app: &str, mode: TimeMode, frozen: &[u8]) -> Result<Self, ImageError> {
+    pub fn restore(
+        rules: Arc<Ruleset>,
+        app: &str,
+        mode: TimeMode,
+        home: Home,
+        frozen: &[u8],
+    ) -> Result<Self, ImageError> {
         let invalid = |reason: String| Err(ImageError::Invalid(reason));
         let head = match Head::decode(frozen) {
             Ok(head) => head,
             Err(error) => return invalid(format!("the head of a state is damaged: {error}")),
         };
-        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased } = head;
+        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects } = head;
         if version != VERSION {
             return invalid(format!("a state of form {version}, this build reads {VERSION}"));
         }
         if ruleset != rules.hash() {
             return invalid(format!("a state of ruleset {ruleset}, not {}", rules.hash()));
         }
-        let mut engine = Self::new(rules, app, mode);
+        let mut engine = Self::new(rules, app, mode, home);
+        let Some(effects) = Effects::of_bytes(&effects) else {
+            return invalid("effects that cannot be read".to_owned());
+        };
+        engine.effects = effects;
         (engine.clock, engine.wall, engine.behind) = (EventTime(clock_ms), EventTime(wall_ms), behind);
         engine.erased = erased.map(|erased| Erased::decode(&erased)).unwrap_or_default();
         engine.customers.reserve(usize::try_from(customers.min(MOST_AHEAD)).unwrap_or_default());
@@ -156,7 +171,8 @@ impl Engine {
     }
 
     /// A digest of every customer, the same in whatever order they were met, of a restored engine and of one that
-    /// never stopped: the sum of the XXH3 (128 bits) of each one's encoding, and of who was erased.
+    /// never stopped: the sum of the XXH3 (128 bits) of each one's encoding, of who was erased, and of what is still to be in
+    /// force.
     pub fn digest(&self) -> u128 {
         let mut buffer = Vec::new();
         let digests = self.customers.iter().map(|customer| {
@@ -164,7 +180,12 @@ impl Engine {
             customer.encode(&mut Writer(&mut buffer));
             xxhash_rust::xxh3::xxh3_128(&buffer)
         });
-        digests.fold(self.erased.digest(), u128::wrapping_add)
+        digests.fold(self.head_digest(), u128::wrapping_add)
+    }
+
+    /// Digest of what is no customer's.
+    fn head_digest(&self) -> u128 {
+        self.erased.digest().wrapping_add(self.effects.digest())
     }
 
     /// Digest of the customers that the newest epoch touched, by a record, a deadline or a look, as they are now; one

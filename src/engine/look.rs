@@ -5,10 +5,12 @@ use std::cell::Cell;
 use compact_str::CompactString;
 
 use super::audit::{self, Unseen};
-use super::customer::{Customer, NEVER, Waiting};
+use super::customer::{Customer, NEVER};
 use super::programme::{Held, Step, TierStep, rank};
 use super::{evidence, status};
+use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
+use crate::model::id::CustomerId;
 use crate::model::output::{
     Alert, Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight,
 };
@@ -80,8 +82,8 @@ fn nobody(fact: Fact, rules: &Ruleset) -> Val<'_> {
 pub(super) enum Brought<'a> {
     /// An event, and where it lies.
     Event(&'a Event, Position),
-    /// An event that had to wait for the clock.
-    Waited(&'a Waiting),
+    /// An event that had to wait for the clock, or that is another entity's.
+    Origin(&'a Origin),
     Time,
 }
 
@@ -94,6 +96,17 @@ pub(super) struct Occasion<'a> {
     pub(super) refund: bool,
     /// How often each rule was in error: labels, programmes, alerts, in file order.
     pub(super) errors: &'a [Cell<u64>],
+}
+
+impl Brought<'_> {
+    /// What it goes back to; `None` for time.
+    pub(super) fn origin(&self) -> Option<Origin> {
+        match self {
+            Self::Event(event, position) => Some(Origin::of(event, *position)),
+            Self::Origin(origin) => Some((*origin).clone()),
+            Self::Time => None,
+        }
+    }
 }
 
 impl Occasion<'_> {
@@ -113,7 +126,7 @@ impl Occasion<'_> {
     pub(super) fn trigger(&self) -> Option<Trigger> {
         let (position, event_id) = match self.cause {
             Brought::Event(event, position) => (position, &event.event_id),
-            Brought::Waited(waiting) => (waiting.position, &waiting.event_id),
+            Brought::Origin(origin) => (origin.position, &origin.event_id),
             Brought::Time => return None,
         };
         Some(Trigger { position, event_id: event_id.clone() })
@@ -122,7 +135,7 @@ impl Occasion<'_> {
     pub(super) fn id(&self, type_: &str, entity: &str, name: &str, reason: &str, at: EventTime) -> OutputId {
         let (kind, key) = match self.cause {
             Brought::Event(event, _) => (event.kind().name(), event.business_key()),
-            Brought::Waited(waiting) => (waiting.kind.name(), waiting.key.clone()),
+            Brought::Origin(origin) => (origin.kind.name(), origin.key.clone()),
             Brought::Time => ("timer", CompactString::default()),
         };
         OutputId::of(&[self.app, type_, entity, name, reason, kind, &key], at)
@@ -447,9 +460,15 @@ pub(super) fn alert(
         let held = customer.iter().flat_map(|customer| customer.standing());
         held.map(|held| &occasion.rules.programmes[usize::from(held.programme)])
     };
-    let entity = event.entity();
+    let id = |entity: &str| occasion.id("agent.alert", entity, &rule.name, "", event.at);
+    let event_id = id(&event.entity());
+    let author = match &event.body {
+        Body::Mention(mention) => Some(CustomerId::author(&mention.platform, &mention.handle)),
+        _ => None,
+    };
     Some(Alert {
-        event_id: occasion.id("agent.alert", &entity, &rule.name, "", event.at),
+        event_id,
+        alert_id: author.map_or(event_id, |author| id(author.text())),
         name: rule.name.clone(),
         kind: rule.kind,
         customer_id: event.customer.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, TimeMode};
+use super::{Engine, Home, TimeMode};
 use crate::codec::{RawRecord, decode};
 use crate::model::event::Kind;
 use crate::model::output::Output;
@@ -36,14 +36,14 @@ struct Play {
 impl Play {
     fn new() -> Self {
         let rules = Ruleset::parse("rules", RULES).expect("the rules are in order");
-        Self { engine: Engine::new(Arc::new(rules), "live", TimeMode::Live), said: Vec::new() }
+        Self { engine: Engine::new(Arc::new(rules), "live", TimeMode::Live, Home::ALONE), said: Vec::new() }
     }
 
     /// One epoch whose clock and wall stand at these minutes, with events at theirs.
     fn epoch(&mut self, clock: i64, wall: i64, events: &[(i64, Kind, &str)]) -> &mut Self {
         let records = events.iter().map(|(minute, kind, fields)| record(*minute, *kind, fields)).collect();
         let mut outputs = Vec::new();
-        self.engine.apply(Epoch { records, clock: at(clock), wall: at(wall) }, &mut outputs);
+        self.engine.apply(Epoch { records, clock: at(clock), wall: at(wall), ..Epoch::default() }, &mut outputs);
         self.said.extend(outputs.iter().filter_map(told));
         self
     }

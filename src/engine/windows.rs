@@ -147,6 +147,6 @@ impl Customer {
 /// An instant before all: the exit must be found anew.
 pub(super) const STALE: EventTime = EventTime(i64::MIN);
 
-/// Kinds whose events are about objects with identity; the others are kept in buckets.
+/// Kinds whose events are about objects with identity, in the order of the log; the others are kept in buckets.
 pub(super) const KINDS_WITH_OBJECTS: [Kind; 5] =
     [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Case];

@@ -76,11 +76,11 @@ impl FromStr for Mix {
         let mut mix = Self::none();
         for entry in text.split(',') {
             let (name, parts) = entry.split_once('=').ok_or_else(|| MixError::Shape(entry.to_owned()))?;
-            let kind = Kind::from_name(name.trim()).filter(|kind| *kind != Kind::Erasure);
-            let kind = kind.ok_or_else(|| MixError::Kind(name.to_owned()))?;
-            if kind == Kind::Customer {
+            let kind = Kind::from_name(name.trim());
+            if kind == Some(Kind::Customer) {
                 return Err(MixError::Profile);
             }
+            let kind = kind.filter(|kind| kind.is_activity()).ok_or_else(|| MixError::Kind(name.to_owned()))?;
             let number = parts.trim().parse().ok().filter(|parts| (0.0..=1e6).contains(parts));
             mix.set(kind, number.ok_or_else(|| MixError::Parts(name.to_owned(), parts.to_owned()))?);
         }
@@ -99,6 +99,7 @@ mod tests {
         assert_eq!("purchase".parse::<Mix>(), Err(MixError::Shape("purchase".to_owned())));
         assert_eq!("orders=1".parse::<Mix>(), Err(MixError::Kind("orders".to_owned())));
         assert_eq!("erasure=1".parse::<Mix>(), Err(MixError::Kind("erasure".to_owned())));
+        assert_eq!("agent=1".parse::<Mix>(), Err(MixError::Kind("agent".to_owned())));
         assert_eq!("customer=1".parse::<Mix>(), Err(MixError::Profile));
         assert_eq!("csat=-1".parse::<Mix>(), Err(MixError::Parts("csat".to_owned(), "-1".to_owned())));
         assert_eq!("csat=NaN".parse::<Mix>(), Err(MixError::Parts("csat".to_owned(), "NaN".to_owned())));

@@ -30,7 +30,7 @@ impl Load {
             Kind::Referral => self.refer(index, at, out),
             Kind::Presence => self.come_online(index, at, out),
             Kind::Case => self.open_case(index, at, out),
-            Kind::Engagement | Kind::Customer | Kind::Erasure => self.engage(index, at, out),
+            _ => self.engage(index, at, out),
         }
         self.spoil(index, out);
     }
@@ -94,7 +94,7 @@ const fn records(kind: Kind) -> f64 {
         Kind::Referral => voices::REFERRAL_RECORDS,
         Kind::Presence => visits::VISIT_RECORDS,
         Kind::Case => visits::CASE_RECORDS,
-        Kind::Engagement | Kind::Customer | Kind::Erasure => 1.0,
+        _ => 1.0,
     }
 }
 

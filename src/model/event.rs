@@ -1,15 +1,20 @@
 //! Decoded input events: one struct a kind, fields as in the event contract.
 
 use compact_str::CompactString;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::id::CustomerId;
 use super::money::Currency;
 use super::time::EventTime;
 
 /// The kinds of input read so far, in the order in which records of one merge time are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
+    FxRate,
+    Account,
+    Agent,
     Customer,
     Erasure,
     Purchase,
@@ -23,7 +28,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, by rank.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
+        Self::FxRate,
+        Self::Account,
+        Self::Agent,
         Self::Customer,
         Self::Erasure,
         Self::Purchase,
@@ -38,6 +46,9 @@ impl Kind {
     /// The name in rules, configuration and file replay.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::FxRate => "fx_rate",
+            Self::Account => "account",
+            Self::Agent => "agent",
             Self::Customer => "customer",
             Self::Erasure => "erasure",
             Self::Purchase => "purchase",
@@ -53,7 +64,18 @@ impl Kind {
     /// Whether it is something that happened to a customer, which rules may count and alert on. The others say what is
     /// to be known of them.
     pub const fn is_activity(self) -> bool {
-        !matches!(self, Self::Customer | Self::Erasure)
+        self.has_customer() && !matches!(self, Self::Customer | Self::Erasure)
+    }
+
+    /// Whether its events are about a customer, or an author who may be one. The others say what is to be known of
+    /// something that many customers share.
+    pub const fn has_customer(self) -> bool {
+        !matches!(self, Self::FxRate | Self::Account | Self::Agent)
+    }
+
+    /// Whether every task reads it whole, since each needs all of it. Its records are at home wherever they are read.
+    pub const fn is_broadcast(self) -> bool {
+        matches!(self, Self::FxRate | Self::Agent)
     }
 
     /// Its bit in a set of kinds.
@@ -68,10 +90,10 @@ impl Kind {
 }
 
 /// One decoded input event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub event_id: CompactString,
-    /// Whose state it touches. `None` only for a mention known by handle alone.
+    /// Whose state it touches. `None` for a mention known by handle alone, and for kinds that are about no customer.
     pub customer: Option<CustomerId>,
     pub at: EventTime,
     pub body: Body,
@@ -80,8 +102,15 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Body {
+    FxRate(FxRate),
+    Account(Box<Account>),
+    /// A null `account` record: forget the account of this id.
+    ForgetAccount(CompactString),
+    Agent(Box<Agent>),
+    /// A null `agent` record: the agent of this id is gone.
+    ForgetAgent(CompactString),
     Customer(Box<Profile>),
     /// A null `customer` record: forget the customer's profile. (Its key is the id.)
     Forget,
@@ -96,19 +125,33 @@ pub enum Body {
 }
 
 impl Event {
-    /// Whom it is about, as text: the customer, or `platform:handle` of an author known by handle only. It decides
-    /// where the event is at home and whose outputs it brings.
-    pub fn entity(&self) -> CompactString {
+    /// Whose state it touches: the customer, an author known by handle only, or the account. What touches nobody's has
+    /// an id of its own: the agent, or the pair of currencies.
+    pub fn entity_id(&self) -> CustomerId {
         match (&self.customer, &self.body) {
-            (Some(CustomerId(id)), _) => id.clone(),
-            (None, Body::Mention(mention)) => compact_str::format_compact!("{}:{}", mention.platform, mention.handle),
-            (None, _) => CompactString::default(),
+            (Some(id), _) => id.clone(),
+            (None, Body::Mention(mention)) => CustomerId::author(&mention.platform, &mention.handle),
+            (None, Body::Account(account)) => CustomerId::account(&account.account_id),
+            (None, Body::ForgetAccount(id)) => CustomerId::account(id),
+            (None, Body::Agent(agent)) => CustomerId(agent.agent_id.clone()),
+            (None, Body::ForgetAgent(id)) => CustomerId(id.clone()),
+            (None, Body::FxRate(rate)) => CustomerId(compact_str::format_compact!("{}/{}", rate.base.0, rate.quote.0)),
+            (None, _) => CustomerId(CompactString::default()),
         }
+    }
+
+    /// The same as text: the customer's id, or `platform:handle`. It decides where the event is at home and whose
+    /// outputs it brings.
+    pub fn entity(&self) -> CompactString {
+        CompactString::new(self.entity_id().text())
     }
 
     /// The input kind that carries it.
     pub const fn kind(&self) -> Kind {
         match self.body {
+            Body::FxRate(_) => Kind::FxRate,
+            Body::Account(_) | Body::ForgetAccount(_) => Kind::Account,
+            Body::Agent(_) | Body::ForgetAgent(_) => Kind::Agent,
             Body::Customer(_) | Body::Forget => Kind::Customer,
             Body::Erasure(_) => Kind::Erasure,
             Body::Purchase(_) => Kind::Purchase,
@@ -122,7 +165,7 @@ impl Event {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PurchaseStatus {
     Completed,
     Refunded,
@@ -130,7 +173,7 @@ pub enum PurchaseStatus {
     Disputed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Purchase {
     pub order_id: CompactString,
     /// Net revenue, 0 <= amount < 10^12.
@@ -148,20 +191,20 @@ pub struct Purchase {
     pub test: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subscription {
     pub plan: Option<CompactString>,
     pub period_end: Option<PeriodEnd>,
 }
 
 /// When a subscription's paid period ends: an instant, or the start of a date in the ruleset's timezone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeriodEnd {
     Instant(EventTime),
-    Date(jiff::civil::Date),
+    Date(Date),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Csat {
     pub interaction_id: CompactString,
     /// 0 (worst) to 1: `(score - scale_min) / (scale_max - scale_min)`, inverted where lower is better.
@@ -177,7 +220,7 @@ pub struct Csat {
     pub comment: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Activity {
     Create,
     Update,
@@ -185,7 +228,7 @@ pub enum Activity {
     Repost,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mention {
     pub platform: CompactString,
     pub handle: CompactString,
@@ -205,14 +248,14 @@ pub struct Mention {
     pub in_reply_to: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ReferralStatus {
     SignedUp,
     Converted,
     Reversed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Referral {
     pub referred_customer_id: CompactString,
     pub status: ReferralStatus,
@@ -223,14 +266,14 @@ pub struct Referral {
     pub program: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PresenceState {
     Online,
     Heartbeat,
     Offline,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Presence {
     pub session_id: CompactString,
     pub state: PresenceState,
@@ -241,7 +284,7 @@ pub struct Presence {
     pub ttl_s: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CaseState {
     Opened,
     Updated,
@@ -252,7 +295,7 @@ pub enum CaseState {
     Closed,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Case {
     pub case_id: CompactString,
     pub version: i64,
@@ -271,13 +314,13 @@ pub struct Case {
 }
 
 /// An exception to the written rules that an agent granted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exception {
     pub kind: CompactString,
     pub approved_by: Option<CompactString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Action {
     Sent,
     Open,
@@ -289,7 +332,7 @@ pub enum Action {
     Unsubscribe,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Engagement {
     pub engagement_id: CompactString,
     pub action: Action,
@@ -300,7 +343,7 @@ pub struct Engagement {
 }
 
 /// A request to forget a customer for good.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
     pub request_id: CompactString,
     /// By when it must have been done, as whoever asks reckons. It is done at once.
@@ -308,7 +351,7 @@ pub struct Erasure {
 }
 
 /// A customer record: the whole profile, which replaces the one before.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Profile {
     pub version: i64,
     pub name: Option<CompactString>,
@@ -327,8 +370,56 @@ pub struct Profile {
     pub attributes: Vec<(CompactString, Attribute)>,
 }
 
-/// A free attribute of a profile.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What one unit of a currency is worth in another, on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FxRate {
+    pub base: Currency,
+    pub quote: Currency,
+    /// How much of `quote` one of `base` is: above 0, at most 10^12.
+    pub rate: Decimal,
+    pub valid_on: Date,
+}
+
+/// An account record: the whole account, which replaces the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Account {
+    pub account_id: CompactString,
+    pub version: i64,
+    pub name: Option<CompactString>,
+    pub parent_account_id: Option<CompactString>,
+    pub tier: Option<CompactString>,
+    /// How well it fits the ideal customer, as sent.
+    pub icp_fit: Option<Decimal>,
+    pub account_manager: Option<CompactString>,
+    pub renewal_on: Option<Date>,
+    /// 0 <= value < 10^12.
+    pub contract_value: Option<Decimal>,
+    pub attributes: Vec<(CompactString, Attribute)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum AgentState {
+    Online,
+    Away,
+    Offline,
+}
+
+/// An agent record: the whole agent, which replaces the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Agent {
+    pub agent_id: CompactString,
+    pub version: i64,
+    pub name: Option<CompactString>,
+    pub team: Option<CompactString>,
+    pub skills: Vec<CompactString>,
+    pub state: AgentState,
+    /// Cases that the agent can have at once.
+    pub capacity: Option<i64>,
+    pub open_cases: Option<i64>,
+}
+
+/// A free attribute of a profile or an account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Attribute {
     Text(CompactString),
     Number(Decimal),

@@ -1,19 +1,63 @@
 //! Identifiers. Short ones live inline (24 bytes), so that an id costs no allocation.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
+use serde::{Deserialize, Serialize};
 
 /// Longest id accepted anywhere, in bytes; a longer one is a dead letter (`id_too_long`).
 pub const MAX_ID_BYTES: usize = 256;
 
 /// The customer an event is about: what state is kept by, and the key of outputs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+///
+/// Authors known by handle only and accounts have a state as well. Their ids begin with a mark that no customer's
+/// does, so that the three are told apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CustomerId(pub CompactString);
 
+/// What an id is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntityKind {
+    Customer,
+    /// An author, by platform and handle.
+    Author,
+    Account,
+}
+
+const AUTHOR: char = '\u{1}';
+const ACCOUNT: char = '\u{2}';
+
 impl CustomerId {
-    /// The id as text.
+    /// Of whoever writes under a handle.
+    pub fn author(platform: &str, handle: &str) -> Self {
+        Self(format_compact!("{AUTHOR}{platform}:{handle}"))
+    }
+
+    /// Of an account.
+    pub fn account(id: &str) -> Self {
+        Self(format_compact!("{ACCOUNT}{id}"))
+    }
+
+    /// The id as state is kept by it, mark included.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What it is of.
+    pub fn kind(&self) -> EntityKind {
+        match self.0.as_bytes().first() {
+            Some(1) => EntityKind::Author,
+            Some(2) => EntityKind::Account,
+            _ => EntityKind::Customer,
+        }
+    }
+
+    /// Without the mark: the customer's or account's id, an author's `platform:handle`. It decides where the entity is
+    /// at home, and is the key of its outputs.
+    pub fn text(&self) -> &str {
+        match self.kind() {
+            EntityKind::Customer => &self.0,
+            EntityKind::Author | EntityKind::Account => &self.0[1..],
+        }
     }
 }
 

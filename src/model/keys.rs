@@ -13,6 +13,12 @@ impl Event {
     /// The business key: a second event of the kind with the same one is a duplicate, whatever its `event_id`.
     pub fn business_key(&self) -> CompactString {
         match &self.body {
+            Body::FxRate(it) => joined(&[it.base.0.as_str(), "|", &it.quote.0, "|", &it.valid_on.to_compact_string()]),
+            Body::Account(it) => joined(&[&it.account_id, "|", &it.version.to_compact_string()]),
+            Body::Agent(it) => joined(&[&it.agent_id, "|", &it.version.to_compact_string()]),
+            Body::ForgetAccount(id) | Body::ForgetAgent(id) => {
+                joined(&[id, "|forget|", &self.at.0.to_compact_string()])
+            }
             Body::Customer(it) => joined(&[self.customer_text(), "|", &it.version.to_compact_string()]),
             Body::Forget => joined(&[self.customer_text(), "|forget|", &self.at.0.to_compact_string()]),
             Body::Erasure(it) => it.request_id.clone(),
@@ -57,9 +63,16 @@ impl Event {
             Body::Mention(it) => it.post_key(),
             Body::Referral(it) => self.referral_object(it),
             Body::Case(it) => it.case_id.clone(),
-            Body::Customer(_) | Body::Forget | Body::Erasure(_) | Body::Presence(_) | Body::Engagement(_) => {
-                self.business_key()
-            }
+            Body::FxRate(_)
+            | Body::Account(_)
+            | Body::ForgetAccount(_)
+            | Body::Agent(_)
+            | Body::ForgetAgent(_)
+            | Body::Customer(_)
+            | Body::Forget
+            | Body::Erasure(_)
+            | Body::Presence(_)
+            | Body::Engagement(_) => self.business_key(),
         }
     }
 

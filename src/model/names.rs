@@ -1,6 +1,6 @@
 //! The words of closed enums on the wire, in rules and in keys: one list each.
 
-use super::event::{Action, Activity, CaseState, PresenceState, PurchaseStatus, ReferralStatus};
+use super::event::{Action, Activity, AgentState, CaseState, PresenceState, PurchaseStatus, ReferralStatus};
 
 /// An enum whose values have fixed names on the wire.
 pub trait Named: Copy + Sized + 'static {
@@ -64,6 +64,12 @@ named!(CaseState {
     Escalated => "escalated",
     Solved => "solved",
     Closed => "closed",
+});
+
+named!(AgentState {
+    Online => "online",
+    Away => "away",
+    Offline => "offline",
 });
 
 named!(Action {

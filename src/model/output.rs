@@ -179,8 +179,9 @@ pub struct Routing {
 /// Something an agent should act on at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
-    /// `event_id` and `alert_id` on the wire.
     pub event_id: OutputId,
+    /// The same for all that is said of one complaint: once its author is known, it is said again, with the same id.
+    pub alert_id: OutputId,
     pub name: CompactString,
     pub kind: &'static str,
     /// `None` where the author of a mention is known by handle only.

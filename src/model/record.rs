@@ -1,10 +1,11 @@
 //! A record on its way into the engine, and the epoch that carries it.
 
+use super::effect::Effect;
 use super::event::{Event, Kind};
 use super::time::EventTime;
 
 /// Where a record lies: input kind (which names the topic), partition, offset (in files: the line from 0).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     pub kind: Kind,
     pub partition: u32,
@@ -126,6 +127,8 @@ pub struct Record {
 /// The unit of work: records already merged by key, and the time that it brings.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Epoch {
+    /// What entities at home elsewhere have done to some at home here, as it was fetched: taken before the records.
+    pub effects: Vec<Effect>,
     pub records: Vec<Record>,
     /// What the clock rises to at the epoch's end; no record in it is applied beyond.
     pub clock: EventTime,

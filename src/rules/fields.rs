@@ -52,7 +52,7 @@ type Row = (&'static str, Type, fn(&Event) -> Val<'_>);
 
 const fn table(kind: Kind) -> &'static [Row] {
     match kind {
-        Kind::Customer | Kind::Erasure => &[],
+        Kind::FxRate | Kind::Account | Kind::Agent | Kind::Customer | Kind::Erasure => &[],
         Kind::Purchase => PURCHASE,
         Kind::Csat => CSAT,
         Kind::Mention => MENTION,

@@ -42,6 +42,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let calendar = calendar_of(&mut top, problems);
     let lateness = top.span("lateness", problems).unwrap_or(LATENESS);
     let visit_gap = top.span("visit_gap", problems).unwrap_or(VISIT_GAP);
+    let hop = hop(&mut top, problems);
     let refund_skips_grace = skip_grace(&mut top, problems);
     for (key, what) in LATER {
         if let Some(node) = top.take(key) {
@@ -71,6 +72,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         calendar,
         lateness,
         visit_gap,
+        hop,
         refund_skips_grace,
         features,
         labels,
@@ -83,13 +85,23 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
 
 const LATENESS: Duration = Duration::from_mins(1);
 const VISIT_GAP: Duration = Duration::from_mins(30);
+const HOP: Duration = Duration::from_secs(1);
+
+/// How long what an entity does to another takes: tasks that wait for each other wait in steps of it.
+fn hop(top: &mut Section<'_>, problems: &mut Problems) -> Duration {
+    let line = top.line_of("hop");
+    let hop = top.span("hop", problems).unwrap_or(HOP);
+    if hop.is_zero() {
+        problems.add_with_help(line, "hop", "must be longer than nothing", "1s is the default");
+    }
+    hop
+}
 
 /// Keys of later versions, refused with a sentence that says so.
-const LATER: [(&str, &str); 4] = [
+const LATER: [(&str, &str); 3] = [
     ("budget", "budgets over all programmes are something"),
     ("pivots", "pivots are something"),
     ("settle", "settlement is something"),
-    ("hop", "effects between customers are something"),
 ];
 
 /// The ruleset's name, which enters ids and headers.

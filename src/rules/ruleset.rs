@@ -24,6 +24,8 @@ pub struct Ruleset {
     pub(crate) calendar: Calendar,
     pub(crate) lateness: Duration,
     pub(crate) visit_gap: Duration,
+    /// From an entity's doing something to another until that is in force.
+    pub(crate) hop: Duration,
     /// A refund revokes at once, without tenure and grace.
     pub(crate) refund_skips_grace: bool,
     pub(crate) features: Vec<Feature>,
@@ -186,7 +188,7 @@ impl Plan {
 
     /// Whether an event of the kind may change what a label or programme reads.
     pub fn touches(&self, kind: Kind) -> bool {
-        let seen = self.reads.last_seen && !matches!(kind, Kind::Customer | Kind::Erasure | Kind::Case);
+        let seen = self.reads.last_seen && kind.is_activity() && kind != Kind::Case;
         let bought = kind == Kind::Purchase && (self.reads.purchases || self.subscribed);
         let described = kind == Kind::Customer && self.reads.profile;
         seen || bought || described || self.of(kind).features.iter().any(|feature| self.watches(*feature))

@@ -20,7 +20,7 @@ use crate::rules::ruleset::Ruleset;
 use crate::snapshot::{Pace, Snapshots};
 use crate::task::membership::{Membership, Run};
 use crate::task::progress::Progress;
-use crate::task::{Assignment, Setup, Task, TaskError};
+use crate::task::{self, Assignment, Setup, Task, TaskError};
 
 /// What all processes of a simulation start with.
 pub(super) struct Deployment {
@@ -77,7 +77,7 @@ fn runner(deployment: &Deployment, setup: &Arc<Setup>, slot: usize, member: Memb
     let disk = if plan.stores == Stores::Own { slot } else { 0 };
     let pace = plan.snapshots.map(|every| Pace { every, keep: 2 });
     Arc::new(move |partition, ownership| {
-        let inputs = inputs.iter().filter(|input| input.1 % setup.tasks == partition).copied().collect();
+        let inputs = inputs.iter().copied().filter(|input| task::reads(partition, setup.tasks, *input)).collect();
         let broker = SimulatedBroker::new(shared.clone(), APP, partition, member.clone());
         let metrics = TaskMetrics::new(partition, &rules);
         let store = || Box::new(SimulatedStore::new(shared.clone(), disk));

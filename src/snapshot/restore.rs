@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::SnapshotError;
 use super::manifest::{Block, Manifest};
 use super::shelf::Shelf;
-use crate::engine::{Engine, TimeMode};
+use crate::engine::{Engine, Home, TimeMode};
 use crate::mutant::{self, Mutant};
 use crate::rules::ruleset::Ruleset;
 
@@ -60,7 +60,8 @@ impl Shelf {
     ) -> Result<Engine, SnapshotError> {
         let corrupt = |path: String, reason: String| SnapshotError::Corrupt { path, reason };
         let whole = self.folder.manifest(manifest.epoch);
-        let mut engine = Engine::restore(rules, &manifest.app, mode, &manifest.engine)
+        let home = Home { task: manifest.task, tasks: manifest.tasks };
+        let mut engine = Engine::restore(rules, &manifest.app, mode, home, &manifest.engine)
             .map_err(|error| corrupt(whole.clone(), error.to_string()))?;
         let path = |block: &Block| self.folder.block(manifest.epoch, &block.name);
         let paths: Vec<String> = manifest.blocks.iter().map(path).collect();

@@ -28,7 +28,9 @@ impl<B: Broker> Task<B> {
         outputs: &[Output],
     ) -> Result<(), TaskError> {
         let mut positions = self.intake.positions();
-        positions.retain(|partition, position| self.mirrored.get(partition) != Some(position));
+        positions.retain(|partition, position| {
+            self.is_mirrored(*partition) && self.mirrored.get(partition) != Some(position)
+        });
         let record = self.journal_record(ranges, clock, wall, outputs);
         self.marks.note(&record.ranges);
         let record = record.encode_to_vec();

@@ -71,7 +71,7 @@ impl Draft {
         if !mutant::is(Mutant::ArrivalOrder) {
             self.records.sort_unstable_by_key(|record| (record.merge_time, record.position));
         }
-        let epoch = Epoch { records: self.records, clock, wall };
+        let epoch = Epoch { records: self.records, clock, wall, ..Epoch::default() };
         Fixed { epoch, ranges: self.ranges, relay: self.relay, opened: self.opened.unwrap_or_else(clock::now) }
     }
 }

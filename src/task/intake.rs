@@ -5,6 +5,7 @@ mod incoming;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::answers_for;
 use super::brake::BrakeWindow;
 use super::handover::{Handover, Outbox, Sender};
 use super::journal::record_digest;
@@ -67,7 +68,7 @@ struct Seen {
     digest: u64,
     bytes: u32,
     early: bool,
-    /// At home with another task: here it counts as read, and that is all.
+    /// At home with another task, or refused where another tells of it: here it counts as read, and that is all.
     elsewhere: bool,
     timestamp: Option<EventTime>,
     /// To be handed over when its turn comes.
@@ -78,7 +79,7 @@ struct Seen {
 pub(super) struct Next {
     pub(super) lane: Lane,
     pub(super) offset: u64,
-    /// `None` where it is at home elsewhere.
+    /// `None` where it is not this task that has to do with it.
     pub(super) record: Option<Record>,
     /// The lane's position before it.
     pub(super) from: u64,
@@ -245,16 +246,20 @@ impl Intake {
         let lane = Lane::Input(kind, partition);
         let body = decode(kind, raw).and_then(|event| self.refuse_early(event, lane, offset, raw, wall));
         let early = body.as_ref().is_err_and(|letter| letter.code == Code::Early);
-        self.brake.note(body.as_ref().err().map(|letter| letter.code));
-        if let Err(letter) = &body {
-            self.last_refused = Some((lane, offset, letter.message.clone()));
+        let answers = answers_for(self.sender.task, self.tasks, partition);
+        if answers {
+            self.brake.note(body.as_ref().err().map(|letter| letter.code));
+            if let Err(letter) = &body {
+                self.last_refused = Some((lane, offset, letter.message.clone()));
+            }
         }
+        let is_anothers = body.is_err() && !answers;
         let target = body.as_ref().map_or(self.sender.task, |event| self.home(event));
         let merge_time = self.merge.push(kind, partition, offset, body);
         let mut seen = Seen::of(offset, raw);
         seen.early = early;
-        seen.elsewhere = target != self.sender.task;
-        if seen.elsewhere && self.lanes.get(&lane).is_some_and(|state| offset >= state.relayed_to) {
+        seen.elsewhere = target != self.sender.task || is_anothers;
+        if target != self.sender.task && self.lanes.get(&lane).is_some_and(|state| offset >= state.relayed_to) {
             let position = crate::model::record::Position { kind, partition, offset };
             let outgoing = self.sender.wrap(target, (merge_time, position), 1, raw);
             let handover = Handover { lane, offset, outgoing };
@@ -274,10 +279,10 @@ impl Intake {
         state.buffered.push_back(seen);
     }
 
-    /// The task where an event is at home.
+    /// The task where an event is at home; what every task reads is at home here.
     fn home(&self, event: &Event) -> u32 {
         match &event.customer {
-            _ if self.tasks == 1 => 0,
+            _ if self.tasks == 1 || event.kind().is_broadcast() => self.sender.task,
             Some(customer) => home(customer.as_str().as_bytes(), self.tasks),
             None => home(event.entity().as_bytes(), self.tasks),
         }
@@ -404,8 +409,10 @@ impl Intake {
             return None;
         }
         let inputs = self.lanes.iter().filter_map(|(lane, state)| match lane {
-            Lane::Input(kind, partition) => Some((*kind, *partition, state, self.merge.is_at_end(*lane))),
-            Lane::Relay(_) => None,
+            Lane::Input(kind, partition) if !kind.is_broadcast() => {
+                Some((*kind, *partition, state, self.merge.is_at_end(*lane)))
+            }
+            Lane::Input(..) | Lane::Relay(_) => None,
         });
         let seen = inputs.map(|(kind, partition, state, at_end)| super::relay::Seen {
             kind: kind.name().to_owned(),

@@ -8,7 +8,7 @@ use prost::Message;
 
 use super::journal::{JournalRecord, lane_of};
 use super::recovery::base::Base;
-use super::{Task, TaskError};
+use super::{Task, TaskError, answers_for};
 use crate::broker::{Broker, Committed, Partition};
 use crate::merge::Lane;
 
@@ -26,10 +26,19 @@ fn epoch_of(note: &str) -> Option<u64> {
 }
 
 impl<B: Broker> Task<B> {
+    /// Whether this task commits the group's offset of a partition: of one that every task reads, one of them does.
+    pub(super) fn is_mirrored(&self, partition: Partition) -> bool {
+        match partition {
+            Partition::Input(_, number) => answers_for(self.partition, self.setup.tasks, number),
+            Partition::Relay => true,
+        }
+    }
+
     /// Refuses offsets that the journal did not bring about. Offsets that are missing have expired.
     pub(super) fn check_mirror(&mut self, base: &Base) -> Result<(), TaskError> {
         let inputs = self.inputs.iter().map(|(kind, partition)| Partition::Input(*kind, *partition));
-        let partitions: Vec<Partition> = inputs.chain([Partition::Relay]).collect();
+        let partitions = inputs.chain([Partition::Relay]).filter(|partition| self.is_mirrored(*partition));
+        let partitions: Vec<Partition> = partitions.collect();
         let committed = self.ask(|broker| broker.committed(&partitions))?;
         let Some(last) = base.last_epoch() else {
             return match self.check_no_offsets(&committed) {

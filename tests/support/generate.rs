@@ -68,6 +68,10 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
         let at = times.next(&mut dice);
         timed.push(events::of_kind(&mut dice, Kind::Erasure, at, customers + 1));
     }
+    while dice.chance(70) {
+        let (at, kind) = (times.next(&mut dice), *dice.pick(&SHARED));
+        timed.push(events::of_kind(&mut dice, kind, at, customers));
+    }
     let until = dice.chance(50).then(|| EventTime(times.start + times.span * dice.number(20, 140) / 100));
     timed.sort_by_key(|(at, ..)| *at);
     let inputs = lanes(&mut dice, &timed, disorder);
@@ -143,6 +147,9 @@ impl Times {
         date.to_zoned(self.zone.clone()).expect("a date of our time").timestamp().as_millisecond()
     }
 }
+
+/// What many customers share.
+const SHARED: [Kind; 3] = [Kind::FxRate, Kind::Account, Kind::Agent];
 
 const ZONES: [&str; 5] = ["UTC", "Europe/Ljubljana", "America/Sao_Paulo", "America/St_Johns", "Pacific/Apia"];
 

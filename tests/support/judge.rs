@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use vipstream::codec::output::Wire;
 use vipstream::codec::{self, RawRecord};
 use vipstream::engine::image::ImageError;
-use vipstream::engine::{Engine, TimeMode};
+use vipstream::engine::{Engine, Home, TimeMode};
 use vipstream::model::event::Kind;
 use vipstream::model::output::Output;
 use vipstream::model::record::{self, Code, DeadLetter, Record};
@@ -76,7 +76,7 @@ pub fn applied(live: &Live) -> Told {
         origin: "live",
         topics: Kind::ALL.map(topic),
     };
-    let mut engine = Engine::new(rules, APP, mode);
+    let mut engine = Engine::new(rules, APP, mode, Home::ALONE);
     let mut said = Vec::new();
     for epoch in epochs {
         let (mut outputs, wall) = (Vec::new(), epoch.wall);
@@ -111,6 +111,7 @@ impl Prepared {
             records: records(epoch, &mut reached),
             clock: epoch.clock,
             wall: epoch.wall,
+            ..record::Epoch::default()
         });
         let epochs = epochs.collect();
         Self { rules: ruleset(live), mode, epochs }
@@ -118,7 +119,7 @@ impl Prepared {
 
     /// An engine that knows nobody yet.
     pub fn engine(&self) -> Engine {
-        Engine::new(Arc::clone(&self.rules), APP, self.mode)
+        Engine::new(Arc::clone(&self.rules), APP, self.mode, Home::ALONE)
     }
 
     /// One as it was frozen, without its customers.
@@ -126,7 +127,7 @@ impl Prepared {
     /// # Errors
     /// See [`Engine::restore`].
     pub fn restore(&self, frozen: &[u8]) -> Result<Engine, ImageError> {
-        Engine::restore(Arc::clone(&self.rules), APP, self.mode, frozen)
+        Engine::restore(Arc::clone(&self.rules), APP, self.mode, Home::ALONE, frozen)
     }
 }
 

@@ -7,6 +7,7 @@
 mod calendar;
 mod customer;
 mod decode;
+mod effects;
 mod evidence;
 mod expr;
 mod features;

@@ -103,11 +103,11 @@ impl Report {
     fn notes(&self) -> Vec<Finding> {
         let mut notes: Vec<Finding> = self.findings().filter(|it| it.grade == Grade::Note).cloned().collect();
         for input in &self.inputs {
-            let Input { topic, partitions, sample, .. } = input;
-            let reckoned = share::reckoned(*partitions, self.tasks);
-            if let (Some(away), Some(help)) = (sample.away(), sample.fault(reckoned)) {
+            let Input { kind, topic, sample, .. } = input;
+            let (reckoned, whose) = (input.reckoned(self.tasks), share::whose(*kind));
+            if let (Some(away), Some(help)) = (sample.away(), sample.fault(reckoned, whose)) {
                 let what = format!(
-                    "{} of the newest {} records of {topic} lie with another task than their customer's; {} would, were they keyed by customer id",
+                    "{} of the newest {} records of {topic} lie with another task than their {whose}'s; {} would, were they keyed by {whose} id",
                     percent(away),
                     sample.records,
                     percent(reckoned)
@@ -138,12 +138,17 @@ impl Report {
             text += "\nhanded over to the task of their customer, where keys are customer ids:\n";
         }
         let widest = self.inputs.iter().map(|input| input.topic.len()).max().unwrap_or_default();
-        for Input { topic, partitions, sample, .. } in &self.inputs {
+        for input in &self.inputs {
+            let Input { kind, topic, partitions, sample, .. } = input;
+            if kind.is_broadcast() {
+                text += &format!("    {topic:widest$}  none: every task reads all of it\n");
+                continue;
+            }
             let measured = sample.away().map_or_else(
                 || "no records yet".to_owned(),
                 |away| format!("measured {} of the newest {}", percent(away), sample.records),
             );
-            let reckoned = percent(share::reckoned(*partitions, self.tasks));
+            let reckoned = percent(input.reckoned(self.tasks));
             text += &format!("    {topic:widest$}  {reckoned:>5} of {partitions} partitions' records; {measured}\n");
         }
         text + &alike(&self.notes())
@@ -158,7 +163,7 @@ impl Report {
                 "topic": topic,
                 "partitions": partitions,
                 "records": records,
-                "handed_over": share::reckoned(*partitions, self.tasks),
+                "handed_over": input.reckoned(self.tasks),
                 "sample": {
                     "records": sample.records,
                     "handed_over": sample.away(),

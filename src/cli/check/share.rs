@@ -10,7 +10,7 @@ use crate::model::murmur2::home;
 /// A record with hash h lies on partition h mod n, hence with task (h mod n) mod P, and is at home with task h mod P.
 /// Over the residues of h modulo lcm(n, P) each partition meets each residue mod P that agrees with it modulo
 /// gcd(n, P), and lies at home with one of them: at home are n of lcm(n, P), which is gcd(n, P) of P.
-pub(super) fn reckoned(partitions: u32, tasks: u32) -> f64 {
+fn reckoned(partitions: u32, tasks: u32) -> f64 {
     1.0 - f64::from(gcd(partitions, tasks)) / f64::from(tasks)
 }
 
@@ -29,12 +29,19 @@ pub(super) struct Input {
     pub(super) sample: Sample,
 }
 
+impl Input {
+    /// The share of its records that will be handed over; of what every task reads, none.
+    pub(super) fn reckoned(&self, tasks: u32) -> f64 {
+        if self.kind.is_broadcast() { 0.0 } else { reckoned(self.partitions, tasks) }
+    }
+}
+
 /// The share over all inputs together, each by its records.
 pub(super) fn overall(inputs: &[Input], tasks: u32) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a weight need not be exact")]
     let weight = |input: &Input| input.records.max(1) as f64;
     let all: f64 = inputs.iter().map(weight).sum();
-    inputs.iter().map(|input| reckoned(input.partitions, tasks) * weight(input) / all).sum()
+    inputs.iter().map(|input| input.reckoned(tasks) * weight(input) / all).sum()
 }
 
 /// Another number of tasks, near the one there is, with which clearly less is handed over; and how much then.
@@ -73,6 +80,9 @@ impl Sample {
         let entity = event.entity();
         let key = raw.key.unwrap_or_default();
         self.records += 1;
+        if kind.is_broadcast() {
+            return;
+        }
         self.away += u32::from(home(entity.as_bytes(), tasks) != partition % tasks);
         self.other_key += u32::from(key != entity.as_bytes());
         self.spread_otherwise += u32::from(home(key, partitions) != partition);
@@ -84,14 +94,14 @@ impl Sample {
     }
 
     /// Why clearly more is handed over than with right keys, and the remedy; `None` where it is not so.
-    pub(super) fn fault(&self, reckoned: f64) -> Option<String> {
+    pub(super) fn fault(&self, reckoned: f64, whose: &str) -> Option<String> {
         if self.records < ENOUGH || self.away()? - reckoned < WORTH_IT {
             return None;
         }
         let Self { records, other_key, spread_otherwise, .. } = self;
         Some(if *other_key > records / 10 {
             format!(
-                "the key of {other_key} of them is not the customer's id: key by customer id, spread by murmur2 (the \
+                "the key of {other_key} of them is not the {whose}'s id: key by {whose} id, spread by murmur2 (the \
                  Java client's default; partitioner=murmur2_random in librdkafka)"
             )
         } else {
@@ -101,6 +111,11 @@ impl Sample {
             )
         })
     }
+}
+
+/// At whose home the records of an input are.
+pub(super) const fn whose(kind: Kind) -> &'static str {
+    if matches!(kind, Kind::Account) { "account" } else { "customer" }
 }
 
 /// A difference in the share that is worth a word.
@@ -146,11 +161,24 @@ mod tests {
             }
             sample
         };
-        assert_eq!(sample(b"ann", right).fault(0.0), None);
-        let other = sample(b"ann", (right + 1) % 4).fault(0.0).unwrap();
+        assert_eq!(sample(b"ann", right).fault(0.0, "customer"), None);
+        let other = sample(b"ann", (right + 1) % 4).fault(0.0, "customer").unwrap();
         assert!(other.starts_with("100 of them lie on another partition"), "{other}");
-        let key = sample(b"order", (right + 1) % 4).fault(0.0).unwrap();
+        let key = sample(b"order", (right + 1) % 4).fault(0.0, "customer").unwrap();
         assert!(key.starts_with("the key of 100 of them is not the customer's id"), "{key}");
+    }
+
+    #[test]
+    fn of_what_every_task_reads_nothing_is_handed_over() {
+        let (agents, orders) = (Input { kind: Kind::Agent, ..input(3, 100) }, input(3, 100));
+        assert!(orders.reckoned(2) > 0.4 && agents.reckoned(2) < 1e-12);
+        assert!((overall(&[agents, orders.clone()], 2) - orders.reckoned(2) / 2.0).abs() < 1e-12);
+        let value =
+            br#"{"event_id":"e","occurred_at":"2025-03-01T10:00:00Z","agent_id":"a1","version":1,"state":"away"}"#;
+        let mut sample = Sample::default();
+        let raw = RawRecord { key: Some(b"a1"), value: Some(value), ..RawRecord::default() };
+        (0..100).for_each(|partition| sample.add(Kind::Agent, (partition % 3, 3), 2, &raw));
+        assert_eq!((sample.away(), sample.fault(0.0, "customer")), (Some(0.0), None));
     }
 
     #[test]

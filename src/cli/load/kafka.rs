@@ -138,6 +138,9 @@ fn topic(names: &BTreeMap<Kind, String>, kind: Kind) -> String {
 /// The topic of a kind where nothing else is said.
 pub(crate) const fn default_topic(kind: Kind) -> &'static str {
     match kind {
+        Kind::FxRate => "vip.fx",
+        Kind::Account => "vip.accounts",
+        Kind::Agent => "vip.agents",
         Kind::Customer => "vip.customers",
         Kind::Erasure => "vip.erasures",
         Kind::Purchase => "vip.purchases",

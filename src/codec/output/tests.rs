@@ -70,6 +70,7 @@ fn routing() -> Routing {
 fn alert(customer: Option<&str>) -> Alert {
     Alert {
         event_id: OutputId(1),
+        alert_id: OutputId(1),
         name: "shame".into(),
         kind: "public_complaint",
         customer_id: customer.map(CustomerId::from),

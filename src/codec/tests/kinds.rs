@@ -5,8 +5,9 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::model::event::{
-    Action, Activity, Attribute, Case, CaseState, Csat, Engagement, Erasure, Exception, Mention, PeriodEnd, Presence,
-    PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
+    Account, Action, Activity, Agent, AgentState, Attribute, Case, CaseState, Csat, Engagement, Erasure, Exception,
+    FxRate, Mention, PeriodEnd, Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus,
+    Subscription,
 };
 use crate::model::money::Currency;
 use crate::model::names::Named;
@@ -22,7 +23,7 @@ fn at(text: &str) -> EventTime {
 fn body(kind: Kind, fields: &str) -> Body {
     let event = decoded(kind, &record(fields)).unwrap();
     assert_eq!((event.event_id.as_str(), event.at), ("e1", NOON));
-    assert_eq!(event.customer, Some(CustomerId::from("ann")));
+    assert_eq!(event.customer, kind.has_customer().then(|| CustomerId::from("ann")));
     assert_eq!((event.kind(), event.unknown_values), (kind, 0));
     event.body
 }
@@ -293,6 +294,81 @@ fn an_erasure() {
 }
 
 #[test]
+fn a_rate_of_exchange() {
+    let expected = |rate: &str| FxRate {
+        base: Currency("USD".into()),
+        quote: Currency("EUR".into()),
+        rate: decimal(rate),
+        valid_on: date(1997, 1, 1),
+    };
+    assert_eq!(minimal_body(Kind::FxRate), Body::FxRate(expected("0.92")));
+    for (rate, exact) in [("1e12", "1000000000000"), ("\"0.10\"", "0.1"), ("1e-28", "0.0000000000000000000000000001")] {
+        let fields = format!(r#""base":"USD","quote":"EUR","rate":{rate},"valid_on":"1997-01-01","source":"bank""#);
+        assert_eq!(body(Kind::FxRate, &fields), Body::FxRate(expected(exact)), "{rate}");
+    }
+}
+
+#[test]
+fn an_account() {
+    let minimal = Account { account_id: "k1".into(), version: 3, ..Account::default() };
+    let full = r#""account_id":"k2","version":4,"name":"Acme","parent_account_id":"k1","tier":"A","icp_fit":-0.5,
+        "account_manager":"a1","renewal_on":"2026-12-31","contract_value":"120000.00","attributes":{"seats":40,"x":"y"}"#;
+    let expected = Account {
+        account_id: "k2".into(),
+        version: 4,
+        name: Some("Acme".into()),
+        parent_account_id: Some("k1".into()),
+        tier: Some("A".into()),
+        icp_fit: Some(decimal("-0.5")),
+        account_manager: Some("a1".into()),
+        renewal_on: Some(date(2026, 12, 31)),
+        contract_value: Some(decimal("120000")),
+        attributes: vec![("seats".into(), Attribute::Number(decimal("40"))), ("x".into(), Attribute::Text("y".into()))],
+    };
+    assert_eq!(minimal_body(Kind::Account), Body::Account(Box::new(minimal)));
+    assert_eq!(body(Kind::Account, full), Body::Account(Box::new(expected)));
+}
+
+#[test]
+fn an_agent() {
+    let minimal = Agent {
+        agent_id: "a1".into(),
+        version: 3,
+        name: None,
+        team: None,
+        skills: vec![],
+        state: AgentState::Online,
+        capacity: None,
+        open_cases: None,
+    };
+    let full = r#""agent_id":"a2","version":4,"name":"Mia","team":"care","skills":["billing","sl"],"state":"away",
+        "capacity":5,"open_cases":0"#;
+    let expected = Agent {
+        agent_id: "a2".into(),
+        version: 4,
+        name: Some("Mia".into()),
+        team: Some("care".into()),
+        skills: vec!["billing".into(), "sl".into()],
+        state: AgentState::Away,
+        capacity: Some(5),
+        open_cases: Some(0),
+    };
+    assert_eq!(minimal_body(Kind::Agent), Body::Agent(Box::new(minimal)));
+    assert_eq!(body(Kind::Agent, full), Body::Agent(Box::new(expected)));
+}
+
+#[test]
+fn what_is_about_no_customer_needs_none_and_ignores_one() {
+    for (kind, entity) in [(Kind::FxRate, "USD/EUR"), (Kind::Account, "k1"), (Kind::Agent, "a1")] {
+        let with = minimal(kind);
+        for value in [with.replace(r#""customer_id":"ann","#, ""), with.replace(r#""ann""#, "17"), with] {
+            let event = decoded(kind, &value).unwrap();
+            assert_eq!((event.entity().as_str(), event.customer), (entity, None), "{value}");
+        }
+    }
+}
+
+#[test]
 fn a_customer() {
     let minimal = Profile { version: 3, ..Profile::default() };
     let full = r#""version":9,"name":"Ann","account_id":"a1","handles":[{"platform":"x","handle":"@ann"},
@@ -330,6 +406,19 @@ fn a_customer_without_value_is_forgotten_at_the_record_s_time() {
     assert_eq!(event.customer, Some(CustomerId::from("ann")));
     let timeless = decode(Kind::Customer, &RawRecord { timestamp: None, ..raw }).unwrap();
     assert_eq!(timeless.at, EventTime::MIN);
+}
+
+#[test]
+fn an_account_or_agent_without_value_is_forgotten_at_the_record_s_time() {
+    for (kind, body) in
+        [(Kind::Account, Body::ForgetAccount("k1".into())), (Kind::Agent, Body::ForgetAgent("k1".into()))]
+    {
+        let raw = RawRecord { key: Some(b"k1"), timestamp: Some(NOON), ..RawRecord::default() };
+        let event = decode(kind, &raw).unwrap();
+        assert_eq!((event.kind(), event.at, event.event_id.as_str()), (kind, NOON, "k1"));
+        assert_eq!((event.entity().as_str(), event.business_key().as_str()), ("k1", "k1|forget|852120000000"));
+        assert_eq!((event.body, event.customer), (body, None));
+    }
 }
 
 #[test]
@@ -376,6 +465,9 @@ fn keys_are_made_of_what_the_contract_says() {
     let purchase = r#""order_id":"o1","amount":1,"currency":"EUR","status":"refunded","refund_id":"r1""#;
     let post = r#""platform":"x","handle":"@ann","public":true,"post_id":"p1","activity""#;
     for (kind, fields, business, object) in [
+        (Kind::FxRate, REQUIRED[0].1, "USD|EUR|1997-01-01", "USD|EUR|1997-01-01"),
+        (Kind::Account, REQUIRED[1].1, "k1|3", "k1|3"),
+        (Kind::Agent, REQUIRED[2].1, "a1|3", "a1|3"),
         (Kind::Customer, r#""version":3"#, "ann|3", "ann|3"),
         (Kind::Purchase, purchase, "o1|refunded|r1", "o1"),
         (Kind::Csat, r#""interaction_id":"i1","score":4,"scale_max":5,"revision":2"#, "i1|2", "i1"),
@@ -407,4 +499,5 @@ fn each_name_of_a_closed_enum_is_read_back() {
     all::<PresenceState>();
     all::<CaseState>();
     all::<Action>();
+    all::<AgentState>();
 }

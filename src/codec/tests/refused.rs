@@ -162,6 +162,97 @@ const BAD_FIELDS: &[(Kind, &str, &str, Code, &str)] = &[
         Code::OutOfRange,
         "field `version` is 99999999999999999999; it must be from 0 to 9223372036854775807",
     ),
+    (Kind::FxRate, "base", "", Code::MissingField, "field `base` is missing"),
+    (Kind::FxRate, "rate", "null", Code::MissingField, "field `rate` is missing"),
+    (Kind::FxRate, "valid_on", "", Code::MissingField, "field `valid_on` is missing"),
+    (
+        Kind::FxRate,
+        "quote",
+        "\"eur\"",
+        Code::UnknownCurrency,
+        "field `quote` is \"eur\"; it must be an ISO 4217 code, three capital letters such as EUR",
+    ),
+    (
+        Kind::FxRate,
+        "rate",
+        "0",
+        Code::OutOfRange,
+        "field `rate` is 0; it must be above 0 and at most 10^12 with at most 28 digits",
+    ),
+    (
+        Kind::FxRate,
+        "rate",
+        "\"1000000000000.01\"",
+        Code::OutOfRange,
+        "field `rate` is \"1000000000000.01\"; it must be above 0 and at most 10^12 with at most 28 digits",
+    ),
+    (Kind::FxRate, "rate", "\"par\"", Code::WrongType, "field `rate` is \"par\"; it must be a decimal number"),
+    (
+        Kind::FxRate,
+        "rate",
+        "[]",
+        Code::WrongType,
+        "field `rate` is an array; it must be a decimal number or a string that holds one",
+    ),
+    (
+        Kind::FxRate,
+        "valid_on",
+        "\"1997-02-29\"",
+        Code::BadTime,
+        "field `valid_on` is \"1997-02-29\"; it must be a date such as 2026-12-31, from 1970 to 2500",
+    ),
+    (
+        Kind::FxRate,
+        "valid_on",
+        "\"1997-01-01T00:00:00Z\"",
+        Code::BadTime,
+        "field `valid_on` is \"1997-01-01T00:00:00Z\"; it must be a date such as 2026-12-31, from 1970 to 2500",
+    ),
+    (
+        Kind::FxRate,
+        "valid_on",
+        "852120000000",
+        Code::WrongType,
+        "field `valid_on` is 852120000000; it must be a string",
+    ),
+    (Kind::Account, "account_id", "", Code::MissingField, "field `account_id` is missing"),
+    (Kind::Account, "version", "", Code::MissingField, "field `version` is missing"),
+    (
+        Kind::Account,
+        "icp_fit",
+        "true",
+        Code::WrongType,
+        "field `icp_fit` is true; it must be a decimal number or a string that holds one",
+    ),
+    (
+        Kind::Account,
+        "renewal_on",
+        "\"soon\"",
+        Code::BadTime,
+        "field `renewal_on` is \"soon\"; it must be a date such as 2026-12-31, from 1970 to 2500",
+    ),
+    (Kind::Account, "contract_value", "-1", Code::BadAmount, "field `contract_value` is -1; an amount is zero or more"),
+    (Kind::Account, "attributes", "[]", Code::WrongType, "field `attributes` is an array; it must be an object"),
+    (Kind::Agent, "agent_id", "\"\"", Code::MissingField, "field `agent_id` is empty"),
+    (Kind::Agent, "state", "", Code::MissingField, "field `state` is missing"),
+    (
+        Kind::Agent,
+        "state",
+        "\"busy\"",
+        Code::UnknownValue,
+        "field `state` is \"busy\"; it must be one of online, away, offline",
+    ),
+    (Kind::Agent, "skills", "\"billing\"", Code::WrongType, "field `skills` is \"billing\"; it must be an array"),
+    (Kind::Agent, "skills", "[1]", Code::WrongType, "field `skills` is 1; it must be a string"),
+    (Kind::Agent, "skills", "[\"\"]", Code::MissingField, "field `skills` is empty"),
+    (
+        Kind::Agent,
+        "capacity",
+        "-1",
+        Code::OutOfRange,
+        "field `capacity` is -1; it must be from 0 to 9223372036854775807",
+    ),
+    (Kind::Agent, "open_cases", "1.5", Code::WrongType, "field `open_cases` is 1.5; it must be a whole number"),
     (Kind::Erasure, "request_id", "null", Code::MissingField, "field `request_id` is missing"),
     (Kind::Case, "exception", "{}", Code::MissingField, "field `kind` is missing"),
     (
@@ -239,6 +330,13 @@ fn bytes_that_are_no_text_and_records_without_value() {
     assert_eq!((letter.key.as_deref(), letter.value.as_deref()), (Some(&b"k"[..]), Some(&b"{\"a\":\"\xff\"}"[..])));
     let letter = refused(Kind::Purchase, RawRecord { key: Some(b"ann"), ..RawRecord::default() });
     assert_eq!((letter.code, letter.value.as_deref()), (Code::NullValue, None));
+    let letter = refused(Kind::FxRate, RawRecord { key: Some(b"USD/EUR"), ..RawRecord::default() });
+    assert_eq!(
+        (letter.code, letter.message.as_str()),
+        (Code::NullValue, "the record has no value; only a customer, account or agent record may lack it")
+    );
+    let letter = refused(Kind::Agent, RawRecord::default());
+    assert_eq!(letter.code, Code::NullValue);
     let letter = refused(Kind::Customer, RawRecord::default());
     assert_eq!(letter.code, Code::NullValue);
     let letter = refused(Kind::Customer, RawRecord { key: Some(b"\xff"), ..RawRecord::default() });

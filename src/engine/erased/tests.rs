@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::TimeMode;
+use super::super::{Home, TimeMode};
 use super::*;
 use crate::model::event::{Erasure, Presence, PresenceState};
 use crate::model::record::{Epoch, Record};
@@ -18,7 +18,7 @@ alerts:
 ";
 
 fn engine(mode: TimeMode) -> Engine {
-    Engine::new(Arc::new(Ruleset::parse("rules", RULES).expect("the rules are in order")), "shop", mode)
+    Engine::new(Arc::new(Ruleset::parse("rules", RULES).expect("the rules are in order")), "shop", mode, Home::ALONE)
 }
 
 /// Events at these seconds: `erase` or anything else, which is a visit.
@@ -40,7 +40,7 @@ fn play(engine: &mut Engine, clock: i64, events: &[(i64, &str, &str)]) -> Vec<St
     let records = events.iter().enumerate().map(|(offset, event)| record(offset, event)).collect();
     let mut outputs = Vec::new();
     let clock = EventTime(clock * 1_000);
-    engine.apply(Epoch { records, clock, wall: clock }, &mut outputs);
+    engine.apply(Epoch { records, clock, wall: clock, ..Epoch::default() }, &mut outputs);
     let told = outputs.iter().filter_map(|output| match output {
         Output::Decision(it) => Some(format!("{} {}", it.customer_id.as_str(), it.change.type_name())),
         Output::Alert(it) => Some(format!("{} alert", it.customer_id.as_ref().map_or("", CustomerId::as_str))),

@@ -12,6 +12,7 @@ use super::super::entry::{Entry, Extra};
 use super::super::presence::Visit;
 use super::super::programme::Held;
 use super::super::tally::Tally;
+use super::super::ties::Ties;
 use super::parts::at;
 use super::wire::{Field, Flaw, NONE, RANGE, Reader, UNKNOWN, Writer};
 use crate::model::event::Profile;
@@ -95,7 +96,7 @@ impl Customer {
             }
         }
         if it.log.len() > BUSY {
-            let keys = it.log.iter().map(|entry| (entry.kind_bits(), entry.key)).collect();
+            let keys = it.log.iter().map(|entry| (entry.rank(), entry.key)).collect();
             it.rare().keys = Some(keys);
         }
         let labels = it.labels.checked_shr(u32::try_from(rules.labels.len()).unwrap_or(u32::MAX)).unwrap_or(0);
@@ -120,7 +121,7 @@ fn log(field: Field<'_>) -> Result<Vec<Entry>, Flaw> {
 impl Rare {
     /// 1 profile, 2 what waits, 3 programmes held, 4 extras, 5 pending refunds, 6 keys seen (key, until), 7 texts
     /// (hash, first), 8 buckets, 9 visit, 10 end of what forgotten orders paid for, 11 of all, 12 place of the newest
-    /// order lost to the bound.
+    /// order lost to the bound, 13 ties.
     fn encode(&self, out: &mut Writer<'_>) {
         let Self {
             profile,
@@ -136,6 +137,7 @@ impl Rare {
             paid_until,
             keys: _,
             lost_order,
+            ties,
         } = self;
         let timed = |(key, time): &(u64, EventTime)| [*key, time.0.cast_unsigned()];
         if let Some(profile) = profile {
@@ -164,6 +166,9 @@ impl Rare {
         for (tag, time) in (10..).zip([subscribed_floor, paid_until, lost_order]) {
             out.maybe(tag, *time);
         }
+        if let Some(ties) = ties {
+            out.bytes(13, &ties.to_bytes());
+        }
     }
 
     fn decode(mut from: Reader<'_>, rules: &Ruleset) -> Result<Self, Flaw> {
@@ -183,6 +188,7 @@ impl Rare {
                 10 => it.subscribed_floor = MaybeTime::from(field.time()?),
                 11 => it.paid_until = MaybeTime::from(field.time()?),
                 12 => it.lost_order = MaybeTime::from(field.event_time()?),
+                13 => it.ties = Some(Box::new(Ties::of_bytes(field.bytes()?)?)),
                 _ => return Err(UNKNOWN),
             }
         }

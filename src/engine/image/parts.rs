@@ -10,7 +10,10 @@ use super::super::customer::{Pending, Waiting};
 use super::super::entry::Extra;
 use super::super::presence::Visit;
 use super::super::programme::Held;
+use super::super::ties::Ties;
+use super::super::windows::KINDS_WITH_OBJECTS;
 use super::wire::{Field, Flaw, NONE, RANGE, Reader, UNKNOWN, Writer};
+use crate::model::effect::Origin;
 use crate::model::event::{Attribute, Kind, Profile};
 use crate::model::output::{OutputId, Scalar};
 use crate::model::record::Position;
@@ -116,7 +119,7 @@ fn attribute(mut from: Reader<'_>) -> Result<(CompactString, Attribute), Flaw> {
 impl Waiting {
     /// 1 event id, 2 position, 3 kind, 4 business key, 5 whether something was taken back.
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
-        let Self { event_id, position: at, kind, key, refund } = self;
+        let Self { origin: Origin { event_id, position: at, kind, key }, refund } = self;
         out.text(1, Some(event_id));
         position(out, 2, *at);
         out.uint(3, *kind as u8);
@@ -125,24 +128,30 @@ impl Waiting {
     }
 
     pub(super) fn decode(mut from: Reader<'_>) -> Result<Self, Flaw> {
-        let mut it = Self {
-            event_id: CompactString::default(),
-            position: NOWHERE,
-            kind: NOWHERE.kind,
-            key: CompactString::default(),
-            refund: false,
-        };
+        let (event_id, key) = Default::default();
+        let mut it = Self { origin: Origin { event_id, position: NOWHERE, kind: NOWHERE.kind, key }, refund: false };
         while let Some((tag, field)) = from.next()? {
             match tag {
-                1 => it.event_id = field.text()?,
-                2 => it.position = read_position(field)?,
-                3 => it.kind = read_kind(field)?,
-                4 => it.key = field.text()?,
+                1 => it.origin.event_id = field.text()?,
+                2 => it.origin.position = read_position(field)?,
+                3 => it.origin.kind = read_kind(field)?,
+                4 => it.origin.key = field.text()?,
                 5 => it.refund = field.flag()?,
                 _ => return Err(UNKNOWN),
             }
         }
         Ok(it)
+    }
+}
+
+impl Ties {
+    /// In the form of `postcard`, which this build alone reads.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("memory can be written")
+    }
+
+    pub(super) fn of_bytes(bytes: &[u8]) -> Result<Self, Flaw> {
+        postcard::from_bytes(bytes).map_err(|_| Flaw("ties that cannot be read"))
     }
 }
 
@@ -192,9 +201,9 @@ pub(super) type Keyed = ((u8, u64), Extra);
 impl Extra {
     /// 1 kind, 2 key, 3 fields that features read (a value each, empty where there is none), 4 end of the period,
     /// 5 amount left.
-    pub(super) fn encode(&self, (kind, key): (u8, u64), out: &mut Writer<'_>) {
+    pub(super) fn encode(&self, (rank, key): (u8, u64), out: &mut Writer<'_>) {
         let Self { stored, period_end, amount } = self;
-        out.uint(1, kind);
+        out.uint(1, rank);
         out.fixed(2, key);
         for value in stored {
             out.message(3, |out| {
@@ -210,11 +219,11 @@ impl Extra {
     }
 
     pub(super) fn decode(mut from: Reader<'_>, rules: &Ruleset) -> Result<Keyed, Flaw> {
-        let (mut kind, mut key, mut stored) = (Kind::Customer, 0, Vec::new());
+        let (mut rank, mut key, mut stored) = (0, 0, Vec::new());
         let mut it = Self::default();
         while let Some((tag, field)) = from.next()? {
             match tag {
-                1 => kind = read_kind(field)?,
+                1 => rank = field.uint()?,
                 2 => key = field.fixed()?,
                 3 => stored.push(read_scalar(field)?),
                 4 => it.period_end = field.time()?.into(),
@@ -222,11 +231,12 @@ impl Extra {
                 _ => return Err(UNKNOWN),
             }
         }
+        let kind = *KINDS_WITH_OBJECTS.get(usize::from(rank)).ok_or(RANGE)?;
         if !stored.is_empty() && stored.len() != rules.plan.of(kind).stored.len() {
             return Err(RANGE);
         }
         it.stored = stored.into();
-        Ok(((kind as u8, key), it))
+        Ok(((rank, key), it))
     }
 }
 
@@ -407,4 +417,4 @@ fn read_scalar(field: Field<'_>) -> Result<Option<Scalar>, Flaw> {
 
 const MISSING: Flaw = Flaw("a value is missing");
 /// What a position has before it is read.
-const NOWHERE: Position = Position { kind: Kind::Customer, partition: 0, offset: 0 };
+const NOWHERE: Position = Position { kind: Kind::ALL[0], partition: 0, offset: 0 };

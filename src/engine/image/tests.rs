@@ -6,14 +6,16 @@ use rust_decimal::Decimal;
 
 use super::super::bucket::Bucket;
 use super::super::customer::{BUSY, Customer, NEVER, Pending, Rare, Waiting};
-use super::super::entry::{Extra, Flag, Object};
+use super::super::entry::{Extra, Flag, Object, rank_of};
 use super::super::presence::Visit;
 use super::super::programme::Held;
 use super::super::tally::Tally;
-use super::super::{Engine, TimeMode};
+use super::super::ties::Ties;
+use super::super::{Engine, Home, TimeMode};
 use super::wire::Writer;
 use super::{Encoded, ImageError};
 use crate::codec::{RawRecord, decode};
+use crate::model::effect::Origin;
 use crate::model::event::{Attribute, Kind, Profile};
 use crate::model::id::CustomerId;
 use crate::model::output::{OutputId, Scalar};
@@ -114,17 +116,14 @@ fn rare() -> Rare {
     Rare {
         profile: Some(Box::new(profile())),
         waiting: Some(Box::new(Waiting {
-            event_id: "e".into(),
-            position: POSITION,
-            kind: Kind::Mention,
-            key: "k|1".into(),
+            origin: Origin { event_id: "e".into(), position: POSITION, kind: Kind::Mention, key: "k|1".into() },
             refund: true,
         })),
         held: vec![held(0, None), held(1, Some(0))],
         extras: vec![
-            ((Kind::Purchase as u8, 5), stored(Some(Scalar::Text("trip".into())))),
-            ((Kind::Purchase as u8, 6), stored(None)),
-            ((Kind::Csat as u8, 5), Extra::default()),
+            ((rank_of(Kind::Purchase), 5), stored(Some(Scalar::Text("trip".into())))),
+            ((rank_of(Kind::Purchase), 6), stored(None)),
+            ((rank_of(Kind::Csat), 5), Extra::default()),
         ],
         pending: [(9, Pending { refunded: amount("3.10"), refunds: 2, cancelled: true, until: NEVER })].into(),
         seen: vec![(2, LATER), (1, NEVER)],
@@ -135,7 +134,17 @@ fn rare() -> Rare {
         paid_until: LATER.into(),
         keys: None,
         lost_order: AT.into(),
+        ties: Some(Box::new(ties())),
     }
+}
+
+fn ties() -> Ties {
+    let json = format!(
+        r#"{{"event_id":"e","occurred_at":{},"platform":"x","handle":"h","public":true,"followers":5,"sentiment":0.25}}"#,
+        AT.0
+    );
+    let post = decode(Kind::Mention, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() });
+    Ties { sent: 3, claims: vec![(AT, CustomerId::from("ann"))], unclaimed: vec![(post.expect("a mention"), POSITION)] }
 }
 
 fn order(number: u64) -> super::super::entry::Entry {
@@ -179,7 +188,7 @@ fn encoded(customer: &Customer) -> Vec<u8> {
 fn every_field_of_a_customer_survives() {
     let rules = rules();
     let fresh = Customer::new(CustomerId::from("ann"), &rules);
-    let keys = |objects: u64| (0..objects).map(|key| (Kind::Purchase as u8, key)).collect();
+    let keys = |objects: u64| (0..objects).map(|key| (rank_of(Kind::Purchase), key)).collect();
     let busy = BUSY as u64 + 1;
     let with_keys = Rare { keys: Some(keys(busy)), ..rare() };
     let customers = [
@@ -206,7 +215,7 @@ fn an_empty_customer_takes_few_bytes() {
 
 /// An engine that knows some customers, of whom not all lately.
 fn engine() -> Engine {
-    let mut engine = Engine::new(rules(), "shop", TimeMode::Live);
+    let mut engine = Engine::new(rules(), "shop", TimeMode::Live, Home::ALONE);
     let order = |id: u64, minute: i64, amount: u32| {
         let fields = format!("\"order_id\":\"o{id}-{minute}\",\"amount\":{amount},\"currency\":\"EUR\"");
         record(Kind::Purchase, id, minute, &format!("{fields},\"status\":\"completed\",\"category\":\"c{minute}\""))
@@ -237,7 +246,7 @@ fn record(kind: Kind, id: u64, minute: i64, fields: &str) -> Record {
 
 fn apply(engine: &mut Engine, records: Vec<Record>, clock: i64, wall: i64) {
     let at = |minute: i64| EventTime(AT.0 + minute * 60_000);
-    engine.apply(Epoch { records, clock: at(clock), wall: at(wall) }, &mut Vec::new());
+    engine.apply(Epoch { records, clock: at(clock), wall: at(wall), ..Epoch::default() }, &mut Vec::new());
 }
 
 fn image(engine: &mut Engine) -> (Vec<u8>, Vec<u8>) {
@@ -247,7 +256,7 @@ fn image(engine: &mut Engine) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn restored(head: &[u8], block: &[u8]) -> Result<Engine, ImageError> {
-    let mut engine = Engine::restore(rules(), "shop", TimeMode::Live, head)?;
+    let mut engine = Engine::restore(rules(), "shop", TimeMode::Live, Home::ALONE, head)?;
     engine.admit(block)?;
     Ok(engine)
 }
@@ -290,12 +299,13 @@ fn a_head_of_other_rules_or_another_form_is_refused() {
     let mut engine = engine();
     let head = engine.freeze();
     let other = Arc::new(Ruleset::parse("rules", &RULES.replace("100", "101")).expect("rules"));
-    let error =
-        |rules, head: &[u8]| Engine::restore(rules, "shop", TimeMode::Live, head).err().map(|error| error.to_string());
+    let error = |rules, head: &[u8]| {
+        Engine::restore(rules, "shop", TimeMode::Live, Home::ALONE, head).err().map(|error| error.to_string())
+    };
     assert!(error(other, &head).is_some_and(|error| error.starts_with("a state of ruleset ")));
     assert!(error(rules(), &head[..head.len() - 1]).is_some_and(|error| error.contains("damaged")));
-    let newer = [&[8, 2], &head[2..]].concat();
-    assert_eq!(error(rules(), &newer).as_deref(), Some("a state of form 2, this build reads 1"));
+    let newer = [&[8, 3], &head[2..]].concat();
+    assert_eq!(error(rules(), &newer).as_deref(), Some("a state of form 3, this build reads 2"));
     assert_eq!(error(rules(), &head), None);
 }
 

@@ -144,7 +144,7 @@ fn kind_of(text: &str) -> Result<Kind, ExprError> {
     let mut prefixes = Vec::new();
     compile::kind_prefixes(&tree, &mut prefixes);
     let mut kinds: Vec<Kind> = prefixes.iter().filter_map(|prefix| Kind::from_name(prefix)).collect();
-    kinds.retain(|kind| *kind != Kind::Erasure);
+    kinds.retain(|kind| kind.is_activity() || *kind == Kind::Customer);
     kinds.sort_unstable();
     kinds.dedup();
     match kinds.as_slice() {

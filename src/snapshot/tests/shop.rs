@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::memory::{Disk, Fault};
 use crate::clock::{self, virtual_time::Time};
 use crate::codec::{RawRecord, decode};
-use crate::engine::{Engine, TimeMode};
+use crate::engine::{Engine, Home, TimeMode};
 use crate::model::event::Kind;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -66,7 +66,7 @@ impl Shop {
 
     pub(super) fn open_with(store: Box<dyn Store>, keep: u32) -> Self {
         clock::virtual_time::enter(Some(Arc::new(Still(Mutex::default(), clock::now()))));
-        let engine = Engine::new(rules(), APP, TimeMode::Event);
+        let engine = Engine::new(rules(), APP, TimeMode::Event, Home::ALONE);
         let snapshots = Snapshots::new(store, APP, 0, Pace { every: EVERY, keep });
         Self { engine, snapshots, epoch: 0 }
     }
@@ -77,7 +77,7 @@ impl Shop {
             self.epoch += 1;
             let records = (0..CUSTOMERS).map(|customer| purchase(customer, self.epoch)).collect();
             let clock = at(self.epoch);
-            self.engine.apply(Epoch { records, clock, wall: clock }, &mut Vec::new());
+            self.engine.apply(Epoch { records, clock, wall: clock, ..Epoch::default() }, &mut Vec::new());
             self.snapshots.note_epoch();
         }
         self
@@ -92,7 +92,7 @@ impl Shop {
         assert!(body.is_ok(), "{body:?}");
         let position = Position { kind: Kind::Erasure, partition: 0, offset: 0 };
         let records = vec![Record { position, merge_time: clock, body }];
-        self.engine.apply(Epoch { records, clock, wall: clock }, &mut Vec::new());
+        self.engine.apply(Epoch { records, clock, wall: clock, ..Epoch::default() }, &mut Vec::new());
         self.snapshots.note_epoch();
     }
 

@@ -9,6 +9,7 @@ use crate::merge::Lane;
 use crate::model::event::Kind;
 use crate::model::record::{Code, DeadLetter, Record};
 use crate::mutant::{self, Mutant};
+use crate::task::answers_for;
 use crate::task::handover::Handover;
 use crate::task::relay::{self, Announcement, MAX_HOPS, ORIGIN, Origin, Relayed};
 
@@ -99,7 +100,9 @@ impl Intake {
     }
 
     fn covers_goals(&self, source: u32, announced: &Announcement) -> bool {
-        let mut own = self.incoming.goals.iter().filter(|((_, partition), _)| partition % self.tasks == source);
+        let hands_over =
+            |(kind, partition): &(Kind, u32)| !kind.is_broadcast() && answers_for(source, self.tasks, *partition);
+        let mut own = self.incoming.goals.iter().filter(|(input, _)| hands_over(input));
         own.all(|((kind, partition), goal)| {
             let looked = |seen: &&relay::Seen| seen.kind == kind.name() && seen.partition == *partition;
             *goal == 0 || announced.seen.iter().find(looked).is_some_and(|seen| seen.to >= *goal)

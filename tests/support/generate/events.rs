@@ -20,6 +20,9 @@ pub(super) fn of_kind(dice: &mut Dice, kind: Kind, at: i64, customers: usize) ->
     let customer = format!("c{}", dice.below(customers));
     let mut fields = common(dice, at, &customer);
     match kind {
+        Kind::FxRate => fx_rate(dice, at, &mut fields),
+        Kind::Account => account(dice, &mut fields),
+        Kind::Agent => agent(dice, &mut fields),
         Kind::Purchase => purchase(dice, &customer, at, &mut fields),
         Kind::Csat => csat(dice, &mut fields),
         Kind::Mention => mention(dice, &customer, &mut fields),
@@ -236,8 +239,11 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     maybe(dice, fields, 30, "support_level", &["premium", "basic"]);
     maybe(dice, fields, 40, "account_manager", &["mia", "noa"]);
     maybe(dice, fields, 40, "preferred_channel", &["phone", "chat"]);
+    if dice.chance(50) {
+        let handles = (0..=dice.below(2)).map(|_| json!({ "platform": "x", "handle": format!("@c{}", dice.below(4)) }));
+        put(fields, "handles", handles.collect::<Vec<_>>());
+    }
     if dice.chance(20) {
-        put(fields, "handles", json!([{ "platform": "x", "handle": "@c1" }]));
         put(fields, "attributes", json!({ "tier": "A", "score": 1.5 }));
     }
 }
@@ -246,6 +252,60 @@ fn erasure(dice: &mut Dice, fields: &mut Fields) {
     put(fields, "request_id", format!("q{}", dice.below(20)));
     if dice.chance(30) {
         put(fields, "deadline", 1_800_000_000_000_i64);
+    }
+}
+
+/// A rate of about that day, to the currency of the rules.
+fn fx_rate(dice: &mut Dice, at: i64, fields: &mut Fields) {
+    without_customer(dice, fields);
+    let base = *dice.pick(&["USD", "USD", "GBP"]);
+    put(fields, "base", base);
+    put(fields, "quote", "EUR");
+    let rate = if base == "GBP" { dice.number(11_200, 11_999) } else { dice.number(8_500, 9_999) };
+    let text = format!("{}.{:04}", rate / 10_000, rate % 10_000);
+    put(fields, "rate", if dice.chance(50) { json!(text) } else { json!(0.875) });
+    let day = EventTime((at + dice.number(-3, 2) * 86_400_000).max(0)).to_string();
+    put(fields, "valid_on", &day[..10]);
+}
+
+fn account(dice: &mut Dice, fields: &mut Fields) {
+    without_customer(dice, fields);
+    put(fields, "account_id", format!("k{}", 1 + dice.below(3)));
+    put(fields, "version", dice.number(1, 9));
+    maybe(dice, fields, 60, "name", &["Acme", "Bolt & Söhne"]);
+    maybe(dice, fields, 20, "parent_account_id", &["k1", "k9"]);
+    maybe(dice, fields, 70, "tier", &["A", "B"]);
+    maybe(dice, fields, 40, "account_manager", &["a1", "a2"]);
+    maybe(dice, fields, 40, "renewal_on", &["2025-03-01", "2019-12-31"]);
+    if dice.chance(40) {
+        put(fields, "icp_fit", *dice.pick(&[0.5, 0.875]));
+        put(fields, "contract_value", amount(dice));
+    }
+    if dice.chance(20) {
+        put(fields, "attributes", json!({ "seats": 40, "since": "2019" }));
+    }
+}
+
+fn agent(dice: &mut Dice, fields: &mut Fields) {
+    without_customer(dice, fields);
+    put(fields, "agent_id", format!("a{}", 1 + dice.below(4)));
+    put(fields, "version", dice.number(1, 9));
+    put(fields, "state", *dice.pick(&["online", "online", "away", "offline"]));
+    maybe(dice, fields, 60, "name", &["Mia", "Noa"]);
+    maybe(dice, fields, 60, "team", &["concierge", "care"]);
+    if dice.chance(50) {
+        put(fields, "skills", dice.pick(&[json!([]), json!(["billing"]), json!(["billing", "sl"])]).clone());
+    }
+    if dice.chance(60) {
+        put(fields, "capacity", dice.number(1, 6));
+        put(fields, "open_cases", dice.number(0, 6));
+    }
+}
+
+/// What is about no customer mostly names none.
+fn without_customer(dice: &mut Dice, fields: &mut Fields) {
+    if dice.chance(90) {
+        fields.shift_remove("customer_id");
     }
 }
 

@@ -64,7 +64,12 @@ impl Lane {
 
 fn lane(dice: &mut Dice, (kind, partition): (Kind, u32), lines: Vec<Vec<u8>>, shared: bool) -> Lane {
     let mut values: Vec<Option<Vec<u8>>> = lines.into_iter().map(Some).collect();
-    while dice.chance(if kind == Kind::Customer { 60 } else { 5 }) {
+    let nulls = match kind {
+        Kind::Customer => 60,
+        Kind::Account | Kind::Agent => 30,
+        _ => 5,
+    };
+    while dice.chance(nulls) {
         values.insert(dice.below(values.len() + 1), None);
     }
     let (mut offset, mut reached) = (0, EventTime::MIN);

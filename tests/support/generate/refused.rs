@@ -52,6 +52,31 @@ fn bad_times() -> [Json; 7] {
 /// What is wrong only in events of this kind.
 fn special(dice: &mut Dice, kind: Kind, event: &mut Map<String, Json>) {
     let choices: Vec<(&str, Json)> = match kind {
+        Kind::FxRate => vec![
+            ("rate", json!(0)),
+            ("rate", json!("-1")),
+            ("rate", json!("1000000000000.1")),
+            ("rate", json!("dear")),
+            ("base", json!("usd")),
+            ("quote", json!("EURO")),
+            ("valid_on", json!("2025-02-30")),
+            ("valid_on", json!("2025-01-01T00:00:00Z")),
+        ],
+        Kind::Account => vec![
+            ("version", json!(-1)),
+            ("icp_fit", json!("good")),
+            ("renewal_on", json!("soon")),
+            ("contract_value", json!(-1)),
+            ("attributes", json!([])),
+        ],
+        Kind::Agent => vec![
+            ("state", json!("busy")),
+            ("skills", json!("billing")),
+            ("skills", json!([1])),
+            ("skills", json!([""])),
+            ("capacity", json!(-1)),
+            ("open_cases", json!("2")),
+        ],
         Kind::Customer => vec![("version", json!("1")), ("name", json!(1)), ("handles", json!("@x"))],
         Kind::Erasure => vec![("request_id", json!(7)), ("deadline", json!("soon"))],
         Kind::Purchase => vec![
@@ -82,6 +107,9 @@ fn special(dice: &mut Dice, kind: Kind, event: &mut Map<String, Json>) {
 
 const fn required(kind: Kind) -> &'static [&'static str] {
     match kind {
+        Kind::FxRate => &["event_id", "occurred_at", "base", "quote", "rate", "valid_on"],
+        Kind::Account => &["event_id", "occurred_at", "account_id", "version"],
+        Kind::Agent => &["event_id", "occurred_at", "agent_id", "version", "state"],
         Kind::Customer => &["event_id", "customer_id", "occurred_at", "version"],
         Kind::Erasure => &["event_id", "customer_id", "occurred_at", "request_id"],
         Kind::Purchase => &["event_id", "customer_id", "occurred_at", "order_id", "amount", "currency", "status"],
@@ -97,6 +125,9 @@ const fn required(kind: Kind) -> &'static [&'static str] {
 fn plain(kind: Kind) -> Map<String, Json> {
     let event = json!({ "event_id": "bad", "customer_id": "c0", "occurred_at": "2024-06-01T00:00:00Z" });
     let more = match kind {
+        Kind::FxRate => json!({ "base": "USD", "quote": "EUR", "rate": "0.9", "valid_on": "2025-01-01" }),
+        Kind::Account => json!({ "account_id": "bad", "version": 1 }),
+        Kind::Agent => json!({ "agent_id": "bad", "version": 1, "state": "online" }),
         Kind::Customer => json!({ "version": 99 }),
         Kind::Erasure => json!({ "request_id": "bad" }),
         Kind::Purchase => json!({ "order_id": "bad", "amount": "1", "currency": "EUR", "status": "completed" }),

@@ -27,8 +27,13 @@ struct Scope {
 /// A rule file.
 pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
     let mut text = format!("ruleset: acme\ncurrency: EUR\ntimezone: {zone}\n");
-    for line in ["visit_gap: 5m", "lateness: 5m", "skip_grace: [refund]", "skip_grace: [refund, override, rule_change]"]
-    {
+    for line in [
+        "visit_gap: 5m",
+        "hop: 10m",
+        "lateness: 5m",
+        "skip_grace: [refund]",
+        "skip_grace: [refund, override, rule_change]",
+    ] {
         let twice = text.contains("skip_grace") && line.contains("skip_grace");
         if dice.chance(30) && !twice {
             let _ = writeln!(text, "{line}");

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use vipstream::model::event::{Body, Event, Profile};
+use vipstream::model::id::CustomerId;
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::calendar::plus_days;
+use super::effects::Ties;
 use super::expr::{Comparison, Node};
 use super::features::{self, Contribution};
 use super::fields;
@@ -27,12 +29,12 @@ pub(super) enum Entity {
 }
 
 impl Entity {
-    /// Whom an event is about.
-    pub(super) fn of(event: &Event) -> Self {
+    /// Whom an event is about; `None` where it is about nobody.
+    pub(super) fn of(event: &Event) -> Option<Self> {
         match (&event.customer, &event.body) {
-            (Some(id), _) => Self::Customer(id.as_str().to_owned()),
-            (None, Body::Mention(mention)) => Self::Author(format!("{}:{}", mention.platform, mention.handle)),
-            (None, other) => panic!("only a mention lacks a customer, not {other:?}"),
+            (Some(id), _) => Some(Self::Customer(id.as_str().to_owned())),
+            (None, Body::Mention(mention)) => Some(Self::Author(format!("{}:{}", mention.platform, mention.handle))),
+            (None, _) => None,
         }
     }
 
@@ -40,6 +42,14 @@ impl Entity {
     pub(super) fn key(&self) -> &str {
         match self {
             Self::Author(key) | Self::Customer(key) => key,
+        }
+    }
+
+    /// The id by which events name it.
+    pub(super) fn id(&self) -> CustomerId {
+        match self {
+            Self::Author(_) => panic!("no event names an author alone"),
+            Self::Customer(id) => CustomerId::from(id.as_str()),
         }
     }
 
@@ -64,6 +74,7 @@ pub(super) struct Customer {
     pub(super) labels: BTreeSet<String>,
     pub(super) held: BTreeMap<String, Held>,
     pub(super) status_seq: u64,
+    pub(super) ties: Ties,
     /// The look that waits for the clock to reach `as_of`.
     pub(super) waiting: Option<Waiting>,
     /// What each feature counts now, once worked out: a look asks for it many times.
@@ -93,6 +104,7 @@ impl Customer {
             labels: BTreeSet::new(),
             held: BTreeMap::new(),
             status_seq: 0,
+            ties: Ties::default(),
             waiting: None,
             counted: RefCell::default(),
             look_again: true,
@@ -107,7 +119,6 @@ impl Customer {
 
     /// Takes an event into the state; says what is to follow from it.
     pub(super) fn take(&mut self, rules: &Ruleset, event: &Event, position: Position) -> Outcome {
-        self.move_to(self.as_of.max(event.at));
         if let Body::Customer(profile) = &event.body {
             let is_newer = self.profile.as_ref().is_none_or(|known| known.version < profile.version);
             if is_newer {

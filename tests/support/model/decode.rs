@@ -8,8 +8,9 @@ use rust_decimal::Decimal;
 use vader_parity::SentimentIntensityAnalyzer;
 
 use vipstream::model::event::{
-    Action, Activity, Attribute, Body, Case, CaseState, Csat, Engagement, Erasure, Event, Exception, Kind, Mention,
-    PeriodEnd, Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
+    Account, Action, Activity, Agent, AgentState, Attribute, Body, Case, CaseState, Csat, Engagement, Erasure, Event,
+    Exception, FxRate, Kind, Mention, PeriodEnd, Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral,
+    ReferralStatus, Subscription,
 };
 use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
 use vipstream::model::money::Currency;
@@ -41,11 +42,15 @@ pub(super) fn decode(kind: Kind, line: &[u8]) -> Result<Event, Code> {
     };
     let event_id = fields.id("event_id")?;
     let customer = match kind {
+        Kind::FxRate | Kind::Account | Kind::Agent => None,
         Kind::Mention => fields.optional_id("customer_id")?,
         _ => Some(fields.id("customer_id")?),
     };
     let at = fields.time("occurred_at")?.ok_or(Code::MissingField)?;
     let body = match kind {
+        Kind::FxRate => Body::FxRate(fx_rate(&fields)?),
+        Kind::Account => Body::Account(Box::new(account(&fields)?)),
+        Kind::Agent => Body::Agent(Box::new(agent(&fields)?)),
         Kind::Customer => Body::Customer(Box::new(profile(&fields)?)),
         Kind::Erasure => {
             Body::Erasure(Erasure { request_id: fields.id("request_id")?, deadline: fields.time("deadline")? })
@@ -200,13 +205,57 @@ fn engagement(fields: &Fields) -> Result<Engagement, Code> {
     })
 }
 
-fn profile(fields: &Fields) -> Result<Profile, Code> {
-    let mut handles = Vec::new();
-    for item in fields.list("handles")? {
-        let Json::Object(inner) = item else { return Err(Code::WrongType) };
-        let inner = Fields(inner);
-        handles.push((inner.id("platform")?, inner.id("handle")?));
+fn fx_rate(fields: &Fields) -> Result<FxRate, Code> {
+    let rate = match fields.find("rate") {
+        None => return Err(Code::MissingField),
+        Some(Json::Number(text) | Json::Text(text)) => match exact(text) {
+            Ok(rate) if rate > Decimal::ZERO && rate <= Decimal::from(MAX_AMOUNT) => rate,
+            Ok(_) | Err(NoDecimal::TooLong) => return Err(Code::OutOfRange),
+            Err(NoDecimal::NoNumber) => return Err(Code::WrongType),
+        },
+        Some(_) => return Err(Code::WrongType),
+    };
+    Ok(FxRate {
+        base: fields.currency("base")?.ok_or(Code::MissingField)?,
+        quote: fields.currency("quote")?.ok_or(Code::MissingField)?,
+        rate,
+        valid_on: fields.date("valid_on")?.ok_or(Code::MissingField)?,
+    })
+}
+
+fn account(fields: &Fields) -> Result<Account, Code> {
+    Ok(Account {
+        account_id: fields.id("account_id")?,
+        version: fields.int("version")?.ok_or(Code::MissingField)?,
+        name: fields.optional_text("name")?,
+        parent_account_id: fields.optional_id("parent_account_id")?,
+        tier: fields.optional_text("tier")?,
+        icp_fit: fields.decimal("icp_fit")?,
+        account_manager: fields.optional_id("account_manager")?,
+        renewal_on: fields.date("renewal_on")?,
+        contract_value: fields.amount("contract_value")?,
+        attributes: attributes(fields)?,
+    })
+}
+
+fn agent(fields: &Fields) -> Result<Agent, Code> {
+    let mut skills = Vec::new();
+    for item in fields.list("skills")? {
+        skills.push(Fields(vec![("skill".to_owned(), item)]).id("skill")?);
     }
+    Ok(Agent {
+        agent_id: fields.id("agent_id")?,
+        version: fields.int("version")?.ok_or(Code::MissingField)?,
+        name: fields.optional_text("name")?,
+        team: fields.optional_text("team")?,
+        skills,
+        state: fields.choice("state", &AGENT_STATE)?,
+        capacity: fields.int("capacity")?,
+        open_cases: fields.int("open_cases")?,
+    })
+}
+
+fn attributes(fields: &Fields) -> Result<Vec<(CompactString, Attribute)>, Code> {
     let mut attributes = Vec::new();
     for (name, value) in fields.object("attributes")?.map(|inner| inner.0).unwrap_or_default() {
         let attribute = match value {
@@ -215,6 +264,16 @@ fn profile(fields: &Fields) -> Result<Profile, Code> {
             _ => return Err(Code::WrongType),
         };
         attributes.push((name.into(), attribute));
+    }
+    Ok(attributes)
+}
+
+fn profile(fields: &Fields) -> Result<Profile, Code> {
+    let mut handles = Vec::new();
+    for item in fields.list("handles")? {
+        let Json::Object(inner) = item else { return Err(Code::WrongType) };
+        let inner = Fields(inner);
+        handles.push((inner.id("platform")?, inner.id("handle")?));
     }
     Ok(Profile {
         version: fields.int("version")?.ok_or(Code::MissingField)?,
@@ -230,7 +289,7 @@ fn profile(fields: &Fields) -> Result<Profile, Code> {
         preferred_channel: fields.optional_text("preferred_channel")?,
         timezone: fields.optional_text("timezone")?,
         merged_into: fields.optional_id("merged_into")?,
-        attributes,
+        attributes: attributes(fields)?,
     })
 }
 
@@ -335,6 +394,14 @@ impl Fields {
             return if known.contains(&date) { Ok(Some(PeriodEnd::Date(date))) } else { Err(Code::BadTime) };
         }
         Ok(self.time(name)?.map(PeriodEnd::Instant))
+    }
+
+    /// A plain date.
+    fn date(&self, name: &str) -> Result<Option<Date>, Code> {
+        let Some(text) = self.optional_text(name)? else { return Ok(None) };
+        let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text).ok_or(Code::BadTime)?;
+        let known = Date::constant(1970, 1, 1)..=Date::constant(2500, 1, 1);
+        if known.contains(&date) { Ok(Some(date)) } else { Err(Code::BadTime) }
     }
 
     fn choice<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<T, Code> {
@@ -456,6 +523,9 @@ const REFERRAL_STATUS: [(&str, ReferralStatus); 3] = [
 
 const PRESENCE_STATE: [(&str, PresenceState); 3] =
     [("online", PresenceState::Online), ("heartbeat", PresenceState::Heartbeat), ("offline", PresenceState::Offline)];
+
+const AGENT_STATE: [(&str, AgentState); 3] =
+    [("online", AgentState::Online), ("away", AgentState::Away), ("offline", AgentState::Offline)];
 
 const CASE_STATE: [(&str, CaseState); 7] = [
     ("opened", CaseState::Opened),

@@ -26,7 +26,7 @@ pub(super) fn field(event: &Event, name: &str) -> Option<Value> {
         Body::Presence(presence) => of_presence(presence, name),
         Body::Case(case) => of_case(case, name),
         Body::Engagement(engagement) => of_engagement(engagement, name),
-        Body::Customer(_) | Body::Forget | Body::Erasure(_) => None,
+        _ => None,
     }
 }
 

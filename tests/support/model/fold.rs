@@ -166,10 +166,17 @@ impl Fold {
     }
 }
 
-/// The task, of so many, where a record is at home; `None` where it cannot be read: then it stays where it lies.
+/// The task, of so many, where a record is at home; `None` where it cannot be read, or every task reads it: then it
+/// stays where it lies.
 pub fn home_of(taken: &Taken, tasks: u32) -> Option<u32> {
-    let entity = Entity::of(&read(taken).ok()?);
-    Some(murmur2::home(entity.key().as_bytes(), tasks))
+    let event = read(taken).ok()?;
+    let key = match &event.body {
+        Body::FxRate(_) | Body::Agent(_) | Body::ForgetAgent(_) => return None,
+        Body::Account(account) => account.account_id.to_string(),
+        Body::ForgetAccount(id) => id.to_string(),
+        _ => Entity::of(&event)?.key().to_owned(),
+    };
+    Some(murmur2::home(key.as_bytes(), tasks))
 }
 
 /// Of one partition's records, those before its merge time passes `until`.
@@ -188,9 +195,11 @@ fn read(taken: &Taken) -> Result<Event, Code> {
     }
 }
 
-/// A customer record without value: its key says whose profile is to be forgotten.
+/// A customer, account or agent record without value: its key says what is to be forgotten.
 fn tombstone(taken: &Taken) -> Result<Event, Code> {
-    let key = taken.key.as_ref().filter(|key| taken.position.kind == Kind::Customer && !key.is_empty());
+    let kind = taken.position.kind;
+    let may_be_null = matches!(kind, Kind::Customer | Kind::Account | Kind::Agent);
+    let key = taken.key.as_ref().filter(|key| may_be_null && !key.is_empty());
     let id = std::str::from_utf8(key.ok_or(Code::NullValue)?).map_err(|_| Code::InvalidUtf8)?;
     if id.len() > MAX_ID_BYTES {
         return Err(Code::IdTooLong);
@@ -200,8 +209,12 @@ fn tombstone(taken: &Taken) -> Result<Event, Code> {
         return Err(Code::BadTime);
     }
     let id = CompactString::new(id);
-    let customer = Some(CustomerId(id.clone()));
-    Ok(Event { event_id: id, customer, at, body: Body::Forget, unknown_values: 0 })
+    let (customer, body) = match kind {
+        Kind::Account => (None, Body::ForgetAccount(id.clone())),
+        Kind::Agent => (None, Body::ForgetAgent(id.clone())),
+        _ => (Some(CustomerId(id.clone())), Body::Forget),
+    };
+    Ok(Event { event_id: id, customer, at, body, unknown_values: 0 })
 }
 
 fn sent(lines: Vec<Line>) -> Vec<Sent> {

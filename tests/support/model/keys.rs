@@ -13,6 +13,10 @@ pub(super) fn business_key(event: &Event) -> String {
         _ => String::new(),
     };
     match &event.body {
+        Body::FxRate(rate) => format!("{}|{}|{}", rate.base.0, rate.quote.0, rate.valid_on),
+        Body::Account(account) => format!("{}|{}", account.account_id, account.version),
+        Body::Agent(agent) => format!("{}|{}", agent.agent_id, agent.version),
+        Body::ForgetAccount(id) | Body::ForgetAgent(id) => format!("{id}|forget|{}", event.at.0),
         Body::Customer(profile) => format!("{customer}|{}", profile.version),
         Body::Forget => format!("{customer}|forget|{}", event.at.0),
         Body::Erasure(erasure) => erasure.request_id.to_string(),
@@ -39,9 +43,7 @@ pub(super) fn object_key(event: &Event) -> String {
         Body::Mention(mention) => format!("{}|{}", mention.platform, mention.post_id),
         Body::Referral(referral) => referral_id(customer, referral),
         Body::Case(case) => case.case_id.to_string(),
-        Body::Presence(_) | Body::Engagement(_) | Body::Customer(_) | Body::Forget | Body::Erasure(_) => {
-            business_key(event)
-        }
+        _ => business_key(event),
     }
 }
 
@@ -70,7 +72,7 @@ pub(super) fn is_sight(event: &Event) -> bool {
             use vipstream::model::event::Action::{Sent, Unsubscribe};
             !matches!(engagement.action, Sent | Unsubscribe) && !engagement.machine
         }
-        Body::Customer(_) | Body::Forget | Body::Erasure(_) | Body::Case(_) => false,
+        _ => false,
     }
 }
 

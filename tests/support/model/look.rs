@@ -330,11 +330,17 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
         _ => "normal".to_owned(),
     };
     let kind = "agent.alert";
-    let id = output_id_at(run, customer, Some(event), kind, &alert.name, "", event.at);
+    let id_of = |entity: &str| output_id_of(run, entity, Some(event), kind, &alert.name, "", event.at);
+    let id = id_of(customer.entity.key());
+    // Whoever the author turns out to be, it is one complaint.
+    let alert_id = match &event.body {
+        Body::Mention(mention) => id_of(&format!("{}:{}", mention.platform, mention.handle)),
+        _ => id,
+    };
     let mut body = Object::default();
     body.put("event_id", id.to_string());
     body.put("type", kind);
-    body.put("alert_id", id.to_string());
+    body.put("alert_id", alert_id.to_string());
     body.put("name", alert.name.clone());
     body.put("kind", alert.kind.clone());
     body.put("customer_id", customer.entity.customer_id());
@@ -401,7 +407,19 @@ fn output_id_at(
     reason: &str,
     at: EventTime,
 ) -> OutputId {
+    output_id_of(run, customer.entity.key(), event, kind, name, reason, at)
+}
+
+fn output_id_of(
+    run: &Run,
+    entity: &str,
+    event: Option<&Event>,
+    kind: &str,
+    name: &str,
+    reason: &str,
+    at: EventTime,
+) -> OutputId {
     let trigger = event.map_or("timer", |event| event.kind().name());
     let key = event.map(keys::business_key).unwrap_or_default();
-    OutputId::of(&[&run.app, kind, customer.entity.key(), name, reason, trigger, &key], at)
+    OutputId::of(&[&run.app, kind, entity, name, reason, trigger, &key], at)
 }

@@ -17,6 +17,8 @@ pub(super) struct Ruleset {
     pub(super) currency: String,
     pub(super) calendar: Calendar,
     pub(super) visit_gap: Duration,
+    /// From doing something to another until it is in force.
+    pub(super) hop: Duration,
     /// How long deadlines wait behind the clock in `live`.
     pub(super) lateness: Duration,
     pub(super) skip_grace_on_refund: bool,
@@ -101,6 +103,7 @@ impl Ruleset {
             currency: text_of(top, "currency").expect("a ruleset has a currency"),
             calendar: Calendar::new(TimeZone::get(&zone).expect("a timezone of the tz database")),
             visit_gap: duration_of(top, "visit_gap").unwrap_or(Duration::from_mins(30)),
+            hop: duration_of(top, "hop").unwrap_or(Duration::from_secs(1)),
             lateness: duration_of(top, "lateness").unwrap_or(Duration::from_mins(1)),
             skip_grace_on_refund: words(top, "skip_grace").iter().any(|word| word == "refund"),
             labels,
@@ -130,7 +133,10 @@ impl Ruleset {
         let is_read = |fact: &str| self.watched().any(|node| node.names(fact));
         let is_of_kind = |fact: &str| match fact {
             "first_purchase" | "last_purchase" | "subscribed" => kind == Kind::Purchase,
-            "last_seen" => !matches!(kind, Kind::Customer | Kind::Erasure | Kind::Case),
+            "last_seen" => !matches!(
+                kind,
+                Kind::FxRate | Kind::Account | Kind::Agent | Kind::Customer | Kind::Erasure | Kind::Case
+            ),
             "vip" => false,
             _ => kind == Kind::Customer,
         };

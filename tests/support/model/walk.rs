@@ -1,6 +1,6 @@
 //! Everybody's state while records and time pass.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use vipstream::model::event::{Event, Kind};
@@ -8,8 +8,10 @@ use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
 use super::customer::{Customer, Entity, Waiting};
+use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
-use super::look::{self, Mode, Run};
+use super::look::{self, Cause, Mode, Run};
+use super::memory::Outcome;
 use super::status;
 
 /// A record that could be read, or why it could not.
@@ -55,6 +57,12 @@ pub(super) struct Walk {
     deadlines: Agenda,
     /// Whose look waits for which clock.
     waiting: Agenda,
+    /// What is still to be in force, in its order.
+    effects: BTreeMap<(EventTime, Entity, Entity, u32), Effect>,
+    /// What is not to wait.
+    arrivals: VecDeque<Effect>,
+    /// The instant at hand.
+    now: EventTime,
 }
 
 /// Who is to be looked at when: at most one instant each.
@@ -96,6 +104,9 @@ impl Walk {
             erased: BTreeSet::new(),
             deadlines: Agenda::default(),
             waiting: Agenda::default(),
+            effects: BTreeMap::new(),
+            arrivals: VecDeque::new(),
+            now: EventTime::MIN,
         }
     }
 
@@ -109,27 +120,105 @@ impl Walk {
                 Mode::Live => record.merge_time.min(clock).min(self.run.wall),
                 Mode::Event => record.merge_time,
             });
+            self.now = self.clock;
             match &record.body {
                 Ok(event) => self.take(event, record.position),
                 Err(code) => self.found.refused.push((record.position, *code)),
             }
+            self.arrive();
         }
         self.pass(clock);
     }
 
-    /// Time passes: looks that waited for the clock, and deadlines up to `due`.
+    /// Time passes: looks that waited for the clock, deadlines up to `due`, and what comes into force; each instant in
+    /// its turn, deadlines first.
     fn pass(&mut self, to: EventTime) {
         self.clock = self.clock.max(to);
         loop {
+            self.arrive();
+            let effect = self.effects.keys().next().map(|(at, ..)| *at).filter(|at| *at <= self.clock);
+            let limit = effect.map_or(self.due(), |effect| effect.min(self.due()));
             // A customer's next deadline lies after the time for which their look waits.
             if let Some((_, entity)) = self.waiting.first(self.clock) {
                 self.look_after_waiting(&entity);
-            } else if let Some((instant, entity)) = self.deadlines.first(self.due()) {
+            } else if let Some((instant, entity)) = self.deadlines.first(limit) {
+                self.now = instant;
                 self.fire(&entity, instant);
+            } else if effect.is_some() {
+                let (_, effect) = self.effects.pop_first().expect("it is there");
+                self.now = effect.at;
+                self.undergo(effect);
             } else {
                 return;
             }
         }
+    }
+
+    /// An entity does something to others.
+    fn send(&mut self, from: &Entity, sendings: Vec<Sending>, cause: Cause<'_>, hops: u32) {
+        for (to, does) in sendings {
+            let origin = match &does {
+                Does::Bring(event, position) => Some(((**event).clone(), *position)),
+                _ => cause.map(|(event, position)| (event.clone(), position)),
+            };
+            if hops >= MAX_HOPS {
+                self.found.refused.extend(origin.map(|(_, position)| (position, Code::TooManyHops)));
+                continue;
+            }
+            let sender = self.customers.get_mut(from).expect("somebody sends");
+            sender.ties.sent += 1;
+            let since = if self.run.mode == Mode::Live { sender.as_of } else { sender.as_of.max(self.now) };
+            let at = since.plus(self.run.rules.hop);
+            let number = sender.ties.sent;
+            let effect = Effect { to, from: from.clone(), number, at, hops: hops + 1, origin, does };
+            // What is brought is known at once where time is lived.
+            if self.run.mode == Mode::Live && matches!(effect.does, Does::Bring(..)) {
+                self.arrivals.push_back(effect);
+            } else {
+                self.effects.insert(effect.place(), effect);
+            }
+        }
+    }
+
+    /// Takes what is not to wait.
+    fn arrive(&mut self) {
+        while let Some(effect) = self.arrivals.pop_front() {
+            self.undergo(effect);
+        }
+    }
+
+    /// Something is done to an entity.
+    fn undergo(&mut self, effect: Effect) {
+        let Effect { to, from, at, hops, origin, does, .. } = effect;
+        if self.erased.contains(&to) {
+            self.counts.erased_events += 1;
+            return;
+        }
+        let cause = origin.as_ref().map(|(event, position)| (event, *position));
+        if let Does::Bring(event, position) = does {
+            return self.take_event(&to, &event, position, at, hops);
+        }
+        self.catch_up(&to, at);
+        let customer = self.customers.get_mut(&to).expect("met just now");
+        let sendings = match does {
+            Does::Bring(..) => unreachable!("taken above"),
+            Does::Claim => customer.claimed(&from, Some(at)),
+            Does::Release => customer.claimed(&from, None),
+        };
+        self.send(&to, sendings, cause, hops);
+        self.judge(&to, cause, Outcome::default());
+        self.queue(&to);
+    }
+
+    /// Whatever an entity's time brings up to an instant comes first; then its time is there.
+    fn catch_up(&mut self, entity: &Entity, to: EventTime) {
+        self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
+        let limit = self.due().max(to.min(self.clock));
+        while let Some(instant) = self.deadlines.of(entity).filter(|deadline| *deadline <= limit) {
+            self.fire(entity, instant);
+        }
+        let customer = self.customers.get_mut(entity).expect("made above");
+        customer.move_to(customer.as_of.max(to));
     }
 
     fn due(&self) -> EventTime {
@@ -154,51 +243,76 @@ impl Walk {
     }
 
     fn take(&mut self, event: &Event, position: Position) {
-        let entity = Entity::of(event);
+        // Rates, accounts and agents are read, and nothing asks for them yet.
+        let Some(entity) = Entity::of(event) else { return };
         if self.erased.contains(&entity) {
             // To be erased once more is no event about somebody.
             self.counts.erased_events += u64::from(event.kind() != Kind::Erasure);
             return;
         }
         self.counts.late += u64::from(event.at < self.due());
-        self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
-        let limit = self.due().max(event.at.min(self.clock));
-        while let Some(instant) = self.deadlines.of(&entity).filter(|deadline| *deadline <= limit) {
-            self.fire(&entity, instant);
-        }
-        let customer = self.customers.get_mut(&entity).expect("made above");
+        self.take_event(&entity, event, position, event.at, 0);
+    }
+
+    /// An event comes to an entity, whose time moves to `now`.
+    fn take_event(&mut self, entity: &Entity, event: &Event, position: Position, now: EventTime, hops: u32) {
+        self.catch_up(entity, now);
+        let cause = Some((event, position));
+        let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
-            customer.move_to(customer.as_of.max(event.at));
             self.found.events.extend(look::leave(&self.run, customer, (event, position)));
             self.found.statuses.extend(status::withdrawn(customer));
-            return self.forget(entity);
+            let sendings = name_handles(customer.profile.as_ref(), None);
+            self.send(entity, sendings, cause, hops);
+            return self.forget(entity.clone());
         }
+        if let Some(sending) = customer.pass_on(event, position) {
+            self.send(entity, vec![sending], cause, hops);
+            return self.queue(entity);
+        }
+        let before = customer.profile.clone();
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
         let decided = customer.status_seq;
-        if customer.entity.customer_id().is_some() {
-            let brings = outcome.look && (customer.look_again || self.run.rules.touches(event.kind()));
-            let passed_a_deadline = self.deadlines.of(&entity).is_some_and(|deadline| deadline <= customer.as_of);
-            if customer.as_of > self.clock && (brings || passed_a_deadline) {
-                let former = customer.waiting.take().unwrap_or_default();
-                customer.waiting = Some(Waiting {
-                    event: if brings { Some((event.clone(), position)) } else { former.event },
-                    refund: former.refund || (brings && outcome.refund),
-                });
-            } else if outcome.look && customer.as_of <= self.clock {
-                // Whether it touches a fact or not: where it does not, the look finds nothing.
-                look::look(&self.run, customer, Some((event, position)), outcome.refund, &mut self.found);
-            }
+        let sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        if entity.customer_id().is_none() && outcome.look {
+            customer.keep_unclaimed(event, position);
         }
+        self.send(entity, sendings, cause, hops);
+        let customer = &self.customers[entity];
+        let touches = customer.look_again || self.run.rules.touches(event.kind());
+        if entity.customer_id().is_some() {
+            // Where it touches no fact, a look finds nothing.
+            let looks_now = customer.as_of <= self.clock;
+            self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
+        }
+        let customer = &self.customers[entity];
         if outcome.described && customer.status_seq == decided {
             self.found.statuses.extend(status::status(&self.run, customer, Some((event, position))));
         }
         if outcome.alerts {
+            let customer = self.customers.get_mut(entity).expect("met just now");
             let (lines, stale) = look::alert(&self.run, customer, event, position);
             self.found.alerts.extend(lines);
             self.counts.stale_alerts += stale;
         }
-        self.queue(&entity);
+        self.queue(entity);
+    }
+
+    /// A look, at once or when the clock comes to the entity's time.
+    fn judge(&mut self, entity: &Entity, cause: Cause<'_>, outcome: Outcome) {
+        let customer = self.customers.get_mut(entity).expect("met just now");
+        let passed_a_deadline = self.deadlines.of(entity).is_some_and(|deadline| deadline <= customer.as_of);
+        if customer.as_of > self.clock && (outcome.look || passed_a_deadline) {
+            let former = customer.waiting.take().unwrap_or_default();
+            let event = cause.map(|(event, position)| (event.clone(), position));
+            customer.waiting = Some(Waiting {
+                event: if outcome.look { event } else { former.event },
+                refund: former.refund || (outcome.look && outcome.refund),
+            });
+        } else if outcome.look && customer.as_of <= self.clock {
+            look::look(&self.run, customer, cause, outcome.refund, &mut self.found);
+        }
     }
 
     /// Nothing of the customer is left, and nothing will be known of them again.

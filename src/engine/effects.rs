@@ -1,0 +1,199 @@
+//! Between entities: what was caused here and is in force later, here or with another task.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::apply::Outcome;
+use super::customers::Slot;
+use super::look::Brought;
+use super::ties::Sending;
+use super::{Engine, TimeMode};
+use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
+use crate::model::event::Body;
+use crate::model::id::CustomerId;
+use crate::model::murmur2;
+use crate::model::output::Output;
+use crate::model::record::{Code, DeadLetter};
+use crate::model::time::EventTime;
+
+/// Which entities are at home with a task: those whose id hashes to its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
+    pub task: u32,
+    pub tasks: u32,
+}
+
+impl Home {
+    /// Everybody's.
+    pub const ALONE: Self = Self { task: 0, tasks: 1 };
+
+    /// The task where an entity is at home.
+    pub fn of(self, id: &CustomerId) -> u32 {
+        if self.tasks == 1 { 0 } else { murmur2::home(id.text().as_bytes(), self.tasks) }
+    }
+}
+
+/// What waits to be in force, in the order in which it will be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Effects {
+    queue: BTreeMap<Place, Effect>,
+    /// How many went to each other task so far, and came from each.
+    sent: BTreeMap<u32, u64>,
+    came: BTreeMap<u32, u64>,
+}
+
+/// Instant, target, sender, number.
+type Place = (EventTime, CustomerId, CustomerId, u32);
+
+impl Effects {
+    /// When the first is in force.
+    pub(super) fn first(&self) -> Option<EventTime> {
+        self.queue.first_key_value().map(|((at, ..), _)| *at)
+    }
+
+    /// For a snapshot.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("memory can be written")
+    }
+
+    /// From a snapshot; `None` where these are no effects.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes(bytes).ok()
+    }
+
+    /// Its part of the state's digest; 0 where nothing was ever done to anybody.
+    pub(super) fn digest(&self) -> u128 {
+        if *self == Self::default() { 0 } else { xxhash_rust::xxh3::xxh3_128(&self.to_bytes()) }
+    }
+
+    fn push(&mut self, effect: Effect) {
+        let place = (effect.at, effect.to.clone(), effect.from.clone(), effect.number);
+        self.queue.insert(place, effect);
+    }
+}
+
+impl Engine {
+    /// What the newest epoch does to entities at home with other tasks: the task, and what. In the order in which it was
+    /// caused.
+    pub fn take_effects(&mut self) -> Vec<(u32, Effect)> {
+        std::mem::take(&mut self.leaving)
+    }
+
+    /// How many effects went to each other task so far, and how many came from each.
+    pub const fn exchanged(&self) -> (&BTreeMap<u32, u64>, &BTreeMap<u32, u64>) {
+        (&self.effects.sent, &self.effects.came)
+    }
+
+    /// Takes in what another task sent.
+    pub(super) fn receive(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
+        *self.effects.came.entry(self.home.of(&effect.from)).or_default() += 1;
+        self.queue_effect(effect);
+        self.take_arrivals(outputs);
+    }
+
+    /// In `live` an event that is brought is taken at once: features and alerts do not wait for the clock.
+    fn queue_effect(&mut self, effect: Effect) {
+        match effect.does {
+            Does::Bring(..) if self.mode == TimeMode::Live => self.arrivals.push_back(effect),
+            _ => self.effects.push(effect),
+        }
+    }
+
+    /// Takes what is not to wait.
+    pub(super) fn take_arrivals(&mut self, outputs: &mut Vec<Output>) {
+        while let Some(effect) = self.arrivals.pop_front() {
+            self.take_effect(effect, outputs);
+        }
+    }
+
+    /// Takes the first effect of the queue, which is in force by now.
+    pub(super) fn take_first_effect(&mut self, outputs: &mut Vec<Output>) {
+        if let Some((_, effect)) = self.effects.queue.pop_first() {
+            self.now = effect.at;
+            self.take_effect(effect, outputs);
+        }
+    }
+
+    fn take_effect(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
+        self.stats.effects += 1;
+        let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
+            self.stats.erased_events += 1;
+            return;
+        };
+        self.stats.effects_late += u64::from(self.customers[slot].as_of > effect.at);
+        let Effect { from, at, hops, origin, does, .. } = effect;
+        if let Does::Bring(event, position) = does {
+            return self.take_event(slot, (&event, position), at, hops, outputs);
+        }
+        self.catch_up(slot, at, outputs);
+        let rules = std::sync::Arc::clone(&self.rules);
+        let customer = &mut self.customers[slot];
+        self.stats.unmatched += customer.advance(at, &rules);
+        customer.news = u16::MAX;
+        let look = match does {
+            Does::Bring(..) => false,
+            Does::Claim => {
+                customer.claimed(&from, Some(at), &mut self.sendings);
+                false
+            }
+            Does::Release => {
+                customer.claimed(&from, None, &mut self.sendings);
+                false
+            }
+        };
+        self.send(slot, origin.as_ref(), hops, outputs);
+        let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
+        self.judge(slot, brought, Outcome { look, ..Outcome::default() }, outputs);
+    }
+
+    /// Sends what an entity has to do to others: at home here it waits, elsewhere it leaves with the epoch.
+    pub(super) fn send(&mut self, slot: Slot, origin: Option<&Origin>, hops: u8, outputs: &mut Vec<Output>) {
+        for Sending { to, does } in std::mem::take(&mut self.sendings) {
+            let own = match &does {
+                Does::Bring(event, position) => Some(Origin::of(event, *position)),
+                _ => origin.cloned(),
+            };
+            if hops >= MAX_HOPS {
+                outputs.extend(own.map(|origin| too_many_hops(&origin)));
+                self.stats.dead_letters += 1;
+                continue;
+            }
+            let customer = &mut self.customers[slot];
+            let cause = match self.mode {
+                TimeMode::Live => customer.as_of,
+                TimeMode::Event => customer.as_of.max(self.now),
+            };
+            let (from, at) = (customer.id.clone(), cause.plus(self.rules.hop));
+            let ties = customer.ties_mut();
+            ties.sent += 1;
+            let effect = Effect { to, from, number: ties.sent, at, hops: hops + 1, origin: own, does };
+            match self.home.of(&effect.to) {
+                task if task == self.home.task => self.queue_effect(effect),
+                task => {
+                    *self.effects.sent.entry(task).or_default() += 1;
+                    self.leaving.push((task, effect));
+                }
+            }
+        }
+    }
+
+    /// Whether an event may do something to others, as far as can be told now; that it may not is certain.
+    pub fn may_send(&self, body: &Body) -> bool {
+        match body {
+            Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
+            Body::Mention(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The first instant at which time alone may make an entity do something to others; never before it.
+    pub fn next_sending(&self) -> Option<EventTime> {
+        self.effects.first()
+    }
+}
+
+fn too_many_hops(origin: &Origin) -> Output {
+    let message = format!("went from entity to entity {MAX_HOPS} times: customers are merged in a circle");
+    Output::DeadLetter(origin.position, Box::new(DeadLetter::of(Code::TooManyHops, message, None, None)))
+}

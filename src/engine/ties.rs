@@ -1,0 +1,109 @@
+//! What ties an entity to others, and what it does to them through these ties.
+
+use serde::{Deserialize, Serialize};
+
+use super::customer::Customer;
+use crate::model::effect::Does;
+use crate::model::event::{Event, Profile};
+use crate::model::id::{CustomerId, EntityKind};
+use crate::model::record::Position;
+use crate::model::time::EventTime;
+use crate::rules::ruleset::DEDUP;
+
+/// What few entities have: nothing in it is needed for those that stand alone.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Ties {
+    /// Effects sent so far.
+    pub(super) sent: u32,
+    /// Of a handle: who names it, and since when. At most [`MAX_CLAIMS`].
+    pub(super) claims: Vec<(EventTime, CustomerId)>,
+    /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`].
+    pub(super) unclaimed: Vec<(Event, Position)>,
+}
+
+/// Most customers that are known to name one handle; beyond, the earliest is forgotten.
+const MAX_CLAIMS: usize = 8;
+/// Most events that wait for somebody to name their handle; beyond, the earliest is forgotten.
+const MAX_UNCLAIMED: usize = 64;
+
+/// Something to be done to another.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) to: CustomerId,
+    pub(super) does: Does,
+}
+
+impl Ties {
+    /// Whose handle it is: who named it last; of two at one instant, the smaller id.
+    pub(super) fn owner(&self) -> Option<&CustomerId> {
+        let newest = self.claims.iter().max_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
+        newest.map(|(_, customer)| customer)
+    }
+
+    /// When something in it is next forgotten.
+    pub(super) fn next_lapse(&self) -> impl Iterator<Item = EventTime> {
+        self.unclaimed.iter().map(|(event, _)| event.at.plus(DEDUP))
+    }
+
+    /// Drops what nothing can read any more.
+    pub(super) fn forget(&mut self, as_of: EventTime) {
+        self.unclaimed.retain(|(event, _)| as_of < event.at.plus(DEDUP));
+    }
+}
+
+impl Customer {
+    /// Tells handles that a profile names them, or no longer.
+    pub(super) fn name_handles(&self, next: Option<&Profile>, sendings: &mut Vec<Sending>) {
+        let handles = |profile: Option<&Profile>| {
+            let mut ids: Vec<CustomerId> = profile
+                .iter()
+                .flat_map(|profile| &profile.handles)
+                .map(|(platform, handle)| CustomerId::author(platform, handle))
+                .collect();
+            ids.sort_unstable();
+            ids.dedup();
+            ids
+        };
+        let (before, after) = (handles(self.profile()), handles(next));
+        let released = before.iter().filter(|id| !after.contains(id));
+        sendings.extend(released.map(|id| Sending { to: id.clone(), does: Does::Release }));
+        let claimed = after.iter().filter(|id| !before.contains(id));
+        sendings.extend(claimed.map(|id| Sending { to: id.clone(), does: Does::Claim }));
+    }
+
+    /// A customer's profile names this handle, or no longer. What waited for an owner goes to who is it now.
+    pub(super) fn claimed(&mut self, by: &CustomerId, since: Option<EventTime>, sendings: &mut Vec<Sending>) {
+        if self.id.kind() != EntityKind::Author {
+            return;
+        }
+        let ties = self.ties_mut();
+        ties.claims.retain(|(_, customer)| customer != by);
+        ties.claims.extend(since.map(|at| (at, by.clone())));
+        ties.claims.sort_unstable();
+        if ties.claims.len() > MAX_CLAIMS {
+            ties.claims.remove(0);
+        }
+        let Some(owner) = ties.owner().cloned() else { return };
+        for (event, position) in std::mem::take(&mut ties.unclaimed) {
+            sendings.push(Sending::bring(&event, position, owner.clone()));
+        }
+    }
+
+    /// Keeps what was written under a handle that nobody has named yet.
+    pub(super) fn keep_unclaimed(&mut self, event: &Event, position: Position) {
+        self.lapses = self.lapses.min(event.at.plus(DEDUP));
+        let unclaimed = &mut self.ties_mut().unclaimed;
+        unclaimed.push((event.clone(), position));
+        if unclaimed.len() > MAX_UNCLAIMED {
+            unclaimed.remove(0);
+        }
+    }
+}
+
+impl Sending {
+    /// An event that is another's after all.
+    pub(super) fn bring(event: &Event, position: Position, to: CustomerId) -> Self {
+        let event = Event { customer: Some(to.clone()), ..event.clone() };
+        Self { to, does: Does::Bring(Box::new(event), position) }
+    }
+}

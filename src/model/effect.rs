@@ -1,0 +1,60 @@
+//! What one entity does to another: the work between customers, accounts and handles.
+//!
+//! An effect is caused by an event or a deadline of one entity and changes another, which may be at home with another
+//! task. It is in force at its cause's time and a `hop` of the ruleset's, wherever the two are at home, so the answer
+//! does not depend on that.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Kind};
+use super::id::CustomerId;
+use super::record::Position;
+use super::time::EventTime;
+
+/// Something that an entity does to another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    pub to: CustomerId,
+    pub from: CustomerId,
+    /// Rises by one with each effect of `from`: the order among those in force at one instant.
+    pub number: u32,
+    /// From when on it is in force.
+    pub at: EventTime,
+    /// How many effects in a row have led here, this one included; at most [`MAX_HOPS`].
+    pub hops: u8,
+    /// The event at the beginning of the row; `None` where time alone was.
+    pub origin: Option<Origin>,
+    pub does: Does,
+}
+
+/// Effects in a row: beyond it the event that began is a dead letter (`too_many_hops`).
+pub const MAX_HOPS: u8 = 8;
+
+/// What identifies the event that something goes back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub event_id: CompactString,
+    pub position: Position,
+    pub kind: Kind,
+    /// Its business key.
+    pub key: CompactString,
+}
+
+impl Origin {
+    /// Of an event, and where it lies.
+    pub fn of(event: &Event, position: Position) -> Self {
+        Self { event_id: event.event_id.clone(), position, kind: event.kind(), key: event.business_key() }
+    }
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Does {
+    /// An event that is about the target as well, or after all: it is taken in as if it named the target.
+    Bring(Box<Event>, Position),
+    /// The sender's profile names this handle, since an instant.
+    Claim,
+    /// The sender's profile names this handle no longer.
+    Release,
+}

@@ -1,0 +1,123 @@
+//! What entities do to each other: handles that customers name, and what was written under them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use vipstream::model::event::{Body, Event, Profile};
+use vipstream::model::record::Position;
+use vipstream::model::time::EventTime;
+
+use super::customer::{Customer, Entity};
+
+const DAY: Duration = Duration::from_hours(24);
+/// Most effects in a row.
+pub(super) const MAX_HOPS: u32 = 8;
+const MAX_CLAIMS: usize = 8;
+const MAX_UNCLAIMED: usize = 64;
+
+/// Something that an entity does to another.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Effect {
+    pub(super) to: Entity,
+    pub(super) from: Entity,
+    /// The how manieth of `from`.
+    pub(super) number: u32,
+    /// When it is in force.
+    pub(super) at: EventTime,
+    /// How many in a row led to it, itself included.
+    pub(super) hops: u32,
+    /// The event that the row began with; none where time did.
+    pub(super) origin: Option<(Event, Position)>,
+    pub(super) does: Does,
+}
+
+impl Effect {
+    /// The order in which effects are taken.
+    pub(super) fn place(&self) -> (EventTime, Entity, Entity, u32) {
+        (self.at, self.to.clone(), self.from.clone(), self.number)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Does {
+    /// An event that is the target's as well, or after all.
+    Bring(Box<Event>, Position),
+    /// The sender's profile names this handle, or no longer.
+    Claim,
+    Release,
+}
+
+/// To be done to another.
+pub(super) type Sending = (Entity, Does);
+
+/// What ties an entity to others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ties {
+    /// Effects sent so far.
+    pub(super) sent: u32,
+    /// Of a handle: who names it, and since when.
+    claims: Vec<(EventTime, Entity)>,
+    /// Of a handle: what was written under it while nobody named it.
+    unclaimed: Vec<(Event, Position)>,
+}
+
+impl Ties {
+    /// Whose handle it is: who named it last, of two at once the smaller id.
+    fn owner(&self) -> Option<&Entity> {
+        let last = self.claims.iter().map(|(at, _)| *at).max()?;
+        self.claims.iter().filter(|(at, _)| *at == last).map(|(_, entity)| entity).min()
+    }
+}
+
+/// An event that is somebody else's.
+fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
+    let event = Event { customer: Some(to.id()), ..event.clone() };
+    (to.clone(), Does::Bring(Box::new(event), position))
+}
+
+/// What a changed profile does to handles: first those that it names no longer, then the new ones.
+pub(super) fn name_handles(before: Option<&Profile>, after: Option<&Profile>) -> Vec<Sending> {
+    let handles = |profile: Option<&Profile>| -> BTreeSet<Entity> {
+        let named = profile.iter().flat_map(|profile| &profile.handles);
+        named.map(|(platform, handle)| Entity::Author(format!("{platform}:{handle}"))).collect()
+    };
+    let (before, after) = (handles(before), handles(after));
+    let released = before.difference(&after).map(|handle| (handle.clone(), Does::Release));
+    released.chain(after.difference(&before).map(|handle| (handle.clone(), Does::Claim))).collect()
+}
+
+impl Customer {
+    /// Somebody names this handle since an instant, or no longer.
+    pub(super) fn claimed(&mut self, by: &Entity, since: Option<EventTime>) -> Vec<Sending> {
+        let as_of = self.as_of;
+        let ties = &mut self.ties;
+        ties.claims.retain(|(_, entity)| entity != by);
+        ties.claims.extend(since.map(|at| (at, by.clone())));
+        ties.claims.sort();
+        if ties.claims.len() > MAX_CLAIMS {
+            ties.claims.remove(0);
+        }
+        let Some(owner) = ties.owner().cloned() else { return Vec::new() };
+        let waiting = std::mem::take(&mut ties.unclaimed);
+        let kept = waiting.iter().filter(|(event, _)| as_of < event.at.plus(DAY));
+        kept.map(|(event, position)| bring(event, *position, &owner)).collect()
+    }
+
+    /// Where a mention under this handle goes, if somebody names it.
+    pub(super) fn pass_on(&self, event: &Event, position: Position) -> Option<Sending> {
+        let is_by_handle = event.customer.is_none() && matches!(event.body, Body::Mention(_));
+        let owner = self.ties.owner().filter(|_| is_by_handle)?;
+        Some(bring(event, position, owner))
+    }
+
+    /// Keeps what was written under a handle that nobody names.
+    pub(super) fn keep_unclaimed(&mut self, event: &Event, position: Position) {
+        let as_of = self.as_of;
+        let unclaimed = &mut self.ties.unclaimed;
+        unclaimed.retain(|(event, _)| as_of < event.at.plus(DAY));
+        unclaimed.push((event.clone(), position));
+        if unclaimed.len() > MAX_UNCLAIMED {
+            unclaimed.remove(0);
+        }
+    }
+}
