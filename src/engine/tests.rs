@@ -160,3 +160,14 @@ fn an_alert_past_its_time_is_counted_and_not_sent() {
     assert_eq!(play.said.len(), 2, "{:?}", play.said);
     assert_eq!(play.engine.stats().stale_alerts, 1);
 }
+
+#[test]
+fn what_is_about_no_customer_counts_and_makes_none() {
+    let mut play = Play::new();
+    let rate = "\"base\":\"USD\",\"quote\":\"EUR\",\"rate\":1,\"valid_on\":\"2025-03-01\"";
+    let agent = "\"agent_id\":\"ann\",\"version\":1,\"state\":\"online\"";
+    let account = "\"account_id\":\"ann\",\"version\":1";
+    play.epoch(0, 0, &[(0, Kind::FxRate, rate), (0, Kind::Account, account), (0, Kind::Agent, agent)]);
+    let stats = play.engine.stats();
+    assert_eq!((stats.events, stats.customers, stats.erased_events, play.said.len()), (3, 0, 0, 0));
+}

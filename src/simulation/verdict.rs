@@ -75,7 +75,13 @@ fn folded(ledger: &Ledger, plan: &Plan, rules: &Ruleset) -> Lines {
     let mut said = Vec::new();
     for task in 0..plan.tasks {
         let mut fold = fold(plan, rules);
-        said.extend(ledger.epochs(task).map(|epoch| fold.apply(epoch)));
+        said.extend(ledger.epochs(task).map(|epoch| {
+            let mut said = fold.apply(epoch);
+            // Of what every task reads, one writes the dead letters.
+            let is_ours = |place: &Position| !place.kind.is_broadcast() || place.partition % plan.tasks == task;
+            said.dead_letters.retain(|(place, _)| is_ours(place));
+            said
+        }));
     }
     lines(said)
 }

@@ -64,10 +64,15 @@ impl Shop {
     pub(crate) fn open_with(partitions: impl Fn(Kind) -> i32, astray: Option<Kind>) -> Self {
         let kinds =
             [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Presence, Kind::Customer, Kind::Erasure];
+        Self::open_reading(&kinds, partitions, astray)
+    }
+
+    /// The same, with these inputs.
+    pub(crate) fn open_reading(kinds: &[Kind], partitions: impl Fn(Kind) -> i32, astray: Option<Kind>) -> Self {
         let shop = Self {
             app: kafka::unique("shop"),
             bootstrap: kafka::bootstrap().to_owned(),
-            kinds: kinds.into_iter().map(|kind| (kind, partitions(kind))).collect(),
+            kinds: kinds.iter().map(|kind| (*kind, partitions(*kind))).collect(),
             astray,
             sent: Mutex::default(),
         };
