@@ -25,7 +25,7 @@ mod status;
 mod value;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -120,6 +120,14 @@ impl Replay<'_> {
         body.put("value_base64", lines::base64(line));
         Json::Object(body.0).to_string()
     }
+}
+
+/// What a ruleset says of weights: of each tier, and which programmes have tiers.
+pub fn weights(ruleset: &str) -> (BTreeMap<String, Json>, BTreeSet<String>) {
+    let rules = Ruleset::read(ruleset);
+    let of_tiers = rules.weights.iter().map(|(tier, weight)| (tier.clone(), weight.json())).collect();
+    let tiered = rules.programmes.iter().filter(|it| !it.tiers.is_empty()).map(|it| it.name.clone()).collect();
+    (of_tiers, tiered)
 }
 
 /// A dead letter's line as the model writes it, from one that has a sentence.
