@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 
 use super::Engine;
 use super::customers::Slot;
-use super::look::{self, Brought, Occasion};
+use super::look::Brought;
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
@@ -125,10 +125,9 @@ impl Engine {
     /// Erases the customer, whose deadlines up to the event have fired: ends every programme and label, then forgets.
     /// A look that waits for the clock waits in vain.
     pub(super) fn erase(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
-        let cause = Brought::Event(event, position);
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
-        look::leave(&mut self.customers[slot], &occasion, outputs);
+        self.leave(slot, Brought::Event(event, position), "erased", outputs);
         self.customers[slot].name_handles(None, &mut self.sendings);
+        self.customers[slot].end_merges(&mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);

@@ -13,6 +13,7 @@ mod expr;
 mod features;
 mod fields;
 pub mod fold;
+mod identity;
 mod json;
 mod keys;
 mod lines;
