@@ -9,7 +9,8 @@ use hashbrown::HashTable;
 
 use super::Engine;
 use super::customers::Slot;
-use super::look::Brought;
+use super::look::{Brought, Occasion};
+use super::status;
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
@@ -125,7 +126,10 @@ impl Engine {
     /// Erases the customer, whose deadlines up to the event have fired: ends every programme and label, then forgets.
     /// A look that waits for the clock waits in vain.
     pub(super) fn erase(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
-        self.leave(slot, Brought::Event(event, position), "erased", outputs);
+        let cause = Brought::Event(event, position);
+        self.leave(slot, cause, "erased", outputs);
+        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        status::withdraw(&self.customers[slot], &occasion, outputs);
         self.customers[slot].name_handles(None, &mut self.sendings);
         self.customers[slot].end_merges(&mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);

@@ -132,11 +132,11 @@ impl Customer {
                 profile.merged_into = profile.merged_into.filter(|into| into != self.entity.key());
                 self.profile = Some(profile);
             }
-            return Outcome { look: is_newer, ..Outcome::default() };
+            return Outcome { look: is_newer, described: is_newer, ..Outcome::default() };
         }
         if event.body == Body::Forget {
-            self.profile = None;
-            return Outcome { look: true, ..Outcome::default() };
+            let described = self.profile.take().is_some();
+            return Outcome { look: true, described, ..Outcome::default() };
         }
         if matches!(&event.body, Body::Referral(referral) if self.is_known_as(&referral.referred_customer_id)) {
             return Outcome::default();

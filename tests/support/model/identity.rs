@@ -46,6 +46,7 @@ impl Customer {
         names.insert(self.entity.key().to_owned());
         let mut empty = Self::new(self.entity.clone());
         (empty.as_of, empty.status_seq) = (self.as_of, self.status_seq);
+        (empty.labels, empty.held) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.held));
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
         let memory = std::mem::replace(self, empty).memory;
         sendings.push((to, Does::Absorb(Box::new(Known { memory, names }))));

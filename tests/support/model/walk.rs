@@ -12,6 +12,7 @@ use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
 use super::memory::Outcome;
+use super::status;
 
 /// A record that could be read, or why it could not.
 pub(super) struct Record {
@@ -25,6 +26,8 @@ pub(super) struct Record {
 pub(super) struct Found {
     pub(super) events: Vec<Line>,
     pub(super) alerts: Vec<Line>,
+    pub(super) statuses: Vec<Line>,
+    pub(super) audits: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
 }
 
@@ -236,7 +239,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
-        self.found.events.extend(look::look(&self.run, customer, None, false));
+        look::look(&self.run, customer, None, false, &mut self.found);
         self.queue(entity);
     }
 
@@ -244,7 +247,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        self.found.events.extend(look::look(&self.run, customer, cause, refund));
+        look::look(&self.run, customer, cause, refund, &mut self.found);
         self.queue(entity);
     }
 
@@ -267,6 +270,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
             self.found.events.extend(look::leave(&self.run, customer, "erased", cause));
+            self.found.statuses.extend(status::withdrawn(customer));
             let mut sendings = name_handles(customer.profile.as_ref(), None);
             sendings.extend(customer.end_merges());
             self.send(entity, sendings, cause, hops);
@@ -279,13 +283,17 @@ impl Walk {
         let before = customer.profile.clone();
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
+        let decided = customer.status_seq;
         let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
         let former = before.and_then(|profile| profile.merged_into);
         if customer.merged_into() != former.as_deref().map(Entity::customer) {
-            if customer.merged_into().is_some() {
-                self.found.events.extend(look::leave(&self.run, customer, "merged", cause));
-            }
             sendings.extend(customer.turn_from(former.as_deref().map(Entity::customer)));
+            if customer.merged_into().is_some() {
+                let lines = look::leave(&self.run, customer, "merged", cause);
+                let status = if lines.is_empty() { None } else { status::status(&self.run, customer, cause) };
+                self.found.events.extend(lines);
+                self.found.statuses.extend(status);
+            }
         }
         if entity.customer_id().is_none() && outcome.look {
             customer.keep_unclaimed(event, position);
@@ -297,6 +305,10 @@ impl Walk {
             // Where it touches no fact, a look finds nothing.
             let looks_now = customer.as_of <= self.clock;
             self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
+        }
+        let customer = &self.customers[entity];
+        if outcome.described && customer.status_seq == decided {
+            self.found.statuses.extend(status::status(&self.run, customer, Some((event, position))));
         }
         if outcome.alerts {
             let customer = self.customers.get_mut(entity).expect("met just now");
@@ -322,8 +334,7 @@ impl Walk {
                 refund: former.refund || (outcome.look && outcome.refund),
             });
         } else if outcome.look && customer.as_of <= self.clock {
-            let lines = look::look(&self.run, customer, cause, outcome.refund);
-            self.found.events.extend(lines);
+            look::look(&self.run, customer, cause, outcome.refund, &mut self.found);
         }
     }
 
