@@ -118,8 +118,7 @@ impl Engine {
     fn take_effect(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         self.stats.effects += 1;
         let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
-            self.stats.erased_events += 1;
-            return;
+            return self.pass_over_effect(effect);
         };
         self.stats.effects_late += u64::from(self.customers[slot].as_of > effect.at);
         let Effect { from, at, hops, origin, does, .. } = effect;
@@ -141,6 +140,12 @@ impl Engine {
                 customer.claimed(&from, None, &mut self.sendings);
                 false
             }
+            Does::Absorb(state) => customer.join(&from, state, &rules, &mut self.stats, &mut self.sendings),
+            Does::Part => {
+                customer.part(&from);
+                false
+            }
+            Does::Cut => customer.cut(&from),
         };
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
@@ -168,12 +173,16 @@ impl Engine {
             let ties = customer.ties_mut();
             ties.sent += 1;
             let effect = Effect { to, from, number: ties.sent, at, hops: hops + 1, origin: own, does };
-            match self.home.of(&effect.to) {
-                task if task == self.home.task => self.queue_effect(effect),
-                task => {
-                    *self.effects.sent.entry(task).or_default() += 1;
-                    self.leaving.push((task, effect));
-                }
+            self.deliver(effect);
+        }
+    }
+
+    pub(super) fn deliver(&mut self, effect: Effect) {
+        match self.home.of(&effect.to) {
+            task if task == self.home.task => self.queue_effect(effect),
+            task => {
+                *self.effects.sent.entry(task).or_default() += 1;
+                self.leaving.push((task, effect));
             }
         }
     }
@@ -183,7 +192,7 @@ impl Engine {
         match body {
             Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
             Body::Mention(_) => true,
-            _ => false,
+            _ => true,
         }
     }
 

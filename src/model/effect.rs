@@ -57,4 +57,10 @@ pub enum Does {
     Claim,
     /// The sender's profile names this handle no longer.
     Release,
+    /// The sender is merged into the target, which is to have what was remembered of it: the image of a customer.
+    Absorb(Vec<u8>),
+    /// The sender is merged into the target no longer.
+    Part,
+    /// The sender was erased: whoever is merged into it no longer is.
+    Cut,
 }

@@ -8,6 +8,7 @@ use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::customer::{Customer, Entity};
+use super::identity::Known;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -45,6 +46,12 @@ pub(super) enum Does {
     /// The sender's profile names this handle, or no longer.
     Claim,
     Release,
+    /// The sender is now the target as well, which gets what was known of it.
+    Absorb(Box<Known>),
+    /// The sender is the target no longer.
+    Part,
+    /// The sender was erased, and nobody is to be it.
+    Cut,
 }
 
 /// To be done to another.
@@ -59,6 +66,10 @@ pub(super) struct Ties {
     claims: Vec<(EventTime, Entity)>,
     /// Of a handle: what was written under it while nobody named it.
     unclaimed: Vec<(Event, Position)>,
+    /// Who says to be this one.
+    pub(super) merged: BTreeSet<Entity>,
+    /// The ids of everybody who came to be this one, through others too.
+    pub(super) aliases: BTreeSet<String>,
 }
 
 impl Ties {
@@ -70,7 +81,7 @@ impl Ties {
 }
 
 /// An event that is somebody else's.
-fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
+pub(super) fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
     let event = Event { customer: Some(to.id()), ..event.clone() };
     (to.clone(), Does::Bring(Box::new(event), position))
 }
