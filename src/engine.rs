@@ -3,6 +3,7 @@
 //! Before each event its customer's deadlines fire, then the event is applied, then one look judges labels and programmes,
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
+mod agents;
 mod apply;
 mod bucket;
 mod customer;
@@ -18,6 +19,8 @@ pub mod image;
 mod look;
 mod presence;
 mod programme;
+mod resolved;
+mod routing;
 mod tally;
 mod ties;
 mod windows;
@@ -35,6 +38,7 @@ use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use agents::Agents;
 use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
@@ -69,6 +73,7 @@ pub struct Engine {
     looks: Deadlines,
     home: Home,
     effects: Effects,
+    agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -143,6 +148,7 @@ impl Engine {
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
+            agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -303,7 +309,8 @@ impl Engine {
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
         customer.look_pending = false;
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
+        let occasion =
+            Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
     }
 
@@ -320,7 +327,7 @@ impl Engine {
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
         if !event.kind().has_customer() {
-            return;
+            return self.agents.take(&event.body);
         }
         let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
@@ -402,6 +409,7 @@ impl Engine {
             let occasion = Occasion {
                 app: &self.app,
                 rules: &rules,
+                agents: &self.agents,
                 cause: Brought::Event(event, position),
                 refund: false,
                 errors: &self.errors,

@@ -40,6 +40,9 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
+        if self.rules.plan.resolvers {
+            customer.learn_resolved(event, &self.rules.calendar, self.sendings);
+        }
         match &event.body {
             Body::Purchase(purchase) => self.purchase(customer, purchase),
             Body::Csat(survey) => self.object(customer, survey.revision, Place::Earliest),

@@ -126,7 +126,8 @@ impl Engine {
     /// A look that waits for the clock waits in vain.
     pub(super) fn erase(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
         let cause = Brought::Event(event, position);
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], &occasion, outputs);
         self.customers[slot].name_handles(None, &mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);

@@ -4,9 +4,11 @@ use std::cell::Cell;
 
 use compact_str::CompactString;
 
+use super::agents::Agents;
 use super::customer::{Customer, NEVER};
 use super::evidence;
 use super::programme::{Held, Step, rank};
+use super::routing;
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
@@ -90,6 +92,7 @@ pub(super) enum Brought<'a> {
 pub(super) struct Occasion<'a> {
     pub(super) app: &'a str,
     pub(super) rules: &'a Ruleset,
+    pub(super) agents: &'a Agents,
     pub(super) cause: Brought<'a>,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
@@ -305,7 +308,7 @@ fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'
         profile: rule.profile.clone(),
         tier: tier.map(|tier| rule.tiers[usize::from(tier)].0.clone()),
         valid_until: customer.subscribed_until().filter(|end| reads_subscribed && customer.as_of < *end),
-        routing: routing(rule, customer),
+        routing: routing(rule, customer, occasion),
         greeting: greeting(rule, customer),
         entitlements: rule.entitlements.clone(),
         priority: u32::from(index) + 1,
@@ -322,17 +325,10 @@ fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
     (at, at.map_or(rule.tiers.len(), |at| usize::from(at) + 1))
 }
 
-fn routing(rule: &Programme, customer: &Customer) -> Option<Routing> {
-    let routing = rule.routing.as_ref()?;
-    let profile = customer.profile();
-    let manager = profile.and_then(|profile| profile.account_manager.clone());
-    Some(Routing {
-        team: routing.team.clone(),
-        agent: manager.filter(|_| routing.agent.as_deref() == Some("account_manager")),
-        channel: profile.and_then(|profile| profile.preferred_channel.clone()),
-        reason: routing.agent.clone().unwrap_or_else(|| "team".into()),
-        fallbacks: Vec::new(),
-    })
+/// Where a member of a programme goes, where the programme says.
+fn routing(rule: &Programme, customer: &Customer, occasion: &Occasion<'_>) -> Option<Routing> {
+    let rule = rule.routing.as_ref()?;
+    Some(routing::routing(rule, customer, occasion.agents, occasion.rules))
 }
 
 fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
@@ -437,7 +433,7 @@ pub(super) fn alert(
             Body::Mention(mention) => Some((mention.platform.clone(), mention.handle.clone())),
             _ => None,
         },
-        routing: programmes().find_map(|rule| routing(rule, customer?)),
+        routing: programmes().find_map(|rule| routing(rule, customer?, occasion)),
         greeting: programmes().find_map(|rule| greeting(rule, customer?)),
         customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
         standing: customer.map_or_else(Vec::new, |customer| customer.standing_names(occasion.rules)),

@@ -57,4 +57,6 @@ pub enum Does {
     Claim,
     /// The sender's profile names this handle no longer.
     Release,
+    /// At every task: an agent resolved so many more of the sender's cases on a local day, so many of them well.
+    Resolved { agent: CompactString, day: i64, cases: i8, well: i8 },
 }
