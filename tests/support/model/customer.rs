@@ -25,6 +25,8 @@ use super::value::{Readings, Value, compare};
 pub(super) enum Entity {
     /// `platform:handle`.
     Author(String),
+    /// What every task keeps; there is but one.
+    Everybody,
     Customer(String),
 }
 
@@ -42,13 +44,14 @@ impl Entity {
     pub(super) fn key(&self) -> &str {
         match self {
             Self::Author(key) | Self::Customer(key) => key,
+            Self::Everybody => panic!("nothing is said of what every task keeps"),
         }
     }
 
     /// The id by which events name it.
     pub(super) fn id(&self) -> CustomerId {
         match self {
-            Self::Author(_) => panic!("no event names an author alone"),
+            Self::Author(_) | Self::Everybody => panic!("no event names it"),
             Self::Customer(id) => CustomerId::from(id.as_str()),
         }
     }
@@ -56,7 +59,7 @@ impl Entity {
     /// The customer's id, where known.
     pub(super) fn customer_id(&self) -> Option<&str> {
         match self {
-            Self::Author(_) => None,
+            Self::Author(_) | Self::Everybody => None,
             Self::Customer(id) => Some(id),
         }
     }
@@ -124,11 +127,11 @@ impl Customer {
             if is_newer {
                 self.profile = Some((**profile).clone());
             }
-            return Outcome { look: is_newer, ..Outcome::default() };
+            return Outcome { look: is_newer, described: is_newer, ..Outcome::default() };
         }
         if event.body == Body::Forget {
-            self.profile = None;
-            return Outcome { look: true, ..Outcome::default() };
+            let described = self.profile.take().is_some();
+            return Outcome { look: true, described, ..Outcome::default() };
         }
         let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
         let Body::Presence(presence) = &event.body else { return outcome };

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use vipstream::model::event::{Body, Event, Profile};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::customer::{Customer, Entity};
+use super::routing::Resolved;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -45,6 +48,8 @@ pub(super) enum Does {
     /// The sender's profile names this handle, or no longer.
     Claim,
     Release,
+    /// An agent resolved so many more cases, the day of an instant, so many of them well.
+    Resolved { agent: String, on: Date, cases: i64, well: i64 },
 }
 
 /// To be done to another.
@@ -59,6 +64,8 @@ pub(super) struct Ties {
     claims: Vec<(EventTime, Entity)>,
     /// Of a handle: what was written under it while nobody named it.
     unclaimed: Vec<(Event, Position)>,
+    /// What is remembered of cases and surveys.
+    pub(super) resolved: Resolved,
 }
 
 impl Ties {

@@ -12,6 +12,8 @@ use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
 use super::memory::Outcome;
+use super::routing::Resolution;
+use super::status;
 
 /// A record that could be read, or why it could not.
 pub(super) struct Record {
@@ -25,6 +27,8 @@ pub(super) struct Record {
 pub(super) struct Found {
     pub(super) events: Vec<Line>,
     pub(super) alerts: Vec<Line>,
+    pub(super) statuses: Vec<Line>,
+    pub(super) audits: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
 }
 
@@ -158,7 +162,7 @@ impl Walk {
                 Does::Bring(event, position) => Some(((**event).clone(), *position)),
                 _ => cause.map(|(event, position)| (event.clone(), position)),
             };
-            if hops >= MAX_HOPS {
+            if hops >= MAX_HOPS && to != Entity::Everybody {
                 self.found.refused.extend(origin.map(|(_, position)| (position, Code::TooManyHops)));
                 continue;
             }
@@ -187,6 +191,10 @@ impl Walk {
     /// Something is done to an entity.
     fn undergo(&mut self, effect: Effect) {
         let Effect { to, from, at, hops, origin, does, .. } = effect;
+        if let Does::Resolved { agent, on, cases, well } = does {
+            let told = self.run.rules.calendar.date(at);
+            return self.run.agents.count(Resolution { agent, on, cases, well, told });
+        }
         if self.erased.contains(&to) {
             self.counts.erased_events += 1;
             return;
@@ -198,7 +206,7 @@ impl Walk {
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
         let sendings = match does {
-            Does::Bring(..) => unreachable!("taken above"),
+            Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
         };
@@ -227,7 +235,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
-        self.found.events.extend(look::look(&self.run, customer, None, false));
+        look::look(&self.run, customer, None, false, &mut self.found);
         self.queue(entity);
     }
 
@@ -235,12 +243,13 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        self.found.events.extend(look::look(&self.run, customer, cause, refund));
+        look::look(&self.run, customer, cause, refund, &mut self.found);
         self.queue(entity);
     }
 
     fn take(&mut self, event: &Event, position: Position) {
-        // Rates, accounts and agents are read, and nothing asks for them yet.
+        self.run.agents.take(event);
+        // Rates and accounts are read, and nothing asks for them yet.
         let Some(entity) = Entity::of(event) else { return };
         if self.erased.contains(&entity) {
             // To be erased once more is no event about somebody.
@@ -258,6 +267,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
             self.found.events.extend(look::leave(&self.run, customer, (event, position)));
+            self.found.statuses.extend(status::withdrawn(customer));
             let sendings = name_handles(customer.profile.as_ref(), None);
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
@@ -269,7 +279,9 @@ impl Walk {
         let before = customer.profile.clone();
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
-        let sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        let decided = customer.status_seq;
+        let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        sendings.extend(customer.learn_resolved(&self.run.rules, event));
         if entity.customer_id().is_none() && outcome.look {
             customer.keep_unclaimed(event, position);
         }
@@ -280,6 +292,10 @@ impl Walk {
             // Where it touches no fact, a look finds nothing.
             let looks_now = customer.as_of <= self.clock;
             self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
+        }
+        let customer = &self.customers[entity];
+        if outcome.described && customer.status_seq == decided {
+            self.found.statuses.extend(status::status(&self.run, customer, Some((event, position))));
         }
         if outcome.alerts {
             let customer = self.customers.get_mut(entity).expect("met just now");
@@ -302,8 +318,7 @@ impl Walk {
                 refund: former.refund || (outcome.look && outcome.refund),
             });
         } else if outcome.look && customer.as_of <= self.clock {
-            let lines = look::look(&self.run, customer, cause, outcome.refund);
-            self.found.events.extend(lines);
+            look::look(&self.run, customer, cause, outcome.refund, &mut self.found);
         }
     }
 
