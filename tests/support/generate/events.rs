@@ -330,7 +330,9 @@ fn maybe(dice: &mut Dice, fields: &mut Fields, percent: usize, name: &str, words
 
 const AGENTS: [&str; 4] = ["a1", "a2", "a3", "a4"];
 
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 22] = [
+    Kind::Case,
+    Kind::Case,
     Kind::Purchase,
     Kind::Purchase,
     Kind::Purchase,
