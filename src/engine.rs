@@ -4,6 +4,7 @@
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
 mod absorb;
+mod agents;
 mod apply;
 mod audit;
 mod bucket;
@@ -21,6 +22,8 @@ pub mod image;
 mod look;
 mod presence;
 mod programme;
+mod resolved;
+mod routing;
 mod status;
 mod tally;
 mod ties;
@@ -39,6 +42,7 @@ use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use agents::Agents;
 use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
@@ -73,6 +77,7 @@ pub struct Engine {
     looks: Deadlines,
     home: Home,
     effects: Effects,
+    agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -149,6 +154,7 @@ impl Engine {
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
+            agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -309,7 +315,8 @@ impl Engine {
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
         customer.look_pending = false;
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
+        let occasion =
+            Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
     }
 
@@ -326,7 +333,7 @@ impl Engine {
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
         if !event.kind().has_customer() {
-            return;
+            return self.agents.take(&event.body);
         }
         let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
@@ -372,8 +379,9 @@ impl Engine {
 
     /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
     fn describe(&self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
         let cause = Brought::Event(event, position);
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         status::say(&self.customers[slot], &occasion, outputs);
     }
 
@@ -422,6 +430,7 @@ impl Engine {
             let occasion = Occasion {
                 app: &self.app,
                 rules: &rules,
+                agents: &self.agents,
                 cause: Brought::Event(event, position),
                 refund: false,
                 errors: &self.errors,

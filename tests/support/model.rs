@@ -21,6 +21,7 @@ mod look;
 mod memory;
 mod presence;
 mod programme;
+mod routing;
 mod rules;
 mod status;
 mod value;
@@ -36,6 +37,7 @@ use vipstream::model::time::EventTime;
 
 use self::lines::{Line, Object, Topics};
 use self::look::{Mode, Run};
+use self::routing::Agents;
 use self::rules::Ruleset;
 use self::walk::{Found, Record, Walk};
 
@@ -68,6 +70,7 @@ impl Replay<'_> {
             mode: Mode::Event,
             topics: Topics::of_files(),
             wall: EventTime::MIN,
+            agents: Agents::default(),
             replay: Some(self.run_id.to_owned()),
         };
         let mut walk = Walk::new(run);
