@@ -18,6 +18,16 @@ pub enum Lane {
     Input(Kind, u32),
     /// What the task of this number hands over: records that lie with it and are at home here.
     Relay(u32),
+    /// What entities at home with the task of this number do to some at home here. Never in a [`Merge`]: it is taken
+    /// as it comes.
+    Effect(u32),
+}
+
+impl Lane {
+    /// Whether it comes from another task.
+    pub const fn is_relayed(self) -> bool {
+        !matches!(self, Self::Input(..))
+    }
 }
 
 /// The order in which records are taken.
@@ -202,12 +212,29 @@ impl Merge {
         lanes.filter(|(lane, _)| matches!(lane, Lane::Input(kind, _) if !kind.is_broadcast()))
     }
 
+    /// The earliest merge time of a record for which `matters` holds, buffered or, of a lane not at its end, still to be
+    /// fetched: none comes before it.
+    pub fn earliest(&self, matters: impl Fn(&Event) -> bool) -> Option<EventTime> {
+        let of_lane = |buffer: &Buffer| {
+            let is_one = |record: &&Record| record.body.as_ref().is_ok_and(&matters);
+            let first = buffer.records.iter().find(is_one).map(|record| record.merge_time);
+            let unfetched = (!buffer.at_end).then(|| buffer.last.unwrap_or(START).0);
+            first.into_iter().chain(unfetched).min()
+        };
+        self.ordered().filter_map(of_lane).min()
+    }
+
     /// Says whether the last fetch found the lane's end.
     pub fn set_at_end(&mut self, lane: Lane, at_end: bool) {
         self.change(lane, |buffer| {
             buffer.at_end = at_end;
             buffer.left_out &= !(at_end && buffer.records.is_empty());
         });
+    }
+
+    /// Whether the lane was opened.
+    pub fn has(&self, lane: Lane) -> bool {
+        self.place(lane).is_ok()
     }
 
     /// Whether the last fetch found the lane's end.

@@ -296,37 +296,23 @@ fn judge(ledger: &Ledger, bootstrap: &str, app: &str, rules: &str) {
 
 /// Events, alerts and dead letters of all tasks, sorted.
 fn model_says(ledger: &Ledger, app: &str, rules: &str) -> [Vec<String>; 3] {
-    // The model is slow, and tasks know nothing of each other.
-    let each = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..TASKS).map(|task| scope.spawn(move || model_says_of(ledger, task, app, rules))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a model that ends")).collect::<Vec<_>>()
-    });
-    let mut lines: [Vec<String>; 3] = Default::default();
-    for of_task in each {
-        for (lines, more) in lines.iter_mut().zip(of_task) {
-            lines.extend(more);
-        }
-    }
-    for lines in &mut lines {
-        lines.sort_unstable();
-    }
-    lines
-}
-
-fn model_says_of(ledger: &Ledger, task: u32, app: &str, rules: &str) -> [Vec<String>; 3] {
     let hash = Ruleset::parse("rules.yaml", rules).expect("rules in order").hash().to_owned();
     let topics: BTreeMap<Kind, String> =
         INPUTS.iter().map(|(kind, _)| (*kind, format!("{app}.{}", kind.name()))).collect();
-    let mut fold = Fold::new(Setup { ruleset: rules, hash: &hash, app, mode: Mode::Live, topics });
+    let fold = |task| {
+        let (hash, mode, topics) = (&hash, Mode::Live, topics.clone());
+        Fold::new(Setup { ruleset: rules, hash, app, mode, topics, task, tasks: TASKS })
+    };
     let mut lines: [Vec<String>; 3] = Default::default();
-    for epoch in ledger.epochs(task) {
-        let Said { events, alerts, dead_letters } = fold.apply(epoch);
+    for Said { events, alerts, dead_letters, .. } in ledger.folded(fold) {
         lines[0].extend(events.into_iter().map(|sent| sent.value));
         lines[1].extend(alerts.into_iter().map(|sent| sent.value));
         lines[2].extend(dead_letters.into_iter().map(|(position, code)| {
             format!("{app}.{} {} {} {}", position.kind.name(), position.partition, position.offset, code.name())
         }));
+    }
+    for lines in &mut lines {
+        lines.sort_unstable();
     }
     lines
 }

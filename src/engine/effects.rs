@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::apply::Outcome;
+use super::customer::Customer;
 use super::customers::Slot;
 use super::look::Brought;
-use super::ties::Sending;
+use super::ties::{Sending, Ties};
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
-use crate::model::event::Body;
+use crate::model::event::{Body, Event, Profile};
 use crate::model::id::CustomerId;
 use crate::model::murmur2;
 use crate::model::output::Output;
@@ -83,6 +84,11 @@ impl Engine {
     /// How many effects went to each other task so far, and how many came from each.
     pub const fn exchanged(&self) -> (&BTreeMap<u32, u64>, &BTreeMap<u32, u64>) {
         (&self.effects.sent, &self.effects.came)
+    }
+
+    /// How many wait to be in force.
+    pub fn waiting_effects(&self) -> usize {
+        self.effects.queue.len()
     }
 
     /// Takes in what another task sent.
@@ -178,11 +184,17 @@ impl Engine {
         }
     }
 
-    /// Whether an event may do something to others, as far as can be told now; that it may not is certain.
-    pub fn may_send(&self, body: &Body) -> bool {
-        match body {
-            Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
-            Body::Mention(_) => true,
+    /// Whether an event may do something to others, as far as can be told now; that it may not is certain, unless
+    /// something that may comes before it.
+    pub fn may_send(&self, event: &Event) -> bool {
+        let known = || self.customers.known(&event.entity_id());
+        let has_handles = |profile: Option<&Profile>| profile.is_some_and(|profile| !profile.handles.is_empty());
+        match &event.body {
+            Body::Customer(profile) => has_handles(Some(profile)) || has_handles(known().and_then(Customer::profile)),
+            Body::Forget | Body::Erasure(_) => has_handles(known().and_then(Customer::profile)),
+            Body::Mention(_) => {
+                event.customer.is_none() && known().and_then(Customer::ties).and_then(Ties::owner).is_some()
+            }
             _ => false,
         }
     }

@@ -5,7 +5,7 @@ use crate::mutant::Mutant;
 
 /// Each safeguard, and a seed from which on one that misses it is not far: all below those that the unmutated code
 /// passes in the other test.
-const MUTANTS: [(Mutant, u64); 9] = [
+const MUTANTS: [(Mutant, u64); 12] = [
     (Mutant::OwnId, 0),
     (Mutant::UnstableJournal, 120),
     (Mutant::DigestsIgnored, 60),
@@ -15,6 +15,9 @@ const MUTANTS: [(Mutant, u64); 9] = [
     (Mutant::ManifestFirst, 200),
     (Mutant::ClockTwice, 220),
     (Mutant::NoHops, 0),
+    (Mutant::EffectsApart, 0),
+    (Mutant::EffectsTwice, 0),
+    (Mutant::NoHorizon, 0),
 ];
 
 #[test]

@@ -11,6 +11,7 @@ use super::world::{Deed, Shared, World};
 use crate::snapshot::format;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::store::{Finished, Object, Store, StoreError, Write};
+use crate::task::journal::{EFFECT, RELAY};
 
 /// What lies in each store, by its number and path: one for all processes, or one for each.
 pub(super) type Disks = BTreeMap<usize, BTreeMap<String, Vec<u8>>>;
@@ -141,7 +142,7 @@ impl World {
             let Some((path, oldest)) = manifests.next() else { continue };
             let content = format::open(path, oldest).expect("it was sealed");
             let oldest = Manifest::decode(content.as_slice()).expect("a manifest");
-            let inputs = oldest.lanes.iter().filter(|lane| lane.kind != "relay");
+            let inputs = oldest.lanes.iter().filter(|lane| ![RELAY, EFFECT].contains(&lane.kind.as_str()));
             let inputs = inputs.map(|lane| (format!("{APP}.{}", lane.kind), lane.partition, lane.position));
             let relay = (tasks > 1).then(|| (format!("{APP}.relay"), task, oldest.relay_from));
             let journal = (format!("{APP}.journal"), task, oldest.journal_from);

@@ -61,19 +61,16 @@ fn ledger(world: &World, plan: &Plan) -> Ledger {
     ledger
 }
 
-fn fold(plan: &Plan, rules: &Ruleset) -> Fold {
+fn fold(plan: &Plan, rules: &Ruleset, (task, tasks): (u32, u32)) -> Fold {
     let topics = plan.inputs.iter().map(|(kind, _)| (*kind, format!("{APP}.{}", kind.name()))).collect();
     let mode = if plan.mode == TimeMode::Live { Mode::Live } else { Mode::Event };
-    Fold::new(Setup { ruleset: RULES, hash: rules.hash(), app: APP, mode, topics })
+    Fold::new(Setup { ruleset: RULES, hash: rules.hash(), app: APP, mode, topics, task, tasks })
 }
 
 /// What the model says of the journaled epochs.
 fn folded(ledger: &Ledger, plan: &Plan, rules: &Ruleset) -> Lines {
     let mut lines = Lines::default();
-    for task in 0..plan.tasks {
-        let mut fold = fold(plan, rules);
-        ledger.epochs(task).for_each(|epoch| add(&mut lines, fold.apply(epoch)));
-    }
+    ledger.folded(|task| fold(plan, rules, (task, plan.tasks))).into_iter().for_each(|said| add(&mut lines, said));
     lines.map(sorted)
 }
 
@@ -85,12 +82,13 @@ fn replayed(ledger: &Ledger, plan: &Plan, rules: &Ruleset, until: EventTime) -> 
         taken.how = How::Read;
         taken
     });
-    add(&mut lines, fold(plan, rules).apply(Epoch { records: records.collect(), clock: until, wall: until }));
+    let epoch = Epoch { records: records.collect(), clock: until, wall: until, ..Epoch::default() };
+    add(&mut lines, fold(plan, rules, (0, 1)).apply(epoch));
     lines.map(sorted)
 }
 
 fn add(lines: &mut Lines, said: Said) {
-    let Said { events, alerts, dead_letters } = said;
+    let Said { events, alerts, dead_letters, .. } = said;
     lines[0].extend(events.into_iter().map(|sent| sent.value));
     lines[1].extend(alerts.into_iter().map(|sent| sent.value));
     lines[2].extend(dead_letters.into_iter().map(|(position, code)| {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Intake, Seen};
+use super::{Intake, Next, Seen};
 use crate::broker::Fetched;
 use crate::codec::{RawRecord, decode};
 use crate::merge::Lane;
+use crate::model::effect::Effect;
 use crate::model::event::Kind;
 use crate::model::record::{Code, DeadLetter, Record};
 use crate::mutant::{self, Mutant};
@@ -39,8 +40,7 @@ impl Intake {
 
     /// Whether everything was fetched that the others handed over before the start, and taken.
     pub(in crate::task) fn has_caught_up_with_relay(&self) -> bool {
-        let waits =
-            |(lane, state): (&Lane, &super::State)| matches!(lane, Lane::Relay(_)) && !state.buffered.is_empty();
+        let waits = |(lane, state): (&Lane, &super::State)| lane.is_relayed() && !state.buffered.is_empty();
         self.tasks == 1 || (self.incoming.caught_up && !self.lanes.iter().any(waits))
     }
 
@@ -51,7 +51,7 @@ impl Intake {
 
     /// Up to where the relay partition was taken.
     pub(super) fn relay_position(&self) -> Option<u64> {
-        let relayed = self.lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Relay(_)));
+        let relayed = self.lanes.iter().filter(|(lane, _)| lane.is_relayed());
         let mut waiting = None;
         let mut any = false;
         for (_, state) in relayed {
@@ -67,8 +67,9 @@ impl Intake {
             Fetched::Record { offset, raw } => {
                 self.incoming.read_to = offset + 1;
                 self.incoming.at_end = false;
-                match relay::read(raw.headers) {
+                match relay::read(raw) {
                     Some(Relayed::Record(origin)) => self.take_in(*offset, raw, &origin),
+                    Some(Relayed::Effect(source, effect)) => self.receive(*offset, raw, source, effect),
                     Some(Relayed::Announcement(announced)) => self.note_announced(*offset, announced),
                     None => tracing::error!(
                         partition = self.sender.task,
@@ -142,6 +143,37 @@ impl Intake {
             self.merge.announce(lane, key);
         }
         self.incoming.announced.insert(announced.source, announced);
+    }
+
+    fn receive(&mut self, offset: u64, raw: &RawRecord<'_>, source: u32, effect: Box<Effect>) {
+        let lane = Lane::Effect(source);
+        let is_taken = |state: &super::State| offset < state.position && !mutant::is(Mutant::EffectsTwice);
+        if self.lanes.get(&lane).is_none_or(is_taken) {
+            return;
+        }
+        self.note(lane, Seen { effect: Some(effect), ..Seen::of(offset, raw) });
+    }
+
+    /// Takes the next effect, in the order in which they lie in the relay.
+    pub(in crate::task) fn take_effect(&mut self) -> Option<Next> {
+        let effects = self.lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Effect(_)));
+        let (_, lane) = effects.filter_map(|(lane, state)| Some((state.buffered.front()?.offset, *lane))).min()?;
+        Some(self.note_taken(lane, None))
+    }
+
+    /// What each other task last said, where it holds for this start: what one found to be the end of an input may
+    /// not be its end any more. `None` before all have spoken.
+    pub(in crate::task) fn announced(&self) -> Option<Vec<&Announcement>> {
+        let others = (0..self.tasks).filter(|task| *task != self.sender.task);
+        let announced = others.map(|task| self.incoming.announced.get(&task).filter(|it| self.holds(it)));
+        announced.collect()
+    }
+
+    fn holds(&self, announced: &Announcement) -> bool {
+        announced.seen.iter().filter(|seen| seen.at_end).all(|seen| {
+            let goal = Kind::from_name(&seen.kind).and_then(|kind| self.incoming.goals.get(&(kind, seen.partition)));
+            goal.is_none_or(|goal| seen.to >= *goal)
+        })
     }
 
     fn take_in(&mut self, offset: u64, raw: &RawRecord<'_>, origin: &Origin) {
