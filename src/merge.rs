@@ -212,24 +212,24 @@ impl Merge {
         lanes.filter(|(lane, _)| matches!(lane, Lane::Input(kind, _) if !kind.is_broadcast()))
     }
 
-    /// The earliest merge time of a record for which `matters` holds, buffered or, of a lane not at its end, still to be
-    /// fetched: none comes before it.
+    /// The earliest time at which a record for which `matters` holds may be taken, buffered or, of a lane not at its
+    /// end, still to be fetched: none comes before it.
     pub fn earliest(&self, matters: impl Fn(&Event) -> bool) -> Option<EventTime> {
         let of_lane = |buffer: &Buffer| {
-            let is_one = |record: &&Record| record.body.as_ref().is_ok_and(&matters);
-            let first = buffer.records.iter().find(is_one).map(|record| record.merge_time);
-            let unfetched = (!buffer.at_end).then(|| buffer.last.unwrap_or(START).0);
-            first.into_iter().chain(unfetched).min()
+            // Where a task that was at its end went on, an older record may lie behind a newer one.
+            let mut reached = EventTime::MIN;
+            let first = buffer.records.iter().find_map(|record| {
+                reached = reached.max(record.merge_time);
+                record.body.as_ref().is_ok_and(&matters).then_some(reached)
+            });
+            first.into_iter().chain((!buffer.at_end).then_some(buffer.reached)).min()
         };
         self.ordered().filter_map(of_lane).min()
     }
 
-    /// Says whether the last fetch found the lane's end.
-    pub fn set_at_end(&mut self, lane: Lane, at_end: bool) {
-        self.change(lane, |buffer| {
-            buffer.at_end = at_end;
-            buffer.left_out &= !(at_end && buffer.records.is_empty());
-        });
+    /// The greatest event time fetched, or said to be.
+    pub fn reached(&self) -> EventTime {
+        self.ordered().map(|buffer| buffer.reached).max().unwrap_or(EventTime::MIN)
     }
 
     /// Whether the lane was opened.

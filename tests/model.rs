@@ -30,5 +30,6 @@ mod properties {
     mod live;
     mod seeds;
     mod split;
+    mod tasks;
     mod windows;
 }

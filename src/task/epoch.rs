@@ -191,8 +191,9 @@ impl<B: Broker> Task<B> {
             TimeMode::Live if !self.has_heard_all => self.clock,
             TimeMode::Live => open.map_or(wall, |open| open.min(wall)),
             TimeMode::Event => {
+                // Where all inputs are at their end, time has come to the last record of any of them.
                 let applied = draft.records.iter().map(|record| record.merge_time).max();
-                open.max(applied).unwrap_or(self.clock)
+                open.max(applied).unwrap_or_else(|| self.intake.reached())
             }
         };
         let clock = match self.setup.until {

@@ -432,10 +432,11 @@ impl Intake {
             kind: kind.name().to_owned(),
             partition,
             to: state.looked_to(at_end),
-            at_end,
+            end: at_end.then(|| state.fetched_to().max(state.end)),
         });
         let (source, seen) = (self.sender.task, seen.collect());
-        Some(Announcement { source, before: self.merge.scouted().map(Place::of), seen, ..Announcement::default() })
+        let (before, reached_ms) = (self.merge.scouted().map(Place::of), self.merge.reached().0);
+        Some(Announcement { source, before, seen, reached_ms, ..Announcement::default() })
     }
 
     /// Whether everything of the lane below `to` has been fetched.
@@ -471,8 +472,12 @@ impl State {
         if let Some(next) = self.buffered.get(self.scouted) {
             return next.offset;
         }
-        let last = self.buffered.back().map_or(self.position, |seen| seen.offset + 1);
+        let last = self.fetched_to();
         if at_end { last.max(self.end) } else { last }
+    }
+
+    fn fetched_to(&self) -> u64 {
+        self.buffered.back().map_or(self.position, |seen| seen.offset + 1)
     }
 }
 

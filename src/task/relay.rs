@@ -93,6 +93,9 @@ pub struct Announcement {
     /// at.
     #[prost(sint64, optional, tag = "6")]
     pub(super) horizon_ms: Option<i64>,
+    /// How far event time has come in its inputs.
+    #[prost(sint64, tag = "7")]
+    pub(super) reached_ms: i64,
 }
 
 /// How many effects two tasks have exchanged.
@@ -128,9 +131,9 @@ pub(super) struct Seen {
     pub(super) partition: u32,
     #[prost(uint64, tag = "3")]
     pub(super) to: u64,
-    /// Its end was found there.
-    #[prost(bool, tag = "4")]
-    pub(super) at_end: bool,
+    /// Where its end was found, if it was read up to there.
+    #[prost(uint64, optional, tag = "4")]
+    pub(super) end: Option<u64>,
 }
 
 /// Who sent an effect.

@@ -9,6 +9,7 @@ use crate::merge::Lane;
 use crate::model::effect::Effect;
 use crate::model::event::Kind;
 use crate::model::record::{Code, DeadLetter, Record};
+use crate::model::time::EventTime;
 use crate::mutant::{self, Mutant};
 use crate::task::answers_for;
 use crate::task::handover::Handover;
@@ -25,6 +26,8 @@ pub(super) struct Incoming {
     caught_up: bool,
     /// What each task last said of its inputs.
     announced: BTreeMap<u32, Announcement>,
+    /// How far event time has come in their inputs.
+    reached: EventTime,
     /// What each said before the place from which a restart reads the relay, and what came after that place.
     settled: BTreeMap<u32, Announcement>,
     unsettled: VecDeque<(u64, Announcement)>,
@@ -142,6 +145,7 @@ impl Intake {
         if let Some(key) = announced.before.as_ref().and_then(relay::Place::key) {
             self.merge.announce(lane, key);
         }
+        self.incoming.reached = self.incoming.reached.max(EventTime(announced.reached_ms));
         self.incoming.announced.insert(announced.source, announced);
     }
 
@@ -161,6 +165,11 @@ impl Intake {
         Some(self.note_taken(lane, None))
     }
 
+    /// How far event time has come in the inputs of all tasks, as far as is known.
+    pub(in crate::task) fn reached(&self) -> EventTime {
+        self.incoming.reached.max(self.merge.reached())
+    }
+
     /// What each other task last said, where it holds for this start: what one found to be the end of an input may
     /// not be its end any more. `None` before all have spoken.
     pub(in crate::task) fn announced(&self) -> Option<Vec<&Announcement>> {
@@ -170,9 +179,9 @@ impl Intake {
     }
 
     fn holds(&self, announced: &Announcement) -> bool {
-        announced.seen.iter().filter(|seen| seen.at_end).all(|seen| {
+        announced.seen.iter().all(|seen| {
             let goal = Kind::from_name(&seen.kind).and_then(|kind| self.incoming.goals.get(&(kind, seen.partition)));
-            goal.is_none_or(|goal| seen.to >= *goal)
+            seen.end.is_none_or(|end| goal.is_none_or(|goal| end >= *goal))
         })
     }
 
@@ -184,7 +193,7 @@ impl Intake {
             return;
         }
         let headers: Vec<(&str, &[u8])> = raw.headers.iter().copied().filter(|(name, _)| *name != ORIGIN).collect();
-        let timestamp = origin.timestamp_ms.map(crate::model::time::EventTime);
+        let timestamp = origin.timestamp_ms.map(EventTime);
         let original = RawRecord { headers: &headers, timestamp, ..*raw };
         let mut seen = Seen::of(offset, raw);
         seen.timestamp = timestamp;

@@ -228,7 +228,9 @@ impl Walk {
     /// Whatever an entity's time brings up to an instant comes first; then its time is there.
     fn catch_up(&mut self, entity: &Entity, to: EventTime) {
         self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
-        let limit = self.due().max(to.min(self.clock));
+        // In event time the clock may be beyond an effect: that changes nothing.
+        let due = if self.run.mode == Mode::Live { self.due() } else { self.now };
+        let limit = due.max(to.min(self.clock));
         while let Some(instant) = self.deadlines.of(entity).filter(|deadline| *deadline <= limit) {
             self.fire(entity, instant);
         }
