@@ -4,6 +4,7 @@
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
 mod apply;
+mod audit;
 mod bucket;
 mod customer;
 mod customers;
@@ -18,6 +19,7 @@ pub mod image;
 mod look;
 mod presence;
 mod programme;
+mod status;
 mod tally;
 mod ties;
 mod windows;
@@ -345,16 +347,26 @@ impl Engine {
         }
         customer.news |= event.kind().bit();
         let arrival = Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
-        let outcome = arrival.apply(customer);
+        let (outcome, said) = (arrival.apply(customer), customer.seq);
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
         let touches = self.customers[slot].look_again || self.rules.plan.touches(event.kind());
         let judged = Outcome { look: outcome.look && touches, ..outcome };
         self.judge(slot, Brought::Event(event, position), judged, outputs);
+        if outcome.described && self.customers[slot].seq == said {
+            self.describe(slot, event, position, outputs);
+        }
         if outcome.alert {
             self.alert(slot, event, position, outputs);
         }
+    }
+
+    /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
+    fn describe(&self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+        let cause = Brought::Event(event, position);
+        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        status::say(&self.customers[slot], &occasion, outputs);
     }
 
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.

@@ -227,6 +227,14 @@ impl Merge {
         self.ordered().filter_map(of_lane).min()
     }
 
+    /// Says whether the last fetch found the lane's end.
+    pub fn set_at_end(&mut self, lane: Lane, at_end: bool) {
+        self.change(lane, |buffer| {
+            buffer.at_end = at_end;
+            buffer.left_out &= !(at_end && buffer.records.is_empty());
+        });
+    }
+
     /// The greatest event time fetched, or said to be.
     pub fn reached(&self) -> EventTime {
         self.ordered().map(|buffer| buffer.reached).max().unwrap_or(EventTime::MIN)

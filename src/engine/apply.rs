@@ -14,6 +14,7 @@ use crate::rules::ruleset::{DEDUP, Ruleset};
 
 /// What an event did, and what follows from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each follows from the event by itself")]
 pub(super) struct Outcome {
     /// Labels and programmes are to be looked at.
     pub(super) look: bool,
@@ -21,10 +22,12 @@ pub(super) struct Outcome {
     pub(super) alert: bool,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
+    /// The customer's profile is another.
+    pub(super) described: bool,
 }
 
-const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false };
-const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false };
+const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false, described: false };
+const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false, described: false };
 
 /// An event on its way into a customer's state.
 pub(super) struct Arrival<'a> {
@@ -64,10 +67,8 @@ impl Arrival<'_> {
             }
             Body::Forget => {
                 customer.name_handles(None, self.sendings);
-                if let Some(rare) = &mut customer.rare {
-                    rare.profile = None;
-                }
-                CHANGED
+                let profile = customer.rare.as_mut().and_then(|rare| rare.profile.take());
+                Outcome { described: profile.is_some(), ..CHANGED }
             }
         }
     }
@@ -287,7 +288,7 @@ impl Arrival<'_> {
                 let profile = Profile { merged_into: None, ..profile.clone() };
                 customer.name_handles(Some(&profile), self.sendings);
                 customer.rare().profile = Some(Box::new(profile));
-                CHANGED
+                Outcome { described: true, ..CHANGED }
             }
         }
     }

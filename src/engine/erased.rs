@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use super::Engine;
 use super::customers::Slot;
 use super::look::{self, Brought, Occasion};
+use super::status;
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
@@ -128,6 +129,7 @@ impl Engine {
         let cause = Brought::Event(event, position);
         let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], &occasion, outputs);
+        status::withdraw(&self.customers[slot], &occasion, outputs);
         self.customers[slot].name_handles(None, &mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
         let id = self.customers.remove(slot);

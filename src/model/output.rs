@@ -1,6 +1,8 @@
-//! What the engine emits: decisions, alerts, dead letters, each with its evidence.
+//! What the engine emits: decisions, standings, alerts, dead letters, each with its evidence.
 //!
 //! Field order is the order on the wire; `codec/output.rs` writes it.
+
+pub mod status;
 
 use compact_str::CompactString;
 use rust_decimal::Decimal;
@@ -8,6 +10,7 @@ use rust_decimal::Decimal;
 use super::id::CustomerId;
 use super::record::{DeadLetter, Position};
 use super::time::EventTime;
+use status::Status;
 
 /// 128-bit identity of an output, 32 hex digits on the wire. The same decision has the same on every replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +46,10 @@ pub enum Output {
     Decision(Box<Decision>),
     /// To `vip.alerts`, keyed by customer, or by `platform:handle` where the author is unknown.
     Alert(Box<Alert>),
+    /// To `vip.status`, keyed by customer.
+    Status(Box<Status>),
+    /// To `vip.audit`, keyed by customer.
+    Audit(Box<Audit>),
     /// To `vip.dlq`.
     DeadLetter(Position, Box<DeadLetter>),
 }
@@ -196,6 +203,27 @@ pub struct Alert {
     pub standing: Vec<CompactString>,
 }
 
+/// A decision about a programme held that changed nothing which others see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    pub event_id: OutputId,
+    pub customer_id: CustomerId,
+    /// The customer's `status_seq` after the look.
+    pub status_seq: u64,
+    pub occurred_at: EventTime,
+    pub cause: Cause,
+    pub trigger: Option<Trigger>,
+    pub evidence: Vec<Evidence>,
+    pub programme: CompactString,
+    /// `held_by_tenure`, `kept_in_tenure`, `tier_held` or `tier_kept`.
+    pub decision: &'static str,
+    /// Until when what is held is held against the rule.
+    pub until: Option<EventTime>,
+    /// The tier held and the lower one that the rule gives.
+    pub tiers: Option<[Option<CompactString>; 2]>,
+    pub standing: Vec<CompactString>,
+}
+
 /// One fact that a decision rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
@@ -243,6 +271,8 @@ impl Output {
         match self {
             Self::Decision(_) => "vip.events",
             Self::Alert(_) => "vip.alerts",
+            Self::Status(_) => "vip.status",
+            Self::Audit(_) => "vip.audit",
             Self::DeadLetter(..) => "vip.dlq",
         }
     }

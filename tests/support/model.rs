@@ -21,6 +21,7 @@ mod memory;
 mod presence;
 mod programme;
 mod rules;
+mod status;
 mod value;
 mod walk;
 
@@ -73,10 +74,16 @@ impl Replay<'_> {
         let last = records.iter().map(|record| record.merge_time).max();
         let clock = self.until.or(last).unwrap_or(EventTime::MIN);
         walk.epoch(Vec::new(), records, clock, clock);
-        let Found { events, alerts, mut refused, .. } = walk.found;
+        let Found { events, alerts, statuses, audits, mut refused, .. } = walk.found;
         refused.sort_unstable();
         let refused = refused.into_iter().map(|(position, code)| self.dead_letter(position, code));
-        BTreeMap::from([("vip.events", sorted(events)), ("vip.alerts", sorted(alerts)), ("vip.dlq", refused.collect())])
+        BTreeMap::from([
+            ("vip.events", sorted(events)),
+            ("vip.alerts", sorted(alerts)),
+            ("vip.status", sorted(statuses)),
+            ("vip.audit", sorted(audits)),
+            ("vip.dlq", refused.collect()),
+        ])
     }
 
     /// All records up to the time to stop at.
@@ -124,6 +131,6 @@ pub fn without_message(line: &str) -> String {
 }
 
 fn sorted(mut lines: Vec<Line>) -> Vec<String> {
-    lines.sort();
+    lines.sort_by(|left, right| left.order.cmp(&right.order));
     lines.into_iter().map(|line| line.text).collect()
 }

@@ -1,5 +1,7 @@
 //! What each output looks like on the wire, byte for byte.
 
+mod status;
+
 use std::time::Duration;
 
 use compact_str::CompactString;

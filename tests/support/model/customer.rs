@@ -124,11 +124,11 @@ impl Customer {
             if is_newer {
                 self.profile = Some((**profile).clone());
             }
-            return Outcome { look: is_newer, ..Outcome::default() };
+            return Outcome { look: is_newer, described: is_newer, ..Outcome::default() };
         }
         if event.body == Body::Forget {
-            self.profile = None;
-            return Outcome { look: true, ..Outcome::default() };
+            let described = self.profile.take().is_some();
+            return Outcome { look: true, described, ..Outcome::default() };
         }
         let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
         let Body::Presence(presence) = &event.body else { return outcome };

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
+use serde_json::json;
 
 use vipstream::model::effect;
 use vipstream::model::event::{Body, Event, Kind};
@@ -80,6 +81,8 @@ pub enum How {
 pub struct Said {
     pub events: Vec<Sent>,
     pub alerts: Vec<Sent>,
+    pub statuses: Vec<Sent>,
+    pub audits: Vec<Sent>,
     pub dead_letters: Vec<(Position, Code)>,
     /// What its entities do to some at home with another task: which, and what.
     pub passed: Vec<(u32, Passed)>,
@@ -115,11 +118,36 @@ impl Passed {
     }
 }
 
-/// A record of an output topic: its key, and its value as JSON.
+/// A record of an output topic: its key, and its value as JSON. Of a null value, the line that a file has in its place:
+/// see [`null_status`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub key: String,
     pub value: String,
+}
+
+impl Said {
+    /// The topics of records, by the names that configurations have for them.
+    pub fn topics(self) -> [(&'static str, Vec<Sent>); 4] {
+        let Self { events, alerts, statuses, audits, .. } = self;
+        [("events", events), ("alerts", alerts), ("status", statuses), ("audit", audits)]
+    }
+}
+
+/// What a null under a key in `vip.status` says.
+pub fn null_status(key: &str) -> String {
+    json!({ "type": "status", "customer_id": key, "status": null }).to_string()
+}
+
+/// Each with its place among those of its key: in whichever order they are compared, those of a key are in theirs.
+pub fn numbered(sent: Vec<Sent>) -> Vec<String> {
+    let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
+    let lines = sent.into_iter().map(|Sent { key, value }| {
+        let number = numbers.entry(key).or_default();
+        *number += 1;
+        format!("{number} {value}")
+    });
+    lines.collect()
 }
 
 /// One task's state, from its first epoch on.
@@ -151,9 +179,10 @@ impl Fold {
         let records = taken.iter().filter_map(|taken| self.record(taken)).collect();
         let effects = epoch.effects.into_iter().map(|passed| passed.0).collect();
         self.walk.epoch(effects, records, epoch.clock, epoch.wall);
-        let Found { events, alerts, refused, passed } = std::mem::take(&mut self.walk.found);
+        let Found { events, alerts, statuses, audits, refused, passed } = std::mem::take(&mut self.walk.found);
+        let [events, alerts, statuses, audits] = [events, alerts, statuses, audits].map(sent);
         let passed = passed.into_iter().map(|(task, effect)| (task, Passed(effect))).collect();
-        Said { events: sent(events), alerts: sent(alerts), dead_letters: refused, passed }
+        Said { events, alerts, statuses, audits, dead_letters: refused, passed }
     }
 
     /// What was counted so far.

@@ -71,19 +71,21 @@ struct Pending {
 
 /// What follows from an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "four questions, each with its own answer")]
+#[expect(clippy::struct_excessive_bools, reason = "each question has its own answer")]
 pub(super) struct Outcome {
     /// Labels and programmes are looked at.
     pub(super) look: bool,
     /// Alerts on the event's kind are judged.
     pub(super) alerts: bool,
+    /// Another profile than before.
+    pub(super) described: bool,
     /// Money went back: what `skip_grace: [refund]` is about.
     pub(super) refund: bool,
     /// It was expired; facts such as `first_purchase` have taken it in all the same, so the next event brings a look.
     pub(super) expired: bool,
 }
 
-const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false, expired: false };
+const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false, described: false, expired: false };
 const APPLIED: Outcome = Outcome { look: true, alerts: true, ..NOTHING };
 const EXPIRED: Outcome = Outcome { expired: true, ..NOTHING };
 

@@ -13,6 +13,7 @@ use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
 use super::memory::Outcome;
+use super::status;
 
 /// A record that could be read, or why it could not.
 pub(super) struct Record {
@@ -26,6 +27,8 @@ pub(super) struct Record {
 pub(super) struct Found {
     pub(super) events: Vec<Line>,
     pub(super) alerts: Vec<Line>,
+    pub(super) statuses: Vec<Line>,
+    pub(super) audits: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
     /// What is done to entities at home with another task.
     pub(super) passed: Vec<(u32, Effect)>,
@@ -247,7 +250,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
-        self.found.events.extend(look::look(&self.run, customer, None, false));
+        look::look(&self.run, customer, None, false, &mut self.found);
         self.queue(entity);
     }
 
@@ -255,7 +258,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        self.found.events.extend(look::look(&self.run, customer, cause, refund));
+        look::look(&self.run, customer, cause, refund, &mut self.found);
         self.queue(entity);
     }
 
@@ -278,6 +281,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
             self.found.events.extend(look::leave(&self.run, customer, (event, position)));
+            self.found.statuses.extend(status::withdrawn(customer));
             let sendings = name_handles(customer.profile.as_ref(), None);
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
@@ -289,6 +293,7 @@ impl Walk {
         let before = customer.profile.clone();
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
+        let decided = customer.status_seq;
         let sendings = name_handles(before.as_ref(), customer.profile.as_ref());
         if entity.customer_id().is_none() && outcome.look {
             customer.keep_unclaimed(event, position);
@@ -300,6 +305,10 @@ impl Walk {
             // Where it touches no fact, a look finds nothing.
             let looks_now = customer.as_of <= self.clock;
             self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
+        }
+        let customer = &self.customers[entity];
+        if outcome.described && customer.status_seq == decided {
+            self.found.statuses.extend(status::status(&self.run, customer, Some((event, position))));
         }
         if outcome.alerts {
             let customer = self.customers.get_mut(entity).expect("met just now");
@@ -322,8 +331,7 @@ impl Walk {
                 refund: former.refund || (outcome.look && outcome.refund),
             });
         } else if outcome.look && customer.as_of <= self.clock {
-            let lines = look::look(&self.run, customer, cause, outcome.refund);
-            self.found.events.extend(lines);
+            look::look(&self.run, customer, cause, outcome.refund, &mut self.found);
         }
     }
 
