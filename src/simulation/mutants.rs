@@ -13,7 +13,7 @@ const MUTANTS: [(Mutant, u64); 12] = [
     (Mutant::ChangedEpoch, 0),
     (Mutant::ArrivalOrder, 0),
     (Mutant::ManifestFirst, 280),
-    (Mutant::ClockTwice, 400),
+    (Mutant::ClockTwice, 420),
     (Mutant::NoHops, 0),
     (Mutant::EffectsApart, 0),
     (Mutant::EffectsTwice, 0),
