@@ -413,7 +413,9 @@ impl Engine {
         if customer.look_pending && customer.as_of <= self.clock {
             self.look_now(slot, outputs);
         }
-        let limit = self.due().max(at.min(self.clock));
+        // In `event`, what an effect meets does not depend on how far the clock has come beyond it.
+        let due = if self.mode == TimeMode::Event { self.now } else { self.due() };
+        let limit = due.max(at.min(self.clock));
         while !self.customers[slot].look_pending && self.customers[slot].deadline <= limit {
             self.fire(slot, outputs);
         }

@@ -33,5 +33,6 @@ mod properties {
     mod router;
     mod seeds;
     mod split;
+    mod tasks;
     mod windows;
 }
