@@ -3,6 +3,8 @@
 //! Before each event its customer's deadlines fire, then the event is applied, then one look judges labels and programmes,
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
+mod absorb;
+mod agents;
 mod apply;
 mod audit;
 mod bucket;
@@ -15,10 +17,13 @@ mod erased;
 mod evidence;
 pub mod export;
 mod features;
+mod identity;
 pub mod image;
 mod look;
 mod presence;
 mod programme;
+mod resolved;
+mod routing;
 mod status;
 mod tally;
 mod ties;
@@ -37,6 +42,7 @@ use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use agents::Agents;
 use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
@@ -71,6 +77,7 @@ pub struct Engine {
     looks: Deadlines,
     home: Home,
     effects: Effects,
+    agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -95,6 +102,8 @@ pub struct Stats {
     pub expired: u64,
     /// Test purchases.
     pub tests: u64,
+    /// Referrals of a customer by the same customer.
+    pub self_referrals: u64,
     /// In a currency without a rate.
     pub unpriced: u64,
     /// Customers erased, whether anything was known of them or not.
@@ -145,6 +154,7 @@ impl Engine {
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
+            agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -305,7 +315,8 @@ impl Engine {
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
         customer.look_pending = false;
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
+        let occasion =
+            Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
     }
 
@@ -322,7 +333,7 @@ impl Engine {
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
         if !event.kind().has_customer() {
-            return;
+            return self.agents.take(&event.body);
         }
         let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
@@ -348,6 +359,10 @@ impl Engine {
         customer.news |= event.kind().bit();
         let arrival = Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
+        if self.customers[slot].is_leaving() {
+            self.leave(slot, Brought::Event(event, position), "merged", outputs);
+            self.describe(slot, event, position, outputs);
+        }
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
@@ -364,16 +379,17 @@ impl Engine {
 
     /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
     fn describe(&self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
         let cause = Brought::Event(event, position);
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         status::say(&self.customers[slot], &occasion, outputs);
     }
 
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.
     fn judge(&mut self, slot: Slot, brought: Brought<'_>, outcome: Outcome, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
-        // Of an author nothing is decided.
-        if customer.id.kind() == EntityKind::Author {
+        // Of an author nothing is decided, and of whoever is merged into another: there it is.
+        if customer.id.kind() == EntityKind::Author || customer.merged_into().is_some() {
             return;
         }
         if customer.as_of > self.clock {
@@ -414,6 +430,7 @@ impl Engine {
             let occasion = Occasion {
                 app: &self.app,
                 rules: &rules,
+                agents: &self.agents,
                 cause: Brought::Event(event, position),
                 refund: false,
                 errors: &self.errors,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::customer::Customer;
+use super::resolved::Resolved;
 use crate::model::effect::Does;
 use crate::model::event::{Event, Profile};
 use crate::model::id::{CustomerId, EntityKind};
@@ -19,6 +20,13 @@ pub(super) struct Ties {
     pub(super) claims: Vec<(EventTime, CustomerId)>,
     /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`].
     pub(super) unclaimed: Vec<(Event, Position)>,
+    /// Whose profiles say that they are merged into this one. At most [`MAX_MERGED`].
+    pub(super) merged: Vec<CustomerId>,
+    /// Hashes of the ids under which this customer was known before: of those merged into it, and into these. At most
+    /// [`MAX_MERGED`].
+    pub(super) aliases: Vec<u64>,
+    /// Who resolved the customer's cases; only kept where some routing asks.
+    pub(super) resolved: Resolved,
 }
 
 /// Most customers that are known to name one handle; beyond, the earliest is forgotten.

@@ -13,6 +13,7 @@ mod expr;
 mod features;
 mod fields;
 pub mod fold;
+mod identity;
 mod json;
 mod keys;
 mod lines;
@@ -20,6 +21,7 @@ mod look;
 mod memory;
 mod presence;
 mod programme;
+mod routing;
 mod rules;
 mod status;
 mod value;
@@ -35,6 +37,7 @@ use vipstream::model::time::EventTime;
 
 use self::lines::{Line, Object, Topics};
 use self::look::{Mode, Run};
+use self::routing::Agents;
 use self::rules::Ruleset;
 use self::walk::{Found, Record, Walk};
 
@@ -67,6 +70,7 @@ impl Replay<'_> {
             mode: Mode::Event,
             topics: Topics::of_files(),
             wall: EventTime::MIN,
+            agents: Agents::default(),
             replay: Some(self.run_id.to_owned()),
         };
         let mut walk = Walk::new(run);
@@ -117,7 +121,9 @@ impl Replay<'_> {
         let Json::Object(place) = Topics::of_files().place(&position) else { unreachable!("a place is an object") };
         body.0.extend(place);
         body.put("code", code.name());
-        body.put("value_base64", lines::base64(line));
+        // What went from one to another was read long ago; where it lies is known.
+        let value = (code != Code::TooManyHops).then(|| lines::base64(line));
+        body.put("value_base64", value);
         Json::Object(body.0).to_string()
     }
 }
