@@ -19,6 +19,7 @@ mod scripts {
     mod programmes;
     mod purchases;
     mod regressions;
+    mod routing;
     mod status;
     mod windows;
 }
