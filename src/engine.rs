@@ -3,6 +3,7 @@
 //! Before each event its customer's deadlines fire, then the event is applied, then one look judges labels and programmes,
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
+mod absorb;
 mod agents;
 mod apply;
 mod audit;
@@ -16,6 +17,7 @@ mod erased;
 mod evidence;
 pub mod export;
 mod features;
+mod identity;
 pub mod image;
 mod look;
 mod presence;
@@ -100,6 +102,8 @@ pub struct Stats {
     pub expired: u64,
     /// Test purchases.
     pub tests: u64,
+    /// Referrals of a customer by the same customer.
+    pub self_referrals: u64,
     /// In a currency without a rate.
     pub unpriced: u64,
     /// Customers erased, whether anything was known of them or not.
@@ -357,6 +361,10 @@ impl Engine {
         customer.news |= event.kind().bit();
         let arrival = Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
+        if self.customers[slot].is_leaving() {
+            self.leave(slot, Brought::Event(event, position), "merged", outputs);
+            self.describe(slot, event, position, outputs);
+        }
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
@@ -382,8 +390,8 @@ impl Engine {
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.
     fn judge(&mut self, slot: Slot, brought: Brought<'_>, outcome: Outcome, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
-        // Of an author nothing is decided.
-        if customer.id.kind() == EntityKind::Author {
+        // Of an author nothing is decided, and of whoever is merged into another: there it is.
+        if customer.id.kind() == EntityKind::Author || customer.merged_into().is_some() {
             return;
         }
         if customer.as_of > self.clock {

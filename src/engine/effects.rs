@@ -122,8 +122,7 @@ impl Engine {
             return self.agents.count(agent, (*day, *cases, *well), today);
         }
         let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
-            self.stats.erased_events += 1;
-            return;
+            return self.pass_over_effect(effect);
         };
         self.stats.effects_late += u64::from(self.customers[slot].as_of > effect.at);
         let Effect { from, at, hops, origin, does, .. } = effect;
@@ -146,6 +145,12 @@ impl Engine {
                 customer.claimed(&from, None, &mut self.sendings);
                 false
             }
+            Does::Absorb(state) => customer.join(&from, state, &rules, &mut self.stats, &mut self.sendings),
+            Does::Part => {
+                customer.part(&from);
+                false
+            }
+            Does::Cut => customer.cut(&from),
         };
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
@@ -174,22 +179,28 @@ impl Engine {
             let ties = customer.ties_mut();
             ties.sent += 1;
             let effect = Effect { to, from, number: ties.sent, at, hops: hops + 1, origin: own, does };
-            if effect.to.kind() == EntityKind::EveryTask {
-                let own = self.home.task;
-                for task in (0..self.home.tasks).filter(|task| *task != own) {
-                    self.leave(task, effect.clone());
-                }
-                self.queue_effect(effect);
-                continue;
+            self.deliver(effect);
+        }
+    }
+
+    /// At home here it waits, elsewhere it leaves with the epoch; what is everybody's goes to each task.
+    pub(super) fn deliver(&mut self, effect: Effect) {
+        let own = self.home.task;
+        if effect.to.kind() == EntityKind::EveryTask {
+            for task in (0..self.home.tasks).filter(|task| *task != own) {
+                self.depart(task, effect.clone());
             }
-            match self.home.of(&effect.to) {
-                task if task == self.home.task => self.queue_effect(effect),
-                task => self.leave(task, effect),
+            return self.queue_effect(effect);
+        }
+        match self.home.of(&effect.to) {
+            task if task == own => self.queue_effect(effect),
+            task => {
+                self.depart(task, effect);
             }
         }
     }
 
-    fn leave(&mut self, task: u32, effect: Effect) {
+    fn depart(&mut self, task: u32, effect: Effect) {
         *self.effects.sent.entry(task).or_default() += 1;
         self.leaving.push((task, effect));
     }
@@ -199,8 +210,7 @@ impl Engine {
         match body {
             Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
             Body::Mention(_) => true,
-            Body::Case(_) | Body::Csat(_) => self.rules.plan.resolvers,
-            _ => false,
+            _ => true,
         }
     }
 

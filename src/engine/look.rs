@@ -174,9 +174,9 @@ pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &m
     audit::say(customer, occasion, unseen, outputs);
 }
 
-/// Takes every label and programme from a customer who is erased, whatever tenure and grace say. What the decisions
-/// rested on is not said any more: it is about somebody to be forgotten.
-pub(super) fn leave(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
+/// Takes every label and programme from a customer who is erased, or merged into another, whatever tenure and grace say.
+/// What the decisions rested on is not said any more: it is about somebody to be forgotten, or another's by now.
+pub(super) fn leave(customer: &mut Customer, reason: &'static str, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let rules = occasion.rules;
     let labels = std::mem::take(&mut customer.labels);
     let labels = rules.labels.iter().enumerate().filter(|(index, _)| labels >> index & 1 == 1);
@@ -185,7 +185,7 @@ pub(super) fn leave(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &
     let held = customer.rare.as_mut().map(|rare| std::mem::take(&mut rare.held)).unwrap_or_default();
     let revoked = held.into_iter().map(|held| Change::Revoked {
         programme: rules.programmes[usize::from(held.programme)].name.clone(),
-        reason: "erased",
+        reason,
         revokes: held.grant,
         standing: Vec::new(),
     });

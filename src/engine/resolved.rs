@@ -182,7 +182,8 @@ impl Customer {
                 sendings.push(old.told(-1));
             }
         }
-        let is_new = |(id, new): &&(CompactString, Verdict)| !before.iter().any(|(other, old)| other == id && old == new);
+        let is_new =
+            |(id, new): &&(CompactString, Verdict)| !before.iter().any(|(other, old)| other == id && old == new);
         sendings.extend(after.iter().filter(is_new).map(|(_, new)| new.told(1)));
     }
 }

@@ -20,6 +20,11 @@ pub(super) struct Ties {
     pub(super) claims: Vec<(EventTime, CustomerId)>,
     /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`].
     pub(super) unclaimed: Vec<(Event, Position)>,
+    /// Whose profiles say that they are merged into this one. At most [`MAX_MERGED`].
+    pub(super) merged: Vec<CustomerId>,
+    /// Hashes of the ids under which this customer was known before: of those merged into it, and into these. At most
+    /// [`MAX_MERGED`].
+    pub(super) aliases: Vec<u64>,
     /// Who resolved the customer's cases; only kept where some routing asks.
     pub(super) resolved: Resolved,
 }

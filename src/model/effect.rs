@@ -57,6 +57,12 @@ pub enum Does {
     Claim,
     /// The sender's profile names this handle no longer.
     Release,
+    /// The sender is merged into the target, which is to have what was remembered of it: the image of a customer.
+    Absorb(Vec<u8>),
+    /// The sender is merged into the target no longer.
+    Part,
+    /// The sender was erased: whoever is merged into it no longer is.
+    Cut,
     /// At every task: an agent resolved so many more of the sender's cases on a local day, so many of them well.
     Resolved { agent: CompactString, day: i64, cases: i8, well: i8 },
 }

@@ -13,6 +13,7 @@ mod expr;
 mod features;
 mod fields;
 pub mod fold;
+mod identity;
 mod json;
 mod keys;
 mod lines;
@@ -26,7 +27,7 @@ mod status;
 mod value;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -120,9 +121,19 @@ impl Replay<'_> {
         let Json::Object(place) = Topics::of_files().place(&position) else { unreachable!("a place is an object") };
         body.0.extend(place);
         body.put("code", code.name());
-        body.put("value_base64", lines::base64(line));
+        // What went from one to another was read long ago; where it lies is known.
+        let value = (code != Code::TooManyHops).then(|| lines::base64(line));
+        body.put("value_base64", value);
         Json::Object(body.0).to_string()
     }
+}
+
+/// What a ruleset says of weights: of each tier, and which programmes have tiers.
+pub fn weights(ruleset: &str) -> (BTreeMap<String, Json>, BTreeSet<String>) {
+    let rules = Ruleset::read(ruleset);
+    let of_tiers = rules.weights.iter().map(|(tier, weight)| (tier.clone(), weight.json())).collect();
+    let tiered = rules.programmes.iter().filter(|it| !it.tiers.is_empty()).map(|it| it.name.clone()).collect();
+    (of_tiers, tiered)
 }
 
 /// A dead letter's line as the model writes it, from one that has a sentence.

@@ -64,7 +64,12 @@ fn routing() -> Routing {
         channel: None,
         reason: "team",
         fallbacks: vec![
-            Fallback { agent: Some("bob".into()), team: None, reason: "resolves_well", share: Some(Decimal::new(90, 2)) },
+            Fallback {
+                agent: Some("bob".into()),
+                team: None,
+                reason: "resolves_well",
+                share: Some(Decimal::new(90, 2)),
+            },
             Fallback { agent: None, team: Some("concierge".into()), reason: "team", share: None },
         ],
     }

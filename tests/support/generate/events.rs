@@ -27,9 +27,9 @@ pub(super) fn of_kind(dice: &mut Dice, kind: Kind, at: i64, customers: usize) ->
         Kind::Csat => csat(dice, &mut fields),
         Kind::Mention => mention(dice, &customer, &mut fields),
         Kind::Referral => referral(dice, &mut fields),
-        Kind::Presence => presence(dice, &mut fields),
+        Kind::Presence => presence(dice, &customer, &mut fields),
         Kind::Case => case(dice, at, &mut fields),
-        Kind::Engagement => engagement(dice, &mut fields),
+        Kind::Engagement => engagement(dice, &customer, &mut fields),
         Kind::Customer => profile(dice, &mut fields),
         Kind::Erasure => erasure(dice, &mut fields),
     }
@@ -43,7 +43,7 @@ pub(super) fn visit(dice: &mut Dice, at: i64, customers: usize) -> Vec<(i64, Kin
     let mut events = Vec::new();
     for _ in 0..2 + dice.below(8) {
         let mut fields = common(dice, at, &customer);
-        presence(dice, &mut fields);
+        presence(dice, &customer, &mut fields);
         events.push((at, Kind::Presence, Json::Object(fields).to_string()));
         at += dice
             .pick(&[0, 1_000, 30_000, 60_000, 300_000, 360_000, 1_800_000, 1_860_000, 1_859_999, 1_890_000, 5_400_000]);
@@ -85,7 +85,7 @@ fn purchase(dice: &mut Dice, customer: &str, at: i64, fields: &mut Fields) {
         "cancelled",
         "disputed",
     ]);
-    let owner = if dice.chance(5) { "c0" } else { customer };
+    let owner = if dice.chance(15) { "c0" } else { customer };
     put(fields, "order_id", format!("{owner}-o{}", dice.below(9)));
     put(fields, "status", status);
     put(fields, "amount", if status == "refunded" && dice.chance(50) { json!(3_000) } else { amount(dice) });
@@ -182,7 +182,8 @@ fn mention(dice: &mut Dice, customer: &str, fields: &mut Fields) {
 }
 
 fn referral(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "referred_customer_id", format!("n{}", dice.below(4)));
+    let referred = if dice.chance(70) { "n" } else { "c" };
+    put(fields, "referred_customer_id", format!("{referred}{}", dice.below(4)));
     put(fields, "status", *dice.pick(&["signed_up", "converted", "converted", "reversed"]));
     maybe(dice, fields, 20, "referral_id", &["ref1", "ref2"]);
     if dice.chance(60) {
@@ -191,8 +192,8 @@ fn referral(dice: &mut Dice, fields: &mut Fields) {
     maybe(dice, fields, 50, "currency", &["EUR", "EUR", "GBP"]);
 }
 
-fn presence(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "session_id", format!("s{}", dice.below(3)));
+fn presence(dice: &mut Dice, customer: &str, fields: &mut Fields) {
+    put(fields, "session_id", format!("{customer}-s{}", dice.below(3)));
     put(fields, "state", *dice.pick(&["online", "heartbeat", "heartbeat", "offline"]));
     if dice.chance(70) {
         put(fields, "ttl_s", *dice.pick(&[1, 60, 60, 90, 3_600]));
@@ -227,8 +228,8 @@ fn case(dice: &mut Dice, at: i64, fields: &mut Fields) {
     }
 }
 
-fn engagement(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "engagement_id", format!("g{}", dice.below(30)));
+fn engagement(dice: &mut Dice, customer: &str, fields: &mut Fields) {
+    put(fields, "engagement_id", format!("{customer}-g{}", dice.below(30)));
     put(
         fields,
         "action",
@@ -254,6 +255,9 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     }
     if dice.chance(20) {
         put(fields, "attributes", json!({ "tier": "A", "score": 1.5 }));
+    }
+    if dice.chance(30) {
+        put(fields, "merged_into", format!("c{}", dice.below(5)));
     }
 }
 

@@ -40,6 +40,11 @@ impl Entity {
         }
     }
 
+    /// The customer of an id.
+    pub(super) fn customer(id: &str) -> Self {
+        Self::Customer(id.to_owned())
+    }
+
     /// The key of outputs.
     pub(super) fn key(&self) -> &str {
         match self {
@@ -125,13 +130,19 @@ impl Customer {
         if let Body::Customer(profile) = &event.body {
             let is_newer = self.profile.as_ref().is_none_or(|known| known.version < profile.version);
             if is_newer {
-                self.profile = Some((**profile).clone());
+                let mut profile = (**profile).clone();
+                // Nobody is merged into themselves.
+                profile.merged_into = profile.merged_into.filter(|into| into != self.entity.key());
+                self.profile = Some(profile);
             }
             return Outcome { look: is_newer, described: is_newer, ..Outcome::default() };
         }
         if event.body == Body::Forget {
             let described = self.profile.take().is_some();
             return Outcome { look: true, described, ..Outcome::default() };
+        }
+        if matches!(&event.body, Body::Referral(referral) if self.is_known_as(&referral.referred_customer_id)) {
+            return Outcome::default();
         }
         let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
         let Body::Presence(presence) = &event.body else { return outcome };

@@ -10,6 +10,7 @@ use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::customer::{Customer, Entity};
+use super::identity::Known;
 use super::routing::Resolved;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -48,8 +49,19 @@ pub(super) enum Does {
     /// The sender's profile names this handle, or no longer.
     Claim,
     Release,
+    /// The sender is now the target as well, which gets what was known of it.
+    Absorb(Box<Known>),
+    /// The sender is the target no longer.
+    Part,
+    /// The sender was erased, and nobody is to be it.
+    Cut,
     /// An agent resolved so many more cases, the day of an instant, so many of them well.
-    Resolved { agent: String, on: Date, cases: i64, well: i64 },
+    Resolved {
+        agent: String,
+        on: Date,
+        cases: i64,
+        well: i64,
+    },
 }
 
 /// To be done to another.
@@ -64,6 +76,10 @@ pub(super) struct Ties {
     claims: Vec<(EventTime, Entity)>,
     /// Of a handle: what was written under it while nobody named it.
     unclaimed: Vec<(Event, Position)>,
+    /// Who says to be this one.
+    pub(super) merged: BTreeSet<Entity>,
+    /// The ids of everybody who came to be this one, through others too.
+    pub(super) aliases: BTreeSet<String>,
     /// What is remembered of cases and surveys.
     pub(super) resolved: Resolved,
 }
@@ -77,7 +93,7 @@ impl Ties {
 }
 
 /// An event that is somebody else's.
-fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
+pub(super) fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
     let event = Event { customer: Some(to.id()), ..event.clone() };
     (to.clone(), Does::Bring(Box::new(event), position))
 }

@@ -72,9 +72,8 @@ pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund:
     found.audits.extend(unseen.into_iter().map(|unseen| unseen.line(run, customer, cause)));
 }
 
-/// An erasure ends every label and programme, without any evidence.
-pub(super) fn leave(run: &Run, customer: &mut Customer, (event, position): (&Event, Position)) -> Vec<Line> {
-    let cause = Some((event, position));
+/// An erasure or a merge ends every label and programme, without any evidence.
+pub(super) fn leave(run: &Run, customer: &mut Customer, reason: &str, cause: Cause<'_>) -> Vec<Line> {
     let mut drafts = Vec::new();
     for label in run.rules.labels.iter().filter(|label| customer.labels.contains(&label.name)) {
         let kind = "cohort.left";
@@ -87,7 +86,7 @@ pub(super) fn leave(run: &Run, customer: &mut Customer, (event, position): (&Eve
     }
     for programme in &run.rules.programmes {
         let Some(held) = customer.held.get(&programme.name) else { continue };
-        let (kind, reason) = ("vip.revoked", "erased");
+        let kind = "vip.revoked";
         let mut fields = Object::default();
         fields.put("programme", programme.name.clone());
         fields.put("reason", reason);

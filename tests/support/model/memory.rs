@@ -16,7 +16,7 @@ use super::rules::Ruleset;
 const DAY: Duration = Duration::from_hours(24);
 
 /// An order, survey, post, referral, case, presence or engagement event: what features count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Object {
     pub(super) kind: Kind,
     pub(super) key: String,
@@ -24,15 +24,15 @@ pub(super) struct Object {
     /// The newest version's event; `None` where nothing (any longer) counts, as of a deleted post.
     pub(super) content: Option<Event>,
     pub(super) position: Position,
-    version: (i64, i64),
-    seen: BTreeSet<String>,
+    pub(super) version: (i64, i64),
+    pub(super) seen: BTreeSet<String>,
     /// Of an order: what is left of its amount, refunds taken off it, whether it was cancelled.
     pub(super) left: Decimal,
-    refunds: u32,
-    cancelled: bool,
+    pub(super) refunds: u32,
+    pub(super) cancelled: bool,
     /// Of a post: the alerts that it caused, and the time of its newest deletion.
     pub(super) alerted: BTreeSet<String>,
-    deleted: Option<EventTime>,
+    pub(super) deleted: Option<EventTime>,
 }
 
 impl Object {
@@ -61,12 +61,12 @@ impl Object {
 
 /// Refunds and a cancellation that came before their order. They wait together, as long as the newest of them is
 /// remembered.
-#[derive(Clone, Debug, Default)]
-struct Pending {
-    amount: Decimal,
-    refunds: u32,
-    cancelled: bool,
-    newest: EventTime,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Pending {
+    pub(super) amount: Decimal,
+    pub(super) refunds: u32,
+    pub(super) cancelled: bool,
+    pub(super) newest: EventTime,
 }
 
 /// What follows from an event.
@@ -90,17 +90,17 @@ const APPLIED: Outcome = Outcome { look: true, alerts: true, ..NOTHING };
 const EXPIRED: Outcome = Outcome { expired: true, ..NOTHING };
 
 /// Everything known of one customer, or of an author known by handle only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Memory {
     pub(super) objects: Vec<Object>,
     pub(super) first_purchase: Option<EventTime>,
     pub(super) last_purchase: Option<EventTime>,
     pub(super) last_seen: Option<EventTime>,
     /// Refunds, cancellations and disputes seen, each with its time.
-    requests: BTreeMap<String, EventTime>,
-    pending: BTreeMap<String, Pending>,
+    pub(super) requests: BTreeMap<String, EventTime>,
+    pub(super) pending: BTreeMap<String, Pending>,
     /// What the author wrote, and when first.
-    texts: Vec<(String, EventTime)>,
+    pub(super) texts: Vec<(String, EventTime)>,
 }
 
 /// Applies one event.

@@ -197,6 +197,12 @@ impl Walk {
         }
         if self.erased.contains(&to) {
             self.counts.erased_events += 1;
+            if matches!(does, Does::Absorb(_)) {
+                // Whoever would be somebody erased stays somebody else.
+                let at = at.plus(self.run.rules.hop);
+                let answer = Effect { to: from, from: to, number: 0, at, hops, origin, does: Does::Cut };
+                self.effects.insert(answer.place(), answer);
+            }
             return;
         }
         let cause = origin.as_ref().map(|(event, position)| (event, *position));
@@ -205,13 +211,16 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
-        let sendings = match does {
+        let (sendings, look) = match does {
             Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
-            Does::Claim => customer.claimed(&from, Some(at)),
-            Does::Release => customer.claimed(&from, None),
+            Does::Claim => (customer.claimed(&from, Some(at)), false),
+            Does::Release => (customer.claimed(&from, None), false),
+            Does::Absorb(known) => customer.absorb(&self.run.rules, from, *known),
+            Does::Part => (customer.part(&from), false),
+            Does::Cut => (Vec::new(), customer.cut(&from)),
         };
         self.send(&to, sendings, cause, hops);
-        self.judge(&to, cause, Outcome::default());
+        self.judge(&to, cause, Outcome { look, ..Outcome::default() });
         self.queue(&to);
     }
 
@@ -266,13 +275,14 @@ impl Walk {
         let cause = Some((event, position));
         let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
-            self.found.events.extend(look::leave(&self.run, customer, (event, position)));
+            self.found.events.extend(look::leave(&self.run, customer, "erased", cause));
             self.found.statuses.extend(status::withdrawn(customer));
-            let sendings = name_handles(customer.profile.as_ref(), None);
+            let mut sendings = name_handles(customer.profile.as_ref(), None);
+            sendings.extend(customer.end_merges());
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
         }
-        if let Some(sending) = customer.pass_on(event, position) {
+        if let Some(sending) = customer.pass_on(event, position).or_else(|| customer.follow(event, position)) {
             self.send(entity, vec![sending], cause, hops);
             return self.queue(entity);
         }
@@ -281,6 +291,16 @@ impl Walk {
         customer.look_again |= outcome.expired;
         let decided = customer.status_seq;
         let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        let former = before.and_then(|profile| profile.merged_into);
+        if customer.merged_into() != former.as_deref().map(Entity::customer) {
+            sendings.extend(customer.turn_from(former.as_deref().map(Entity::customer)));
+            if customer.merged_into().is_some() {
+                let lines = look::leave(&self.run, customer, "merged", cause);
+                let status = if lines.is_empty() { None } else { status::status(&self.run, customer, cause) };
+                self.found.events.extend(lines);
+                self.found.statuses.extend(status);
+            }
+        }
         sendings.extend(customer.learn_resolved(&self.run.rules, event));
         if entity.customer_id().is_none() && outcome.look {
             customer.keep_unclaimed(event, position);
@@ -309,6 +329,9 @@ impl Walk {
     /// A look, at once or when the clock comes to the entity's time.
     fn judge(&mut self, entity: &Entity, cause: Cause<'_>, outcome: Outcome) {
         let customer = self.customers.get_mut(entity).expect("met just now");
+        if customer.merged_into().is_some() {
+            return;
+        }
         let passed_a_deadline = self.deadlines.of(entity).is_some_and(|deadline| deadline <= customer.as_of);
         if customer.as_of > self.clock && (outcome.look || passed_a_deadline) {
             let former = customer.waiting.take().unwrap_or_default();
