@@ -20,6 +20,7 @@ mod scripts {
     mod programmes;
     mod purchases;
     mod regressions;
+    mod routing;
     mod status;
     mod windows;
 }
