@@ -16,8 +16,10 @@ pub mod export;
 mod features;
 pub mod image;
 mod look;
+mod money;
 mod presence;
 mod programme;
+mod rates;
 mod tally;
 mod ties;
 mod windows;
@@ -42,6 +44,7 @@ use deadlines::Deadlines;
 use effects::Effects;
 use erased::Erased;
 use look::{Brought, Occasion};
+use rates::{Prices, Rates};
 use ties::Sending;
 
 /// How time passes.
@@ -69,6 +72,7 @@ pub struct Engine {
     looks: Deadlines,
     home: Home,
     effects: Effects,
+    rates: Rates,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -143,6 +147,7 @@ impl Engine {
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
+            rates: Rates::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -344,7 +349,9 @@ impl Engine {
             return self.erase(slot, event, position, outputs);
         }
         customer.news |= event.kind().bit();
-        let arrival = Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
+        let prices = Prices { rules: &rules, rates: &self.rates };
+        let (stats, sendings) = (&mut self.stats, &mut self.sendings);
+        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings };
         let outcome = arrival.apply(customer);
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);

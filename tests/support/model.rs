@@ -18,6 +18,7 @@ mod keys;
 mod lines;
 mod look;
 mod memory;
+mod money;
 mod presence;
 mod programme;
 mod rules;
