@@ -14,6 +14,7 @@ mod support {
 mod scripts {
     mod erasure;
     mod evidence;
+    mod identity;
     mod objects;
     mod presence;
     mod programmes;
@@ -24,6 +25,7 @@ mod scripts {
 }
 
 mod properties {
+    mod convergence;
     mod damage;
     mod equality;
     mod history;
