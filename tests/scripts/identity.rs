@@ -33,12 +33,12 @@ fn whoever_is_merged_ends_everything_and_the_survivor_has_what_was_remembered() 
         d2 bob purchase o3 10.00";
     insta::assert_snapshot!(run(RULES, script), @r"
     d0 ann cohort.entered buyer
-    d0 bob cohort.entered buyer
     d0 ann vip.granted big
+    d0 bob cohort.entered buyer
     d1 ann cohort.left buyer
     d1 ann vip.revoked big merged
     d1+00:00:01 bob vip.granted big
-    d1+01:00 bob vip.alert vip_online
+    d1+01:00 bob agent.alert vip_online normal expires_at=d1+01:01:30
     ");
 }
 
@@ -47,9 +47,14 @@ fn what_is_sent_for_a_merged_customer_is_the_survivors_whatever_its_time() {
     let script = "
         d5 ann customer 1 merged_into=bob
         d6 ann purchase o1 60.00
-        d4 ann purchase o2 30.00 partition=1
+        d4 ann purchase o2 30.00
         d7 bob purchase o3 10.00";
-    insta::assert_snapshot!(explain(RULES, script), @"");
+    insta::assert_snapshot!(explain(RULES, script), @r"
+    d6+00:00:01 bob cohort.entered buyer
+      orders/90d 1 >= 1 holds purchase:0:0
+    d7 bob vip.granted big
+      spend/90d 100 >= 100 holds purchase:0:2 purchase:0:0 purchase:0:1
+    ");
 }
 
 #[test]
@@ -71,7 +76,13 @@ fn an_order_that_both_know_of_counts_once_less_the_refunds_of_both() {
         d4 ann purchase o1 100.00
         d5 ann refund o1 20.00 refund_id=r2
         d6 ann refund o1 1.00 refund_id=r3";
-    insta::assert_snapshot!(run_until("d7", rules, script), @"");
+    insta::assert_snapshot!(run_until("d7", rules, script), @r"
+    d0 ann cohort.entered once
+    d0 bob cohort.entered once
+    d2 bob cohort.entered half
+    d3 ann cohort.left once
+    d6+00:00:01 bob cohort.left half
+    ");
 }
 
 #[test]
@@ -89,7 +100,13 @@ fn a_refund_that_one_knows_of_comes_off_the_order_that_the_other_knows_of() {
         d1 bob purchase o1 100.00
         d1 ann purchase o2 100.00
         d2 ann customer 1 merged_into=bob";
-    insta::assert_snapshot!(run_until("d3", rules, script), @"");
+    insta::assert_snapshot!(run_until("d3", rules, script), @r"
+    d0 ann cohort.entered gone
+    d0 bob cohort.entered gone
+    d1 ann cohort.left gone
+    d1 bob cohort.left gone
+    d2+00:00:01 bob cohort.entered kept
+    ");
 }
 
 #[test]
@@ -113,7 +130,13 @@ fn a_chain_converges_in_any_order() {
         let script = format!("{bought}\n{}\n{}", merges[0], merges[1]);
         run_until("d4", rules, &script)
     });
-    insta::assert_snapshot!(last.join("--\n"), @"");
+    insta::assert_snapshot!(last.join("--\n"), @r"
+    d3+00:00:01 cid cohort.entered sum
+    --
+    d3+00:00:02 cid cohort.entered sum
+    --
+    d3+00:00:02 cid cohort.entered sum
+    ");
 }
 
 #[test]
@@ -128,7 +151,15 @@ fn a_newer_record_merges_into_another_or_parts() {
         d6 ann customer 3
         d7 ann purchase o4 60.00
         d8 bob purchase o5 60.00";
-    insta::assert_snapshot!(run(RULES, script), @"");
+    insta::assert_snapshot!(run(RULES, script), @r"
+    d0 ann cohort.entered buyer
+    d1 ann cohort.left buyer
+    d1+00:00:01 bob cohort.entered buyer
+    d3+00:00:01 cid cohort.entered buyer
+    d5+00:00:01 cid vip.granted big
+    d7 ann cohort.entered buyer
+    d8 bob vip.granted big
+    ");
 }
 
 #[test]
@@ -140,7 +171,15 @@ fn a_circle_ends_in_dead_letters_one_for_each_event() {
         d3 ann purchase o2 60.00
         d4 ann customer 2
         d5 bob purchase o3 60.00";
-    insta::assert_snapshot!(run_until("d6", RULES, script), @"");
+    insta::assert_snapshot!(run_until("d6", RULES, script), @r"
+    d0 ann cohort.entered buyer
+    d1 ann cohort.left buyer
+    d1+00:00:01 bob cohort.entered buyer
+    d2 bob cohort.left buyer
+    d5+00:00:01 ann cohort.entered buyer
+    customer:0:1 dead_letter too_many_hops
+    purchase:0:1 dead_letter too_many_hops
+    ");
 }
 
 #[test]
@@ -171,17 +210,28 @@ fn who_referred_themselves_has_referred_nobody_now_or_after_a_merge() {
         d2 bob referral ann signed_up
         d3 ann referral bob reversed
         d4 bob referral dan signed_up";
-    insta::assert_snapshot!(run(rules, script), @"");
+    insta::assert_snapshot!(run(rules, script), @r"
+    d0 ann cohort.entered advocate
+    d0 ann cohort.entered keen
+    d0 bob cohort.entered advocate
+    d1 ann cohort.left advocate
+    d1 ann cohort.left keen
+    d4 bob cohort.entered keen
+    ");
 }
 
 #[test]
 fn a_post_that_alerted_at_one_does_not_alert_again_at_the_other() {
     let script = "
         d0 ann mention p1 sentiment=-1 text=Bad
-        d1 ann customer 1 merged_into=bob
-        d1+1h ann mention p1 update sentiment=-1 text=Worse
-        d1+2h ann mention p2 sentiment=-1 text=Bad";
-    insta::assert_snapshot!(run(RULES, script), @"");
+        d0+1h ann customer 1 merged_into=bob
+        d0+2h ann mention p1 update sentiment=-1 text=Worse
+        d0+3h ann mention p2 sentiment=-1 text=Bad
+        d0+4h ann mention p3 sentiment=-1 text=Other";
+    insta::assert_snapshot!(run_until("d1", RULES, script), @r"
+    d0 ann agent.alert public_complaint normal
+    d0+04:00 bob agent.alert public_complaint normal
+    ");
 }
 
 #[test]
@@ -197,7 +247,10 @@ fn visits_and_clicks_add_up() {
         d0 bob engagement g3 click
         d1 ann customer 1 merged_into=bob
         d1+1m ann engagement g1 click";
-    insta::assert_snapshot!(run_until("d31", rules, script), @"");
+    insta::assert_snapshot!(run_until("d31", rules, script), @r"
+    d1+00:00:01 bob cohort.entered keen
+    d30 bob cohort.left keen
+    ");
 }
 
 #[test]
@@ -209,7 +262,15 @@ fn who_was_merged_into_somebody_erased_is_somebody_of_its_own_again() {
         d3 ann purchase o2 70.00
         d4 cid customer 1 merged_into=bob
         d5 cid purchase o3 100.00";
-    insta::assert_snapshot!(run(RULES, script), @"");
+    insta::assert_snapshot!(run(RULES, script), @r"
+    d0 ann cohort.entered buyer
+    d1 ann cohort.left buyer
+    d1+00:00:01 bob cohort.entered buyer
+    d2 bob cohort.left buyer
+    d3 ann cohort.entered buyer
+    d5 cid cohort.entered buyer
+    d5 cid vip.granted big
+    ");
 }
 
 #[test]
@@ -220,7 +281,12 @@ fn what_came_from_somebody_erased_stays_as_numbers() {
         d2 ann erasure q1
         d3 ann purchase o2 70.00
         d4 bob purchase o3 40.00";
-    insta::assert_snapshot!(run(RULES, script), @"");
+    insta::assert_snapshot!(run(RULES, script), @r"
+    d0 ann cohort.entered buyer
+    d1 ann cohort.left buyer
+    d1+00:00:01 bob cohort.entered buyer
+    d4 bob vip.granted big
+    ");
 }
 
 /// The state after a script, as a snapshot holds it.
@@ -307,7 +373,14 @@ fn a_handle_before_its_customer_and_after_it_gives_the_same_alerts() {
     assert_eq!(seen.len(), 2, "two complaints");
     assert!(seen.values().all(|alert| alert["customer_id"] == "ann"));
     assert_eq!(last_words(&after), seen);
-    insta::assert_snapshot!(run(RULES, &after), @"");
+    insta::assert_snapshot!(run(RULES, &after), @r"
+    d1 ann cohort.entered buyer
+    d1 ann vip.granted big
+    d1+01:00 - agent.alert public_complaint normal
+    d1+01:00 ann agent.alert public_complaint normal
+    d1+02:00 - agent.alert public_complaint normal
+    d1+02:00 ann agent.alert public_complaint normal
+    ");
 }
 
 #[test]
@@ -319,7 +392,7 @@ fn a_handle_of_a_merged_customer_reaches_the_survivor() {
         d3 ann mention p2 sentiment=-1 text=Worse customer_id=null
         d4 cid customer 2
         d5 ann mention p3 sentiment=-1 text=Worst customer_id=null";
-    insta::assert_snapshot!(run(RULES, script), @r"
+    insta::assert_snapshot!(run_until("d6", RULES, script), @r"
     d1 bob agent.alert public_complaint normal
     d3 cid agent.alert public_complaint normal
     d5 bob agent.alert public_complaint normal
