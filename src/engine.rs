@@ -4,6 +4,7 @@
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
 mod absorb;
+mod agents;
 mod apply;
 mod audit;
 mod bucket;
@@ -23,6 +24,8 @@ mod money;
 mod presence;
 mod programme;
 mod rates;
+mod resolved;
+mod routing;
 mod status;
 mod tally;
 mod ties;
@@ -41,6 +44,7 @@ use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use agents::Agents;
 use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
@@ -77,6 +81,7 @@ pub struct Engine {
     home: Home,
     effects: Effects,
     rates: Rates,
+    agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -154,6 +159,7 @@ impl Engine {
             home,
             effects: Effects::default(),
             rates: Rates::default(),
+            agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -314,7 +320,8 @@ impl Engine {
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
         customer.look_pending = false;
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
+        let occasion =
+            Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
     }
 
@@ -331,7 +338,7 @@ impl Engine {
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
         if !event.kind().has_customer() {
-            return;
+            return self.agents.take(&event.body);
         }
         let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
@@ -379,8 +386,9 @@ impl Engine {
 
     /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
     fn describe(&self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
         let cause = Brought::Event(event, position);
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         status::say(&self.customers[slot], &occasion, outputs);
     }
 
@@ -429,6 +437,7 @@ impl Engine {
             let occasion = Occasion {
                 app: &self.app,
                 rules: &rules,
+                agents: &self.agents,
                 cause: Brought::Event(event, position),
                 refund: false,
                 errors: &self.errors,

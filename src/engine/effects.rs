@@ -12,7 +12,7 @@ use super::ties::Sending;
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
 use crate::model::event::Body;
-use crate::model::id::CustomerId;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::murmur2;
 use crate::model::output::Output;
 use crate::model::record::{Code, DeadLetter};
@@ -118,6 +118,10 @@ impl Engine {
 
     fn take_effect(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         self.stats.effects += 1;
+        if let Does::Resolved { agent, day, cases, well } = &effect.does {
+            let today = self.rules.calendar.day(effect.at);
+            return self.agents.count(agent, (*day, *cases, *well), today);
+        }
         let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
             return self.pass_over_effect(effect);
         };
@@ -133,7 +137,8 @@ impl Engine {
         self.stats.unmatched += customer.advance(at, &rules);
         customer.news = u16::MAX;
         let look = match does {
-            Does::Bring(..) => false,
+            // Taken above.
+            Does::Bring(..) | Does::Resolved { .. } => false,
             Does::Claim => {
                 customer.claimed(&from, Some(at), &mut self.sendings);
                 false
@@ -161,7 +166,8 @@ impl Engine {
                 Does::Bring(event, position) => Some(Origin::of(event, *position)),
                 _ => origin.cloned(),
             };
-            if hops >= MAX_HOPS {
+            // What every task keeps does nothing further.
+            if hops >= MAX_HOPS && to.kind() != EntityKind::EveryTask {
                 outputs.extend(own.map(|origin| too_many_hops(&origin)));
                 self.stats.dead_letters += 1;
                 continue;
@@ -179,14 +185,26 @@ impl Engine {
         }
     }
 
+    /// At home here it waits, elsewhere it leaves with the epoch; what is everybody's goes to each task.
     pub(super) fn deliver(&mut self, effect: Effect) {
+        let own = self.home.task;
+        if effect.to.kind() == EntityKind::EveryTask {
+            for task in (0..self.home.tasks).filter(|task| *task != own) {
+                self.depart(task, effect.clone());
+            }
+            return self.queue_effect(effect);
+        }
         match self.home.of(&effect.to) {
-            task if task == self.home.task => self.queue_effect(effect),
+            task if task == own => self.queue_effect(effect),
             task => {
-                *self.effects.sent.entry(task).or_default() += 1;
-                self.leaving.push((task, effect));
+                self.depart(task, effect);
             }
         }
+    }
+
+    fn depart(&mut self, task: u32, effect: Effect) {
+        *self.effects.sent.entry(task).or_default() += 1;
+        self.leaving.push((task, effect));
     }
 
     /// Whether an event may do something to others, as far as can be told now; that it may not is certain.

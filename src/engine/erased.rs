@@ -128,7 +128,8 @@ impl Engine {
     pub(super) fn erase(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
         let cause = Brought::Event(event, position);
         self.leave(slot, cause, "erased", outputs);
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         status::withdraw(&self.customers[slot], &occasion, outputs);
         self.customers[slot].name_handles(None, &mut self.sendings);
         self.customers[slot].end_merges(&mut self.sendings);

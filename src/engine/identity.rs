@@ -39,12 +39,7 @@ impl Customer {
 
     /// A newer record says whom it is merged into, or nobody. What it remembers goes to whom it is merged into now; parted,
     /// it is somebody of whom nothing is remembered.
-    pub(super) fn merge_into(
-        &mut self,
-        next: Option<&CompactString>,
-        rules: &Ruleset,
-        sendings: &mut Vec<Sending>,
-    ) {
+    pub(super) fn merge_into(&mut self, next: Option<&CompactString>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
         let former = self.merged_into().cloned();
         if former.as_ref() == next {
             return;
@@ -134,7 +129,8 @@ impl Customer {
 impl Engine {
     /// Ends every programme and label at once.
     pub(super) fn leave(&mut self, slot: Slot, cause: Brought<'_>, reason: &'static str, outputs: &mut Vec<Output>) {
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], reason, &occasion, outputs);
     }
 

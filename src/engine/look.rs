@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use compact_str::CompactString;
 
+use super::agents::Agents;
 use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
 use super::programme::{Held, Step, TierStep, rank};
-use super::{evidence, status};
+use super::{evidence, routing, status};
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
@@ -91,6 +92,7 @@ pub(super) enum Brought<'a> {
 pub(super) struct Occasion<'a> {
     pub(super) app: &'a str,
     pub(super) rules: &'a Ruleset,
+    pub(super) agents: &'a Agents,
     pub(super) cause: Brought<'a>,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
@@ -174,12 +176,7 @@ pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &m
 
 /// Takes every label and programme from a customer who is erased, or merged into another, whatever tenure and grace say.
 /// What the decisions rested on is not said any more: it is about somebody to be forgotten, or another's by now.
-pub(super) fn leave(
-    customer: &mut Customer,
-    reason: &'static str,
-    occasion: &Occasion<'_>,
-    outputs: &mut Vec<Output>,
-) {
+pub(super) fn leave(customer: &mut Customer, reason: &'static str, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let rules = occasion.rules;
     let labels = std::mem::take(&mut customer.labels);
     let labels = rules.labels.iter().enumerate().filter(|(index, _)| labels >> index & 1 == 1);
@@ -353,7 +350,7 @@ fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'
         profile: rule.profile.clone(),
         tier: tier_name(rule, tier),
         valid_until: paid_until(rule, customer),
-        routing: routing(rule, customer),
+        routing: routing(rule, customer, occasion),
         greeting: greeting(rule, customer),
         entitlements: rule.entitlements.clone(),
         priority: u32::from(index) + 1,
@@ -376,17 +373,10 @@ fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
     (at, at.map_or(rule.tiers.len(), |at| usize::from(at) + 1))
 }
 
-pub(super) fn routing(rule: &Programme, customer: &Customer) -> Option<Routing> {
-    let routing = rule.routing.as_ref()?;
-    let profile = customer.profile();
-    let manager = profile.and_then(|profile| profile.account_manager.clone());
-    Some(Routing {
-        team: routing.team.clone(),
-        agent: manager.filter(|_| routing.agent.as_deref() == Some("account_manager")),
-        channel: profile.and_then(|profile| profile.preferred_channel.clone()),
-        reason: routing.agent.clone().unwrap_or_else(|| "team".into()),
-        fallbacks: Vec::new(),
-    })
+/// Where a member of a programme goes, where the programme says.
+pub(super) fn routing(rule: &Programme, customer: &Customer, occasion: &Occasion<'_>) -> Option<Routing> {
+    let rule = rule.routing.as_ref()?;
+    Some(routing::routing(rule, customer, occasion.agents, occasion.rules))
 }
 
 pub(super) fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
@@ -491,7 +481,7 @@ pub(super) fn alert(
             Body::Mention(mention) => Some((mention.platform.clone(), mention.handle.clone())),
             _ => None,
         },
-        routing: programmes().find_map(|rule| routing(rule, customer?)),
+        routing: programmes().find_map(|rule| routing(rule, customer?, occasion)),
         greeting: programmes().find_map(|rule| greeting(rule, customer?)),
         customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
         standing: customer.map_or_else(Vec::new, |customer| customer.standing_names(occasion.rules)),

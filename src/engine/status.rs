@@ -12,7 +12,7 @@ use crate::rules::ruleset::{Programme, Ruleset};
 
 /// Says where the customer stands. Of somebody about whom nothing was ever decided there is nothing to say.
 pub(super) fn say(customer: &Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
-    push(customer, occasion, Some(content(customer, occasion.rules)), outputs);
+    push(customer, occasion, Some(content(customer, occasion)), outputs);
 }
 
 /// Takes back what was said of a customer who is erased.
@@ -35,7 +35,8 @@ fn push(customer: &Customer, occasion: &Occasion<'_>, content: Option<Content>, 
     })));
 }
 
-fn content(customer: &Customer, rules: &Ruleset) -> Content {
+fn content(customer: &Customer, occasion: &Occasion<'_>) -> Content {
+    let rules = occasion.rules;
     let held = || customer.standing().iter().map(|held| (held, &rules.programmes[usize::from(held.programme)]));
     let profile = customer.profile();
     let mut entitlements = Vec::new();
@@ -52,7 +53,7 @@ fn content(customer: &Customer, rules: &Ruleset) -> Content {
         programmes: held().map(|(held, rule)| membership(customer, held, rule, rules)).collect(),
         labels: labels.map(|(_, label)| label.name.clone()).collect(),
         weight: look::weight(customer, rules),
-        routing: held().find_map(|(_, rule)| look::routing(rule, customer)),
+        routing: held().find_map(|(_, rule)| look::routing(rule, customer, occasion)),
         greeting: held().find_map(|(_, rule)| look::greeting(rule, customer)),
         entitlements,
         channel: profile.and_then(|profile| profile.preferred_channel.clone()),

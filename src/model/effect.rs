@@ -63,4 +63,6 @@ pub enum Does {
     Part,
     /// The sender was erased: whoever is merged into it no longer is.
     Cut,
+    /// At every task: an agent resolved so many more of the sender's cases on a local day, so many of them well.
+    Resolved { agent: CompactString, day: i64, cases: i8, well: i8 },
 }

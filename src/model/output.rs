@@ -167,13 +167,26 @@ pub type Weight = Scalar;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Routing {
     pub team: Option<CompactString>,
-    /// A named agent, where one is known.
+    /// The first choice, where there is anybody.
     pub agent: Option<CompactString>,
     /// The profile's preferred channel.
     pub channel: Option<CompactString>,
-    /// How the agent is chosen, as the programme says (`last_resolved`, `account_manager`, ...), else `team`.
-    pub reason: CompactString,
-    pub fallbacks: Vec<CompactString>,
+    /// Why the agent: `account_manager`, `last_resolved`, `familiar` or `resolves_well`; `team` without one.
+    pub reason: &'static str,
+    /// Whom to turn to next, in order.
+    pub fallbacks: Vec<Fallback>,
+}
+
+/// Another choice than the first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fallback {
+    /// `None` for the team as a whole.
+    pub agent: Option<CompactString>,
+    pub team: Option<CompactString>,
+    /// `resolves_well` or `team`.
+    pub reason: &'static str,
+    /// Of an agent: how large a part of the cases resolved lately was resolved well, to two decimals.
+    pub share: Option<Decimal>,
 }
 
 /// Something an agent should act on at once.

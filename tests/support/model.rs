@@ -22,12 +22,13 @@ mod memory;
 mod money;
 mod presence;
 mod programme;
+mod routing;
 mod rules;
 mod status;
 mod value;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -37,6 +38,7 @@ use vipstream::model::time::EventTime;
 
 use self::lines::{Line, Object, Topics};
 use self::look::{Mode, Run};
+use self::routing::Agents;
 use self::rules::Ruleset;
 use self::walk::{Found, Record, Walk};
 
@@ -69,6 +71,7 @@ impl Replay<'_> {
             mode: Mode::Event,
             topics: Topics::of_files(),
             wall: EventTime::MIN,
+            agents: Agents::default(),
             replay: Some(self.run_id.to_owned()),
         };
         let mut walk = Walk::new(run);
@@ -124,6 +127,14 @@ impl Replay<'_> {
         body.put("value_base64", value);
         Json::Object(body.0).to_string()
     }
+}
+
+/// What a ruleset says of weights: of each tier, and which programmes have tiers.
+pub fn weights(ruleset: &str) -> (BTreeMap<String, Json>, BTreeSet<String>) {
+    let rules = Ruleset::read(ruleset);
+    let of_tiers = rules.weights.iter().map(|(tier, weight)| (tier.clone(), weight.json())).collect();
+    let tiered = rules.programmes.iter().filter(|it| !it.tiers.is_empty()).map(|it| it.name.clone()).collect();
+    (of_tiers, tiered)
 }
 
 /// A dead letter's line as the model writes it, from one that has a sentence.

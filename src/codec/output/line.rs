@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use crate::model::event::Kind;
-use crate::model::output::{Evidence, Routing, Scalar};
+use crate::model::output::{Evidence, Fallback, Routing, Scalar};
 use crate::model::record::Position;
 
 /// An object being written.
@@ -140,7 +140,18 @@ pub(super) struct RoutingJson<'a> {
     agent: Option<&'a str>,
     channel: Option<&'a str>,
     reason: &'a str,
-    fallbacks: &'a [compact_str::CompactString],
+    fallbacks: Vec<FallbackJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FallbackJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<&'a str>,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<String>,
 }
 
 impl<'a> RoutingJson<'a> {
@@ -149,8 +160,19 @@ impl<'a> RoutingJson<'a> {
             team: routing.team.as_deref(),
             agent: routing.agent.as_deref(),
             channel: routing.channel.as_deref(),
-            reason: &routing.reason,
-            fallbacks: &routing.fallbacks,
+            reason: routing.reason,
+            fallbacks: routing.fallbacks.iter().map(FallbackJson::of).collect(),
+        }
+    }
+}
+
+impl<'a> FallbackJson<'a> {
+    fn of(fallback: &'a Fallback) -> Self {
+        Self {
+            agent: fallback.agent.as_deref(),
+            team: fallback.team.as_deref(),
+            reason: fallback.reason,
+            share: fallback.share.map(|share| plain(share).to_string()),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn of_kind(dice: &mut Dice, kind: Kind, at: i64, customers: usize) ->
         Kind::Mention => mention(dice, &customer, &mut fields),
         Kind::Referral => referral(dice, &mut fields),
         Kind::Presence => presence(dice, &customer, &mut fields),
-        Kind::Case => case(dice, &mut fields),
+        Kind::Case => case(dice, at, &mut fields),
         Kind::Engagement => engagement(dice, &customer, &mut fields),
         Kind::Customer => profile(dice, &mut fields),
         Kind::Erasure => erasure(dice, &mut fields),
@@ -124,7 +124,7 @@ fn amount(dice: &mut Dice) -> Json {
 }
 
 fn csat(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "interaction_id", format!("i{}", dice.below(5)));
+    put(fields, "interaction_id", format!("i{}", if dice.chance(20) { dice.below(40) } else { dice.below(5) }));
     match dice.below(4) {
         0 => {
             put(fields, "score", dice.number(0, 10));
@@ -146,6 +146,8 @@ fn csat(dice: &mut Dice, fields: &mut Fields) {
     if dice.chance(50) {
         put(fields, "revision", dice.number(0, 3));
     }
+    maybe(dice, fields, 40, "case_id", &["k0", "k1", "k2", "k3"]);
+    maybe(dice, fields, 40, "agent_id", &AGENTS);
     maybe(dice, fields, 50, "instrument", &["csat", "nps", "ces", "smiley"]);
     maybe(dice, fields, 30, "channel", &["mail", "web"]);
 }
@@ -199,14 +201,21 @@ fn presence(dice: &mut Dice, customer: &str, fields: &mut Fields) {
     maybe(dice, fields, 50, "channel", &["web", "app"]);
 }
 
-fn case(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "case_id", format!("k{}", dice.below(4)));
+fn case(dice: &mut Dice, at: i64, fields: &mut Fields) {
+    put(fields, "case_id", format!("k{}", if dice.chance(20) { dice.below(40) } else { dice.below(4) }));
     put(fields, "version", dice.number(1, 6));
     put(
         fields,
         "state",
         *dice.pick(&["opened", "updated", "reopened", "transferred", "escalated", "solved", "closed"]),
     );
+    maybe(dice, fields, 70, "agent_id", &AGENTS);
+    if dice.chance(50) {
+        let opened_at = at - dice.number(-1, 100) * 1_800_000;
+        put(fields, "opened_at", opened_at.max(0));
+        put(fields, "solved_at", (opened_at + dice.number(-2, 200) * 1_799_999).max(0));
+        put(fields, "first_response_at", (opened_at + dice.number(-2, 200) * 59_999).max(0));
+    }
     maybe(dice, fields, 40, "priority", &["low", "urgent"]);
     if dice.chance(40) {
         put(fields, "reopens", dice.number(0, 3));
@@ -238,7 +247,7 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     maybe(dice, fields, 60, "role", &["partner", "reference", "king"]);
     maybe(dice, fields, 60, "region", &["west", "east"]);
     maybe(dice, fields, 30, "support_level", &["premium", "basic"]);
-    maybe(dice, fields, 40, "account_manager", &["mia", "noa"]);
+    maybe(dice, fields, 40, "account_manager", &["mia", "a2"]);
     maybe(dice, fields, 40, "preferred_channel", &["phone", "chat"]);
     if dice.chance(50) {
         let handles = (0..=dice.below(2)).map(|_| json!({ "platform": "x", "handle": format!("@c{}", dice.below(4)) }));
@@ -323,7 +332,11 @@ fn maybe(dice: &mut Dice, fields: &mut Fields, percent: usize, name: &str, words
     }
 }
 
-const KINDS: [Kind; 20] = [
+const AGENTS: [&str; 4] = ["a1", "a2", "a3", "a4"];
+
+const KINDS: [Kind; 22] = [
+    Kind::Case,
+    Kind::Case,
     Kind::Purchase,
     Kind::Purchase,
     Kind::Purchase,

@@ -25,6 +25,8 @@ use super::value::{Readings, Value, compare};
 pub(super) enum Entity {
     /// `platform:handle`.
     Author(String),
+    /// What every task keeps; there is but one.
+    Everybody,
     Customer(String),
 }
 
@@ -47,13 +49,14 @@ impl Entity {
     pub(super) fn key(&self) -> &str {
         match self {
             Self::Author(key) | Self::Customer(key) => key,
+            Self::Everybody => panic!("nothing is said of what every task keeps"),
         }
     }
 
     /// The id by which events name it.
     pub(super) fn id(&self) -> CustomerId {
         match self {
-            Self::Author(_) => panic!("no event names an author alone"),
+            Self::Author(_) | Self::Everybody => panic!("no event names it"),
             Self::Customer(id) => CustomerId::from(id.as_str()),
         }
     }
@@ -61,7 +64,7 @@ impl Entity {
     /// The customer's id, where known.
     pub(super) fn customer_id(&self) -> Option<&str> {
         match self {
-            Self::Author(_) => None,
+            Self::Author(_) | Self::Everybody => None,
             Self::Customer(id) => Some(id),
         }
     }

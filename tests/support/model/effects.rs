@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use vipstream::model::event::{Body, Event, Profile};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::customer::{Customer, Entity};
 use super::identity::Known;
+use super::routing::Resolved;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -52,6 +55,13 @@ pub(super) enum Does {
     Part,
     /// The sender was erased, and nobody is to be it.
     Cut,
+    /// An agent resolved so many more cases, the day of an instant, so many of them well.
+    Resolved {
+        agent: String,
+        on: Date,
+        cases: i64,
+        well: i64,
+    },
 }
 
 /// To be done to another.
@@ -70,6 +80,8 @@ pub(super) struct Ties {
     pub(super) merged: BTreeSet<Entity>,
     /// The ids of everybody who came to be this one, through others too.
     pub(super) aliases: BTreeSet<String>,
+    /// What is remembered of cases and surveys.
+    pub(super) resolved: Resolved,
 }
 
 impl Ties {

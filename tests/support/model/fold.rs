@@ -21,6 +21,7 @@ use super::decode;
 use super::lines::{Line, Topics};
 pub use super::look::Mode;
 use super::look::Run;
+use super::routing::Agents;
 use super::rules::Ruleset;
 pub use super::walk::Counts;
 use super::walk::{Found, Record, Walk};
@@ -128,6 +129,7 @@ impl Fold {
             mode: setup.mode,
             topics: Topics(setup.topics),
             wall: EventTime::MIN,
+            agents: Agents::default(),
             replay: None,
         };
         Self { walk: Walk::new(run), reached: BTreeMap::new() }

@@ -13,6 +13,7 @@ use super::expr::Node;
 use super::keys;
 use super::lines::{Line, Object, Order, Topics};
 use super::programme::{Held, Step, Verdict};
+use super::routing::{Agents, routing};
 use super::rules::{Alert, Programme, Ruleset};
 use super::status::{self, Unseen};
 use super::value::{Value, evaluate, truth};
@@ -37,6 +38,7 @@ pub(super) struct Run {
     pub(super) topics: Topics,
     /// The epoch's.
     pub(super) wall: EventTime,
+    pub(super) agents: Agents,
     /// The run's id, where files are replayed.
     pub(super) replay: Option<String>,
 }
@@ -216,7 +218,7 @@ fn grant(run: &Run, customer: &mut Customer, index: usize, tier: Option<usize>, 
     fields.put("profile", programme.profile.clone());
     fields.put_some("tier", tier.map(|tier| programme.tiers[tier].0.clone()));
     fields.put_some("valid_until", paid_until(run, customer, programme).map(|end| end.to_string()));
-    fields.put_some("routing", routing(programme, customer));
+    fields.put_some("routing", routing(run, programme, customer));
     fields.put_some("greeting", greeting(programme, customer));
     fields.put("entitlements", programme.entitlements.clone());
     fields.put("priority", index + 1);
@@ -352,7 +354,7 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
         body.put("reply_on", json!({ "platform": mention.platform, "handle": mention.handle }));
     }
     let held = || run.rules.programmes.iter().filter(|programme| customer.held.contains_key(&programme.name));
-    body.put_some("routing", held().find_map(|programme| routing(programme, customer)));
+    body.put_some("routing", held().find_map(|programme| routing(run, programme, customer)));
     body.put_some("greeting", held().find_map(|programme| greeting(programme, customer)));
     let name = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
     body.put("customer", json!({ "name": name, "standing": customer.standing(&run.rules) }));
@@ -365,19 +367,6 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
         id: Some(id),
     };
     Line::new(&order, body.0)
-}
-
-pub(super) fn routing(programme: &Programme, customer: &Customer) -> Option<Json> {
-    let (team, agent) = programme.routing.as_ref()?;
-    let profile = customer.profile.as_ref();
-    let manager = profile.and_then(|profile| profile.account_manager.as_deref());
-    Some(json!({
-        "team": team,
-        "agent": if agent.as_deref() == Some("account_manager") { manager } else { None },
-        "channel": profile.and_then(|profile| profile.preferred_channel.as_deref()),
-        "reason": agent.as_deref().unwrap_or("team"),
-        "fallbacks": [],
-    }))
 }
 
 pub(super) fn greeting(programme: &Programme, customer: &Customer) -> Option<String> {

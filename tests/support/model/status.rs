@@ -7,6 +7,7 @@ use super::evidence::{Row, evidence};
 use super::lines::{Line, Object, Order};
 use super::look::{self, Cause, Run};
 use super::programme::Step;
+use super::routing::routing;
 use super::rules::Programme;
 
 /// Where the customer stands; nothing of somebody about whom nothing was ever decided.
@@ -26,7 +27,7 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     let labels = run.rules.labels.iter().map(|label| label.name.clone());
     body.put("labels", labels.filter(|label| customer.labels.contains(label)).collect::<Vec<_>>());
     body.put("weight", customer.weight(&run.rules).json());
-    body.put_some("routing", held().find_map(|programme| look::routing(programme, customer)));
+    body.put_some("routing", held().find_map(|programme| routing(run, programme, customer)));
     body.put_some("greeting", held().find_map(|programme| look::greeting(programme, customer)));
     let mut entitlements: Vec<&String> = Vec::new();
     held().flat_map(|programme| &programme.entitlements).for_each(|it| {

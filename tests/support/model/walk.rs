@@ -12,6 +12,7 @@ use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
 use super::memory::Outcome;
+use super::routing::Resolution;
 use super::status;
 
 /// A record that could be read, or why it could not.
@@ -161,7 +162,7 @@ impl Walk {
                 Does::Bring(event, position) => Some(((**event).clone(), *position)),
                 _ => cause.map(|(event, position)| (event.clone(), position)),
             };
-            if hops >= MAX_HOPS {
+            if hops >= MAX_HOPS && to != Entity::Everybody {
                 self.found.refused.extend(origin.map(|(_, position)| (position, Code::TooManyHops)));
                 continue;
             }
@@ -190,6 +191,10 @@ impl Walk {
     /// Something is done to an entity.
     fn undergo(&mut self, effect: Effect) {
         let Effect { to, from, at, hops, origin, does, .. } = effect;
+        if let Does::Resolved { agent, on, cases, well } = does {
+            let told = self.run.rules.calendar.date(at);
+            return self.run.agents.count(Resolution { agent, on, cases, well, told });
+        }
         if self.erased.contains(&to) {
             self.counts.erased_events += 1;
             if matches!(does, Does::Absorb(_)) {
@@ -207,7 +212,7 @@ impl Walk {
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
         let (sendings, look) = match does {
-            Does::Bring(..) => unreachable!("taken above"),
+            Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
             Does::Claim => (customer.claimed(&from, Some(at)), false),
             Does::Release => (customer.claimed(&from, None), false),
             Does::Absorb(known) => customer.absorb(&self.run.rules, from, *known),
@@ -252,7 +257,8 @@ impl Walk {
     }
 
     fn take(&mut self, event: &Event, position: Position) {
-        // Rates, accounts and agents are read, and nothing asks for them yet.
+        self.run.agents.take(event);
+        // Rates and accounts are read, and nothing asks for them yet.
         let Some(entity) = Entity::of(event) else { return };
         if self.erased.contains(&entity) {
             // To be erased once more is no event about somebody.
@@ -295,6 +301,7 @@ impl Walk {
                 self.found.statuses.extend(status);
             }
         }
+        sendings.extend(customer.learn_resolved(&self.run.rules, event));
         if entity.customer_id().is_none() && outcome.look {
             customer.keep_unclaimed(event, position);
         }
