@@ -8,6 +8,7 @@ use super::apply::Outcome;
 use super::customer::Customer;
 use super::customers::Slot;
 use super::look::Brought;
+use super::rates::Prices;
 use super::ties::{Sending, Ties};
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
@@ -137,6 +138,7 @@ impl Engine {
         }
         self.catch_up(slot, at, outputs);
         let rules = std::sync::Arc::clone(&self.rules);
+        let prices = Prices { rules: &rules, rates: &self.rates };
         let customer = &mut self.customers[slot];
         self.stats.unmatched += customer.advance(at, &rules);
         customer.news = u16::MAX;
@@ -151,7 +153,7 @@ impl Engine {
                 customer.claimed(&from, None, &mut self.sendings);
                 false
             }
-            Does::Absorb(state) => customer.join(&from, state, &rules, &mut self.stats, &mut self.sendings),
+            Does::Absorb(state) => customer.join(&from, state, prices, &mut self.stats, &mut self.sendings),
             Does::Part => {
                 customer.part(&from);
                 false

@@ -19,6 +19,7 @@ mod keys;
 mod lines;
 mod look;
 mod memory;
+mod money;
 mod presence;
 mod programme;
 mod routing;
