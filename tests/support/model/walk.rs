@@ -182,10 +182,22 @@ impl Walk {
             let at = since.plus(self.run.rules.hop);
             let number = sender.ties.sent;
             let effect = Effect { to, from: from.clone(), number, at, hops: hops + 1, origin, does };
-            let (here, tasks) = self.home;
-            match murmur2::home(effect.to.key().as_bytes(), tasks) {
-                home if home == here => self.await_effect(effect),
-                home => self.found.passed.push((home, effect)),
+            self.deliver(&effect);
+        }
+    }
+
+    /// To the task where the target is at home; what every task keeps, to each.
+    fn deliver(&mut self, effect: &Effect) {
+        let (here, tasks) = self.home;
+        let homes = match effect.to {
+            Entity::Everybody => (0..tasks).collect(),
+            _ => vec![murmur2::home(effect.to.key().as_bytes(), tasks)],
+        };
+        for home in homes {
+            if home == here {
+                self.await_effect(effect.clone());
+            } else {
+                self.found.passed.push((home, effect.clone()));
             }
         }
     }
@@ -219,7 +231,7 @@ impl Walk {
                 // Whoever would be somebody erased stays somebody else.
                 let at = at.plus(self.run.rules.hop);
                 let answer = Effect { to: from, from: to, number: 0, at, hops, origin, does: Does::Cut };
-                self.effects.insert(answer.place(), answer);
+                self.deliver(&answer);
             }
             return;
         }
