@@ -3,6 +3,7 @@
 //! Before each event its customer's deadlines fire, then the event is applied, then one look judges labels and programmes,
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
+mod account;
 mod apply;
 mod bucket;
 mod customer;
@@ -20,6 +21,7 @@ mod presence;
 mod programme;
 mod tally;
 mod ties;
+mod union;
 mod windows;
 
 use std::cell::Cell;
@@ -65,6 +67,8 @@ pub struct Engine {
     customers: Customers,
     erased: Erased,
     deadlines: Deadlines,
+    /// Those of accounts, who tell others what comes of them.
+    account_deadlines: Deadlines,
     /// Looks that wait for the clock to reach their customer's time.
     looks: Deadlines,
     home: Home,
@@ -119,6 +123,8 @@ pub struct Stats {
     pub deadlines: u64,
     /// Customers known.
     pub customers: u64,
+    /// Contacts beyond those whom an account tells what it is and holds.
+    pub contacts_beyond: u64,
     /// How often each rule was in error: labels, programmes, alerts, each in file order.
     pub rule_errors: Vec<u64>,
 }
@@ -140,6 +146,7 @@ impl Engine {
             customers: Customers::default(),
             erased: Erased::default(),
             deadlines: Deadlines::default(),
+            account_deadlines: Deadlines::default(),
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
@@ -192,7 +199,8 @@ impl Engine {
 
     /// The earliest queued deadline: an epoch whose clock reaches it, `lateness` included, may have work.
     pub fn next_deadline(&self) -> Option<EventTime> {
-        let deadline = self.deadlines.first().map(|at| at.plus(self.lateness()));
+        let deadlines = self.deadlines.first().into_iter().chain(self.account_deadlines.first());
+        let deadline = deadlines.min().map(|at| at.plus(self.lateness()));
         deadline.into_iter().chain(self.looks.first()).chain(self.effects.first()).min()
     }
 
@@ -238,6 +246,11 @@ impl Engine {
                     self.look_now(slot, outputs);
                     self.requeue(slot);
                 }
+            } else if (has_room || self.mode == TimeMode::Event)
+                && let Some((at, slot)) = self.account_deadlines.pop(limit, by_id)
+            {
+                // What an account tells is in force a hop later, whatever else falls due.
+                *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if has_room && let Some((at, slot)) = self.deadlines.pop(limit, by_id) {
                 *slice -= usize::from(self.reach(slot, at, outputs));
             } else if effect.is_some() {
@@ -249,6 +262,7 @@ impl Engine {
         }
         let waits = |first: Option<EventTime>, until| first.is_some_and(|at| at <= until);
         self.behind = waits(self.deadlines.first(), due)
+            || waits(self.account_deadlines.first(), due)
             || waits(self.looks.first(), clock)
             || waits(self.effects.first(), clock);
     }
@@ -296,7 +310,11 @@ impl Engine {
         let customer = &mut self.customers[slot];
         if customer.deadline < customer.queued {
             customer.queued = customer.deadline;
-            self.deadlines.push(customer.deadline, slot);
+            let deadlines = match customer.id.kind() {
+                EntityKind::Account => &mut self.account_deadlines,
+                _ => &mut self.deadlines,
+            };
+            deadlines.push(customer.deadline, slot);
         }
     }
 
@@ -305,6 +323,7 @@ impl Engine {
         customer.look_pending = false;
         let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
+        self.tell_contacts(slot, cause.origin().as_ref(), outputs);
     }
 
     /// Takes one record, whose customer has been met: a dead letter goes straight out.
@@ -319,10 +338,12 @@ impl Engine {
         };
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
-        if !event.kind().has_customer() {
+        let Some(slot) = slot else {
+            if event.kind().has_customer() {
+                self.pass_over(event);
+            }
             return;
-        }
-        let Some(slot) = slot else { return self.pass_over(event) };
+        };
         self.stats.late += u64::from(event.at < self.due());
         self.take_event(slot, (event, record.position), event.at, 0, outputs);
     }
@@ -344,15 +365,21 @@ impl Engine {
             return self.erase(slot, event, position, outputs);
         }
         customer.news |= event.kind().bit();
-        let arrival = Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
+        // What a contact did was counted there.
+        let mut aside = Stats::default();
+        let is_account = customer.id.kind() == EntityKind::Account;
+        let stats = if is_account { &mut aside } else { &mut self.stats };
+        let arrival = Arrival { event, position, rules: &rules, stats, sendings: &mut self.sendings };
         let outcome = arrival.apply(customer);
+        self.sendings.extend(customer.roll_up(event, position, &rules));
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
-        let touches = self.customers[slot].look_again || self.rules.plan.touches(event.kind());
+        let customer = &self.customers[slot];
+        let touches = customer.look_again || self.rules.plan.touches(customer.id.kind(), event.kind());
         let judged = Outcome { look: outcome.look && touches, ..outcome };
         self.judge(slot, Brought::Event(event, position), judged, outputs);
-        if outcome.alert {
+        if outcome.alert && !is_account {
             self.alert(slot, event, position, outputs);
         }
     }
@@ -385,7 +412,12 @@ impl Engine {
         if customer.look_pending && customer.as_of <= self.clock {
             self.look_now(slot, outputs);
         }
-        let limit = self.due().max(at.min(self.clock));
+        let due = match self.mode {
+            TimeMode::Live => self.due(),
+            // Not the clock: how far that is ahead of an effect depends on what else is at home here.
+            TimeMode::Event => self.now,
+        };
+        let limit = due.max(at.min(self.clock));
         while !self.customers[slot].look_pending && self.customers[slot].deadline <= limit {
             self.fire(slot, outputs);
         }

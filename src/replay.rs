@@ -12,6 +12,7 @@ use crate::codec::{self, RawRecord};
 use crate::engine::{Engine, Home, Stats, TimeMode};
 use crate::merge::{Lane, Merge};
 use crate::model::event::Kind;
+use crate::model::id::EntityKind;
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -206,7 +207,8 @@ fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str
     match output {
         Output::DeadLetter(position, _) => (Some(*position), EventTime::MIN, "", 0, "", "", 0),
         Output::Decision(it) => {
-            let id = it.customer_id.as_str();
+            let is_customer = it.customer_id.kind() == EntityKind::Customer;
+            let id = if is_customer { it.customer_id.as_str() } else { "" };
             (None, it.occurred_at, id, it.status_seq, it.change.type_name(), it.change.name(), it.event_id.0)
         }
         Output::Alert(it) => {

@@ -7,7 +7,7 @@ use super::customer::{Customer, MAX_SEEN, NEVER};
 use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
 use super::ties::{Sending, Ties};
-use crate::model::event::{Action, Activity, Body, Event, Kind, Mention, Profile};
+use crate::model::event::{Account, Action, Activity, Body, Event, Kind, Mention, Profile};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::{DEDUP, Ruleset};
@@ -59,11 +59,12 @@ impl Arrival<'_> {
             // Takes more than the customer: see `erased.rs`.
             Body::Erasure(_) => NOTHING,
             // About no customer, so never here.
-            Body::FxRate(_) | Body::Account(_) | Body::ForgetAccount(_) | Body::Agent(_) | Body::ForgetAgent(_) => {
-                NOTHING
-            }
+            Body::FxRate(_) | Body::Agent(_) | Body::ForgetAgent(_) => NOTHING,
+            Body::Account(account) => self.account(customer, Some(account)),
+            Body::ForgetAccount(_) => self.account(customer, None),
             Body::Forget => {
                 customer.name_handles(None, self.sendings);
+                customer.name_account(None, self.rules, self.sendings);
                 if let Some(rare) = &mut customer.rare {
                     rare.profile = None;
                 }
@@ -286,9 +287,20 @@ impl Arrival<'_> {
                 // Another customer's id, which nothing reads yet and an erasure would not find.
                 let profile = Profile { merged_into: None, ..profile.clone() };
                 customer.name_handles(Some(&profile), self.sendings);
+                customer.name_account(Some(&profile), self.rules, self.sendings);
                 customer.rare().profile = Some(Box::new(profile));
                 CHANGED
             }
+        }
+    }
+}
+
+impl Arrival<'_> {
+    fn account(&mut self, customer: &mut Customer, record: Option<&Account>) -> Outcome {
+        match customer.describe(record) {
+            Some(true) => CHANGED,
+            Some(false) => NOTHING,
+            None => self.duplicate(),
         }
     }
 }

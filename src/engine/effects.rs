@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::apply::Outcome;
+use super::customer::Customer;
 use super::customers::Slot;
 use super::look::Brought;
 use super::ties::Sending;
@@ -141,6 +142,22 @@ impl Engine {
                 customer.claimed(&from, None, &mut self.sendings);
                 false
             }
+            Does::Join => {
+                self.stats.contacts_beyond += u64::from(!customer.joined(&from, &mut self.sendings));
+                false
+            }
+            Does::Leave => {
+                customer.left(&from);
+                false
+            }
+            Does::Account(word) => customer.hear(&from, word),
+            Does::RollUp(share) => match Customer::decode(&share, &rules) {
+                Ok(share) => {
+                    customer.absorb(share, &rules);
+                    true
+                }
+                Err(_) => false,
+            },
         };
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
@@ -183,13 +200,14 @@ impl Engine {
         match body {
             Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
             Body::Mention(_) => true,
-            _ => false,
+            Body::Account(_) | Body::ForgetAccount(_) => self.rules.plan.uses_accounts,
+            other => self.rules.plan.rolls_up(other.kind()),
         }
     }
 
     /// The first instant at which time alone may make an entity do something to others; never before it.
     pub fn next_sending(&self) -> Option<EventTime> {
-        self.effects.first()
+        self.effects.first().into_iter().chain(self.account_deadlines.first()).min()
     }
 }
 

@@ -128,7 +128,9 @@ impl Engine {
         let cause = Brought::Event(event, position);
         let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], &occasion, outputs);
-        self.customers[slot].name_handles(None, &mut self.sendings);
+        let customer = &mut self.customers[slot];
+        customer.name_handles(None, &mut self.sendings);
+        customer.name_account(None, &self.rules, &mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);

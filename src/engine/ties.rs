@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::{Contacts, Membership};
 use super::customer::Customer;
 use crate::model::effect::Does;
 use crate::model::event::{Event, Profile};
@@ -19,6 +20,10 @@ pub(super) struct Ties {
     pub(super) claims: Vec<(EventTime, CustomerId)>,
     /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`].
     pub(super) unclaimed: Vec<(Event, Position)>,
+    /// Of an account.
+    pub(super) contacts: Option<Box<Contacts>>,
+    /// Of a customer who has had to do with an account.
+    pub(super) membership: Option<Box<Membership>>,
 }
 
 /// Most customers that are known to name one handle; beyond, the earliest is forgotten.

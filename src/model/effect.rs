@@ -7,7 +7,7 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Kind};
+use super::event::{Account, Event, Kind};
 use super::id::CustomerId;
 use super::record::Position;
 use super::time::EventTime;
@@ -57,4 +57,22 @@ pub enum Does {
     Claim,
     /// The sender's profile names this handle no longer.
     Release,
+    /// The sender's profile names this account.
+    Join,
+    /// The sender's profile names this account no longer.
+    Leave,
+    /// What is remembered of the sender, who joins an account for the first time: a customer as in a snapshot, of which
+    /// the account takes what it counts.
+    RollUp(Vec<u8>),
+    /// What the sender, an account, is and holds.
+    Account(Box<Word>),
+}
+
+/// What an account tells its contacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Its newest record; `None` where there is none.
+    pub record: Option<Account>,
+    /// Programmes that it holds, by place in the ruleset, and the place of the tier in each.
+    pub held: Vec<(u8, Option<u8>)>,
 }

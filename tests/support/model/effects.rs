@@ -7,7 +7,9 @@ use vipstream::model::event::{Body, Event, Profile};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
+use super::account::Word;
 use super::customer::{Customer, Entity};
+use super::memory::Memory;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -16,7 +18,7 @@ const MAX_CLAIMS: usize = 8;
 const MAX_UNCLAIMED: usize = 64;
 
 /// Something that an entity does to another.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Effect {
     pub(super) to: Entity,
     pub(super) from: Entity,
@@ -38,13 +40,20 @@ impl Effect {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Does {
     /// An event that is the target's as well, or after all.
     Bring(Box<Event>, Position),
     /// The sender's profile names this handle, or no longer.
     Claim,
     Release,
+    /// The sender's profile names this account, or no longer.
+    Join,
+    Leave,
+    /// What the sender remembers, who joins an account for the first time.
+    RollUp(Box<Memory>),
+    /// What the sender, an account, is and holds.
+    Account(Word),
 }
 
 /// To be done to another.
@@ -70,7 +79,7 @@ impl Ties {
 }
 
 /// An event that is somebody else's.
-fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
+pub(super) fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
     let event = Event { customer: Some(to.id()), ..event.clone() };
     (to.clone(), Does::Bring(Box::new(event), position))
 }

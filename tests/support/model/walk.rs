@@ -197,20 +197,36 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
+        let mut look = false;
         let sendings = match does {
             Does::Bring(..) => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
+            Does::Join => vec![customer.joined(&from)],
+            Does::Leave => {
+                customer.left(&from);
+                Vec::new()
+            }
+            Does::Account(word) => {
+                look = customer.hear(&from, word);
+                Vec::new()
+            }
+            Does::RollUp(share) => {
+                customer.memory.absorb(*share, customer.as_of, &self.run.rules);
+                look = true;
+                Vec::new()
+            }
         };
         self.send(&to, sendings, cause, hops);
-        self.judge(&to, cause, Outcome::default());
+        self.judge(&to, cause, Outcome { look, ..Outcome::default() });
         self.queue(&to);
     }
 
     /// Whatever an entity's time brings up to an instant comes first; then its time is there.
     fn catch_up(&mut self, entity: &Entity, to: EventTime) {
         self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
-        let limit = self.due().max(to.min(self.clock));
+        let due = if self.run.mode == Mode::Live { self.due() } else { self.now };
+        let limit = due.max(to.min(self.clock));
         while let Some(instant) = self.deadlines.of(entity).filter(|deadline| *deadline <= limit) {
             self.fire(entity, instant);
         }
@@ -227,7 +243,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
-        self.found.events.extend(look::look(&self.run, customer, None, false));
+        self.look(entity, None, false);
         self.queue(entity);
     }
 
@@ -235,13 +251,24 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        self.found.events.extend(look::look(&self.run, customer, cause, refund));
+        self.look(entity, cause, refund);
         self.queue(entity);
     }
 
+    /// A look, after which an account tells its contacts what has become of it.
+    fn look(&mut self, entity: &Entity, cause: Cause<'_>, refund: bool) {
+        let customer = self.customers.get_mut(entity).expect("somebody is looked at");
+        self.found.events.extend(look::look(&self.run, customer, cause, refund));
+        let sendings = customer.tell();
+        self.send(entity, sendings, cause, 0);
+    }
+
     fn take(&mut self, event: &Event, position: Position) {
-        // Rates, accounts and agents are read, and nothing asks for them yet.
+        // Rates and agents are read, and nothing asks for them yet; accounts where rules do.
         let Some(entity) = Entity::of(event) else { return };
+        if entity.is_account() && !self.run.rules.uses_accounts() {
+            return;
+        }
         if self.erased.contains(&entity) {
             // To be erased once more is no event about somebody.
             self.counts.erased_events += u64::from(event.kind() != Kind::Erasure);
@@ -258,7 +285,9 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
             self.found.events.extend(look::leave(&self.run, customer, (event, position)));
-            let sendings = name_handles(customer.profile.as_ref(), None);
+            let before = customer.profile.take();
+            let mut sendings = name_handles(before.as_ref(), None);
+            sendings.extend(customer.change_account(&self.run.rules, before.as_ref()));
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
         }
@@ -269,19 +298,21 @@ impl Walk {
         let before = customer.profile.clone();
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
-        let sendings = name_handles(before.as_ref(), customer.profile.as_ref());
-        if entity.customer_id().is_none() && outcome.look {
+        let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        sendings.extend(customer.change_account(&self.run.rules, before.as_ref()));
+        sendings.extend(customer.roll_up(&self.run.rules, event, position));
+        if entity.is_author() && outcome.look {
             customer.keep_unclaimed(event, position);
         }
         self.send(entity, sendings, cause, hops);
         let customer = &self.customers[entity];
-        let touches = customer.look_again || self.run.rules.touches(event.kind());
-        if entity.customer_id().is_some() {
+        let touches = customer.look_again || self.run.rules.touches(event.kind(), entity.is_account());
+        if !entity.is_author() {
             // Where it touches no fact, a look finds nothing.
             let looks_now = customer.as_of <= self.clock;
             self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
         }
-        if outcome.alerts {
+        if outcome.alerts && !entity.is_account() {
             let customer = self.customers.get_mut(entity).expect("met just now");
             let (lines, stale) = look::alert(&self.run, customer, event, position);
             self.found.alerts.extend(lines);
@@ -302,8 +333,7 @@ impl Walk {
                 refund: former.refund || (outcome.look && outcome.refund),
             });
         } else if outcome.look && customer.as_of <= self.clock {
-            let lines = look::look(&self.run, customer, cause, outcome.refund);
-            self.found.events.extend(lines);
+            self.look(entity, cause, outcome.refund);
         }
     }
 
