@@ -168,7 +168,7 @@ impl Customer {
         if !outcome.look {
             return outcome;
         }
-        let alerts = self.visits.take(presence, event.at, rules.visit_gap);
+        let alerts = self.visits.take(presence, event.at, self.as_of, rules.visit_gap);
         Outcome { alerts, ..outcome }
     }
 

@@ -329,7 +329,7 @@ impl Walk {
             let former = customer.waiting.take().unwrap_or_default();
             let event = cause.map(|(event, position)| (event.clone(), position));
             customer.waiting = Some(Waiting {
-                event: if outcome.look { event } else { former.event },
+                event: event.filter(|_| outcome.look).or(former.event),
                 refund: former.refund || (outcome.look && outcome.refund),
             });
         } else if outcome.look && customer.as_of <= self.clock {
