@@ -3,8 +3,11 @@
 //! Before each event its customer's deadlines fire, then the event is applied, then one look judges labels and programmes,
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
+mod absorb;
 mod account;
+mod agents;
 mod apply;
+mod audit;
 mod bucket;
 mod customer;
 mod customers;
@@ -15,13 +18,16 @@ mod erased;
 mod evidence;
 pub mod export;
 mod features;
+mod identity;
 pub mod image;
 mod look;
 mod presence;
 mod programme;
+mod resolved;
+mod routing;
+mod status;
 mod tally;
 mod ties;
-mod union;
 mod windows;
 
 use std::cell::Cell;
@@ -37,6 +43,7 @@ use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use agents::Agents;
 use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
@@ -73,6 +80,7 @@ pub struct Engine {
     looks: Deadlines,
     home: Home,
     effects: Effects,
+    agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -97,6 +105,8 @@ pub struct Stats {
     pub expired: u64,
     /// Test purchases.
     pub tests: u64,
+    /// Referrals of a customer by the same customer.
+    pub self_referrals: u64,
     /// In a currency without a rate.
     pub unpriced: u64,
     /// Customers erased, whether anything was known of them or not.
@@ -150,6 +160,7 @@ impl Engine {
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
+            agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -321,7 +332,8 @@ impl Engine {
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
         customer.look_pending = false;
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
+        let occasion =
+            Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
         self.tell_contacts(slot, cause.origin().as_ref(), outputs);
     }
@@ -339,10 +351,7 @@ impl Engine {
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
         let Some(slot) = slot else {
-            if event.kind().has_customer() {
-                self.pass_over(event);
-            }
-            return;
+            return if event.kind().has_customer() { self.pass_over(event) } else { self.agents.take(&event.body) };
         };
         self.stats.late += u64::from(event.at < self.due());
         self.take_event(slot, (event, record.position), event.at, 0, outputs);
@@ -370,8 +379,12 @@ impl Engine {
         let is_account = customer.id.kind() == EntityKind::Account;
         let stats = if is_account { &mut aside } else { &mut self.stats };
         let arrival = Arrival { event, position, rules: &rules, stats, sendings: &mut self.sendings };
-        let outcome = arrival.apply(customer);
+        let (outcome, said) = (arrival.apply(customer), customer.seq);
         self.sendings.extend(customer.roll_up(event, position, &rules));
+        if customer.is_leaving() {
+            self.leave(slot, Brought::Event(event, position), "merged", outputs);
+            self.describe(slot, event, position, outputs);
+        }
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
@@ -379,16 +392,27 @@ impl Engine {
         let touches = customer.look_again || self.rules.plan.touches(customer.id.kind(), event.kind());
         let judged = Outcome { look: outcome.look && touches, ..outcome };
         self.judge(slot, Brought::Event(event, position), judged, outputs);
+        if outcome.described && self.customers[slot].seq == said {
+            self.describe(slot, event, position, outputs);
+        }
         if outcome.alert && !is_account {
             self.alert(slot, event, position, outputs);
         }
     }
 
+    /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
+    fn describe(&self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
+        let cause = Brought::Event(event, position);
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
+        status::say(&self.customers[slot], &occasion, outputs);
+    }
+
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.
     fn judge(&mut self, slot: Slot, brought: Brought<'_>, outcome: Outcome, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
-        // Of an author nothing is decided.
-        if customer.id.kind() == EntityKind::Author {
+        // Of an author nothing is decided, and of whoever is merged into another: there it is.
+        if customer.id.kind() == EntityKind::Author || customer.merged_into().is_some() {
             return;
         }
         if customer.as_of > self.clock {
@@ -434,6 +458,7 @@ impl Engine {
             let occasion = Occasion {
                 app: &self.app,
                 rules: &rules,
+                agents: &self.agents,
                 cause: Brought::Event(event, position),
                 refund: false,
                 errors: &self.errors,

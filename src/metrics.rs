@@ -73,7 +73,7 @@ pub(crate) fn describe() {
     describe_counter!(DUPLICATES, Unit::Count, "Events whose business key had been seen");
     describe_counter!(EXPIRED, Unit::Count, "Events older than everything that could hold them");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Records refused, by code");
-    describe_counter!(OUTPUTS, Unit::Count, "Decisions and alerts, by type");
+    describe_counter!(OUTPUTS, Unit::Count, "Decisions, alerts and standings, by type");
     describe_counter!(ERASURES, Unit::Count, "Customers erased");
     describe_counter!(ERASED_EVENTS, Unit::Count, "Events about customers erased before, dropped");
     describe_counter!(
@@ -256,6 +256,8 @@ impl TaskMetrics {
         let name = match output {
             Output::Decision(decision) => decision.change.type_name(),
             Output::Alert(_) => ALERT,
+            Output::Status(_) => STATUS,
+            Output::Audit(_) => AUDIT,
             Output::DeadLetter(_, letter) => {
                 self.dead_letters[letter.code as usize].increment(1);
                 return;
@@ -404,5 +406,16 @@ fn seconds(time: EventTime) -> f64 {
 
 const ALERT: &str = "agent.alert";
 
-const OUTPUT_TYPES: [&str; 7] =
-    ["vip.granted", "vip.revoked", "vip.changed", "vip.expiring", "cohort.entered", "cohort.left", ALERT];
+const STATUS: &str = "status";
+const AUDIT: &str = "decision";
+const OUTPUT_TYPES: [&str; 9] = [
+    "vip.granted",
+    "vip.revoked",
+    "vip.changed",
+    "vip.expiring",
+    "cohort.entered",
+    "cohort.left",
+    ALERT,
+    STATUS,
+    AUDIT,
+];

@@ -8,6 +8,7 @@ mod support {
     pub mod judge;
     #[expect(dead_code, reason = "the simulation needs the rest")]
     pub mod model;
+    pub mod router;
     pub mod script;
 }
 
@@ -19,6 +20,7 @@ mod scripts {
     mod programmes;
     mod purchases;
     mod regressions;
+    mod status;
     mod windows;
 }
 
@@ -28,6 +30,7 @@ mod properties {
     mod history;
     mod laws;
     mod live;
+    mod router;
     mod seeds;
     mod split;
     mod windows;

@@ -3,8 +3,10 @@
 //! The order of fields is fixed, so that two runs can be compared byte by byte. Written field by field
 //! rather than by deriving, since a line holds what an output does not know: topics, ruleset, run.
 
+mod audit;
 pub mod headers;
 mod line;
+mod status;
 
 use std::borrow::Cow;
 
@@ -36,14 +38,18 @@ impl Wire {
         match output {
             Output::Decision(decision) => self.decision(decision, decided_at),
             Output::Alert(alert) => self.alert(alert, decided_at),
+            Output::Status(status) => self.status(status, decided_at),
+            Output::Audit(audit) => self.audit(audit, decided_at),
             Output::DeadLetter(position, letter) => self.dead_letter(*position, letter),
         }
     }
 
-    /// The value on Kafka: JSON, but a dead letter's is the bytes that came, `None` for a null.
+    /// The value on Kafka: JSON, but a dead letter's is the bytes that came, `None` for a null; the status of somebody
+    /// erased is a null.
     pub fn value<'a>(&self, output: &'a Output, decided_at: Option<EventTime>) -> Option<Cow<'a, [u8]>> {
         match output {
             Output::DeadLetter(_, letter) => letter.value.as_deref().map(Cow::Borrowed),
+            Output::Status(status) if status.content.is_none() => None,
             _ => Some(Cow::Owned(self.json(output, decided_at))),
         }
     }
@@ -63,7 +69,7 @@ impl Wire {
         let mut line = Line::new();
         line.text("event_id", &decision.event_id);
         line.put("type", decision.change.type_name());
-        line.put("customer_id", &customer_of(decision));
+        line.put("customer_id", &customer_of(&decision.customer_id));
         line.put_some("account_id", decision.account_id.as_ref());
         line.put("status_seq", &decision.status_seq);
         self.common(&mut line, decision.occurred_at, decided_at, decision.trigger.as_ref(), decision.cause);
@@ -204,14 +210,16 @@ impl Wire {
 }
 
 /// The customer whom a decision is about; `None` where it is about an account.
-fn customer_of(decision: &Decision) -> Option<&CustomerId> {
-    Some(&decision.customer_id).filter(|id| id.kind() == EntityKind::Customer)
+fn customer_of(id: &CustomerId) -> Option<&CustomerId> {
+    Some(id).filter(|id| id.kind() == EntityKind::Customer)
 }
 
 /// Whom an output is about: the customer's or account's id, or an unknown author's `platform:handle`.
 fn subject(output: &Output) -> Option<Cow<'_, str>> {
     match output {
-        Output::Decision(decision) => Some(Cow::Borrowed(decision.customer_id.text())),
+        Output::Decision(it) => Some(Cow::Borrowed(it.customer_id.text())),
+        Output::Status(it) => Some(Cow::Borrowed(it.customer_id.text())),
+        Output::Audit(it) => Some(Cow::Borrowed(it.customer_id.text())),
         Output::Alert(alert) => match (&alert.customer_id, &alert.reply_on) {
             (Some(id), _) => Some(Cow::Borrowed(id.as_str())),
             (None, Some((platform, handle))) => Some(Cow::Owned(format!("{platform}:{handle}"))),
@@ -221,8 +229,10 @@ fn subject(output: &Output) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The `type` of alerts.
+/// The `type` of alerts, of standings, of decisions that change nothing visible.
 const ALERT: &str = "agent.alert";
+const STATUS: &str = "status";
+const AUDIT: &str = "decision";
 
 #[cfg(test)]
 mod tests;

@@ -5,16 +5,17 @@
 
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::Engine;
+use super::{Engine, Stats};
 use super::apply::hash;
 use super::customer::{BUSY, Customer, MAX_OBJECTS};
 use super::customers::Slot;
 use super::image::wire::Writer;
 use super::ties::Sending;
 use crate::model::effect::{Does, Origin, Word};
-use crate::model::event::{Account, Body, Event, Kind, Profile};
+use crate::model::event::{Account, Body, Event, Kind};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Output;
 use crate::model::record::Position;
@@ -67,25 +68,38 @@ impl Customer {
         }
     }
 
-    /// Tells accounts that the profile names another one from now on.
-    pub(super) fn name_account(&mut self, next: Option<&Profile>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
-        let next = next.and_then(|profile| profile.account_id.as_deref());
-        let before = self.account_id();
+    /// The account whose contact this is: whoever is merged into another is nobody's.
+    pub(super) fn belongs_to(&self) -> Option<CompactString> {
+        self.profile().filter(|profile| profile.merged_into.is_none())?.account_id.clone()
+    }
+
+    /// Leaves the account whose contact this was, and joins the one whose contact it is, where that is another.
+    pub(super) fn change_account(
+        &mut self,
+        before: Option<CompactString>,
+        rules: &Ruleset,
+        sendings: &mut Vec<Sending>,
+    ) {
+        let next = self.belongs_to();
         if !rules.plan.uses_accounts || before == next {
             return;
         }
-        if let Some(before) = before {
-            sendings.push(Sending { to: CustomerId::account(before), does: Does::Leave });
-        }
+        sendings.extend(before.map(|id| Sending { to: CustomerId::account(&id), does: Does::Leave }));
         let membership = self.ties_mut().membership.get_or_insert_default();
         membership.word = None;
-        let Some(next) = next.map(CustomerId::account) else { return };
+        let Some(next) = next.map(|id| CustomerId::account(&id)) else { return };
         let is_first = !std::mem::replace(&mut membership.has_joined, true);
         let placed = std::mem::take(&mut membership.placed);
         sendings.push(Sending { to: next.clone(), does: Does::Join });
         if is_first && rules.plan.rolled_up != 0 {
             sendings.push(Sending { to: next, does: Does::RollUp(self.share(&placed, rules)) });
         }
+    }
+
+    /// Leaves the account for good.
+    pub(super) fn leave_account(&self, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        let account = self.belongs_to().filter(|_| rules.plan.uses_accounts);
+        sendings.extend(account.map(|id| Sending { to: CustomerId::account(&id), does: Does::Leave }));
     }
 
     /// Everything remembered of the kinds that accounts count, but orders that went to an account by themselves.
@@ -114,7 +128,12 @@ impl Customer {
 
     /// To which account an event goes besides: the one that it names itself, else that of the profile.
     pub(super) fn roll_up(&mut self, event: &Event, position: Position, rules: &Ruleset) -> Option<Sending> {
-        if !rules.plan.rolls_up(event.kind()) || self.id.kind() != EntityKind::Customer {
+        let is_own = self.id.kind() == EntityKind::Customer && self.merged_into().is_none();
+        let counts = match &event.body {
+            Body::Referral(referral) => !self.is_known_as(&referral.referred_customer_id),
+            _ => true,
+        };
+        if !rules.plan.rolls_up(event.kind()) || !is_own || !counts {
             return None;
         }
         let named = match &event.body {
@@ -124,7 +143,8 @@ impl Customer {
         if let Some((_, order)) = named {
             self.place(order);
         }
-        let to = named.map(|(id, _)| id).or_else(|| self.account_id()).map(CustomerId::account)?;
+        let to = named.map(|(id, _)| CustomerId::account(id));
+        let to = to.or_else(|| self.belongs_to().map(|id| CustomerId::account(&id)))?;
         Some(Sending::bring(event, position, to))
     }
 
@@ -140,8 +160,16 @@ impl Customer {
         membership.placed.push(order);
     }
 
+    /// Takes in what is remembered of a contact; says whether it could be read.
+    pub(super) fn take_share(&mut self, share: &[u8], rules: &Ruleset) -> bool {
+        let Ok(share) = Self::decode(share, rules) else { return false };
+        // What a contact did was counted there.
+        self.take_in(share, rules, &mut Stats::default());
+        true
+    }
+
     /// An account's record, or that there is none any more; says whether it is news, `None` for the record known.
-    pub(super) fn describe(&mut self, record: Option<&Account>) -> Option<bool> {
+    pub(super) fn set_record(&mut self, record: Option<&Account>) -> Option<bool> {
         let known = &mut self.ties_mut().contacts.get_or_insert_default().record;
         if let (Some(known), Some(record)) = (&known, record) {
             if record.version == known.version {
@@ -174,7 +202,7 @@ impl Customer {
 
     /// What an account says to a contact; whether it is news.
     pub(super) fn hear(&mut self, from: &CustomerId, word: Box<Word>) -> bool {
-        if self.id.kind() != EntityKind::Customer || self.account_id() != Some(from.text()) {
+        if self.id.kind() != EntityKind::Customer || self.belongs_to().as_deref() != Some(from.text()) {
             return false;
         }
         let known = &mut self.ties_mut().membership.get_or_insert_default().word;

@@ -7,13 +7,17 @@ use super::customer::{Customer, MAX_SEEN, NEVER};
 use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
 use super::ties::{Sending, Ties};
+use compact_str::CompactString;
+
 use crate::model::event::{Account, Action, Activity, Body, Event, Kind, Mention, Profile};
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::{DEDUP, Ruleset};
 
 /// What an event did, and what follows from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each follows from the event by itself")]
 pub(super) struct Outcome {
     /// Labels and programmes are to be looked at.
     pub(super) look: bool,
@@ -21,10 +25,12 @@ pub(super) struct Outcome {
     pub(super) alert: bool,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
+    /// The customer's profile is another.
+    pub(super) described: bool,
 }
 
-const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false };
-const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false };
+const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false, described: false };
+const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false, described: false };
 
 /// An event on its way into a customer's state.
 pub(super) struct Arrival<'a> {
@@ -40,10 +46,18 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
+        if self.rules.plan.resolvers && customer.id.kind() == EntityKind::Customer {
+            customer.learn_resolved(event, &self.rules.calendar, self.sendings);
+        }
         match &event.body {
+            _ if event.kind().is_activity() && customer.merged_into().is_some() => self.follow(customer),
             Body::Purchase(purchase) => self.purchase(customer, purchase),
             Body::Csat(survey) => self.object(customer, survey.revision, Place::Earliest),
             Body::Case(case) => self.object(customer, case.version, Place::Earliest),
+            Body::Referral(referral) if customer.is_known_as(&referral.referred_customer_id) => {
+                self.stats.self_referrals += 1;
+                NOTHING
+            }
             Body::Referral(referral) => self.object(customer, referral.status as i64, Place::Present),
             Body::Mention(mention) => self.written(customer, mention),
             Body::Presence(presence) => {
@@ -64,11 +78,11 @@ impl Arrival<'_> {
             Body::ForgetAccount(_) => self.account(customer, None),
             Body::Forget => {
                 customer.name_handles(None, self.sendings);
-                customer.name_account(None, self.rules, self.sendings);
-                if let Some(rare) = &mut customer.rare {
-                    rare.profile = None;
-                }
-                CHANGED
+                customer.merge_into(None, self.rules, self.sendings);
+                let before = customer.belongs_to();
+                let profile = customer.rare.as_mut().and_then(|rare| rare.profile.take());
+                customer.change_account(before, self.rules, self.sendings);
+                Outcome { described: profile.is_some(), ..CHANGED }
             }
         }
     }
@@ -107,9 +121,8 @@ impl Arrival<'_> {
         place: Place,
     ) -> Outcome {
         let (kind, at) = (self.event.kind(), self.event.at);
-        let key_of = |version| seen(kind, &self.event.version_key(version));
-        // Most objects are new, and forming keys is dear.
-        let seen = found.map_or(0, |_| seen(kind, &self.event.business_key()));
+        let key_of = |version| seen_version(kind, key, version);
+        let seen = key_of(version);
         if found.is_some_and(|found| key_of(customer.log[found].version()) == seen || customer.has_seen(seen)) {
             return self.duplicate();
         }
@@ -149,6 +162,9 @@ impl Arrival<'_> {
     /// Puts the event's content into an object and the object into the log.
     fn write(&mut self, customer: &mut Customer, mut object: Object) -> Outcome {
         features::keep(&mut object, self.event, self.rules);
+        if let Body::Referral(referral) = &self.event.body {
+            object.entry.set_referred(hash(&referral.referred_customer_id));
+        }
         object.entry.set(Flag::Unpriced, self.is_unpriced());
         let deleted = match &self.event.body {
             Body::Mention(mention) if mention.activity == Activity::Repost => self.is_retracted(customer, mention),
@@ -278,31 +294,42 @@ impl Arrival<'_> {
         }
     }
 
+    /// An event of somebody who is merged into another: it is the other's.
+    fn follow(&mut self, customer: &Customer) -> Outcome {
+        let to = customer.merged_into().map(|to| CustomerId(to.clone()));
+        self.sendings.extend(to.map(|to| Sending::bring(self.event, self.position, to)));
+        NOTHING
+    }
+
     fn profile(&mut self, customer: &mut Customer, profile: &Profile) -> Outcome {
         let held = customer.profile().map(|held| held.version);
         match held {
             Some(held) if profile.version == held => self.duplicate(),
             Some(held) if profile.version < held => NOTHING,
             _ => {
-                // Another customer's id, which nothing reads yet and an erasure would not find.
-                let profile = Profile { merged_into: None, ..profile.clone() };
+                let mut profile = profile.clone();
+                profile.merged_into.take_if(|into| **into == *customer.id.as_str() || !is_customer(into));
                 customer.name_handles(Some(&profile), self.sendings);
-                customer.name_account(Some(&profile), self.rules, self.sendings);
+                let before = customer.belongs_to();
+                customer.merge_into(profile.merged_into.as_ref(), self.rules, self.sendings);
                 customer.rare().profile = Some(Box::new(profile));
-                CHANGED
+                customer.change_account(before, self.rules, self.sendings);
+                Outcome { described: true, ..CHANGED }
             }
         }
     }
-}
 
-impl Arrival<'_> {
     fn account(&mut self, customer: &mut Customer, record: Option<&Account>) -> Outcome {
-        match customer.describe(record) {
+        match customer.set_record(record) {
             Some(true) => CHANGED,
             Some(false) => NOTHING,
             None => self.duplicate(),
         }
     }
+}
+
+fn is_customer(id: &CompactString) -> bool {
+    CustomerId(id.clone()).kind() == EntityKind::Customer
 }
 
 /// At which of its events' times an object counts.
@@ -341,6 +368,15 @@ impl Customer {
 /// The hash under which an object, a text or a session is remembered.
 pub(super) fn hash(text: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
+/// The hash under which a version of an object is remembered, by the hash of the object's key. Of a post only updates are
+/// told apart by their time.
+pub(super) fn seen_version(kind: Kind, key: u64, version: i64) -> u64 {
+    let activity = version & 3;
+    let version = if kind == Kind::Mention && activity != Activity::Update as i64 { activity } else { version };
+    let bytes = (u128::from(key) << 64 | u128::from(version.cast_unsigned())).to_le_bytes();
+    xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, kind as u64 + 1)
 }
 
 /// The hash under which a business key is remembered: kinds may share ids.

@@ -77,7 +77,7 @@ impl Customer {
 }
 
 impl Bucket {
-    /// Takes in a value, where the feature keeps values.
+    /// Takes in a value of the unit.
     pub(super) fn hold(&mut self, aggregate: Aggregate, order: (EventTime, u64), value: Scalar) {
         if aggregate == Aggregate::Distinct {
             let hash = hash_of(&value);

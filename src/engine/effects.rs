@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::apply::Outcome;
-use super::customer::Customer;
 use super::customers::Slot;
 use super::look::Brought;
 use super::ties::Sending;
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
 use crate::model::event::Body;
-use crate::model::id::CustomerId;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::murmur2;
 use crate::model::output::Output;
 use crate::model::record::{Code, DeadLetter};
@@ -118,9 +117,12 @@ impl Engine {
 
     fn take_effect(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         self.stats.effects += 1;
+        if let Does::Resolved { agent, day, cases, well } = &effect.does {
+            let today = self.rules.calendar.day(effect.at);
+            return self.agents.count(agent, (*day, *cases, *well), today);
+        }
         let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
-            self.stats.erased_events += 1;
-            return;
+            return self.pass_over_effect(effect);
         };
         self.stats.effects_late += u64::from(self.customers[slot].as_of > effect.at);
         let Effect { from, at, hops, origin, does, .. } = effect;
@@ -133,7 +135,8 @@ impl Engine {
         self.stats.unmatched += customer.advance(at, &rules);
         customer.news = u16::MAX;
         let look = match does {
-            Does::Bring(..) => false,
+            // Taken above.
+            Does::Bring(..) | Does::Resolved { .. } => false,
             Does::Claim => {
                 customer.claimed(&from, Some(at), &mut self.sendings);
                 false
@@ -151,13 +154,18 @@ impl Engine {
                 false
             }
             Does::Account(word) => customer.hear(&from, word),
-            Does::RollUp(share) => match Customer::decode(&share, &rules) {
-                Ok(share) => {
-                    customer.absorb(share, &rules);
-                    true
-                }
-                Err(_) => false,
-            },
+            Does::RollUp(share) => customer.take_share(&share, &rules),
+            Does::Absorb(state) => customer.join(&from, state, &rules, &mut self.stats, &mut self.sendings),
+            Does::Part => {
+                customer.part(&from);
+                false
+            }
+            Does::Cut => {
+                let before = customer.belongs_to();
+                let is_cut = customer.cut(&from);
+                customer.change_account(before, &rules, &mut self.sendings);
+                is_cut
+            }
         };
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
@@ -171,7 +179,8 @@ impl Engine {
                 Does::Bring(event, position) => Some(Origin::of(event, *position)),
                 _ => origin.cloned(),
             };
-            if hops >= MAX_HOPS {
+            // What every task keeps does nothing further.
+            if hops >= MAX_HOPS && to.kind() != EntityKind::EveryTask {
                 outputs.extend(own.map(|origin| too_many_hops(&origin)));
                 self.stats.dead_letters += 1;
                 continue;
@@ -185,14 +194,30 @@ impl Engine {
             let ties = customer.ties_mut();
             ties.sent += 1;
             let effect = Effect { to, from, number: ties.sent, at, hops: hops + 1, origin: own, does };
-            match self.home.of(&effect.to) {
-                task if task == self.home.task => self.queue_effect(effect),
-                task => {
-                    *self.effects.sent.entry(task).or_default() += 1;
-                    self.leaving.push((task, effect));
-                }
+            self.deliver(effect);
+        }
+    }
+
+    /// At home here it waits, elsewhere it leaves with the epoch; what is everybody's goes to each task.
+    pub(super) fn deliver(&mut self, effect: Effect) {
+        let own = self.home.task;
+        if effect.to.kind() == EntityKind::EveryTask {
+            for task in (0..self.home.tasks).filter(|task| *task != own) {
+                self.depart(task, effect.clone());
+            }
+            return self.queue_effect(effect);
+        }
+        match self.home.of(&effect.to) {
+            task if task == own => self.queue_effect(effect),
+            task => {
+                self.depart(task, effect);
             }
         }
+    }
+
+    fn depart(&mut self, task: u32, effect: Effect) {
+        *self.effects.sent.entry(task).or_default() += 1;
+        self.leaving.push((task, effect));
     }
 
     /// Whether an event may do something to others, as far as can be told now; that it may not is certain.
@@ -200,8 +225,7 @@ impl Engine {
         match body {
             Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
             Body::Mention(_) => true,
-            Body::Account(_) | Body::ForgetAccount(_) => self.rules.plan.uses_accounts,
-            other => self.rules.plan.rolls_up(other.kind()),
+            _ => true,
         }
     }
 

@@ -4,9 +4,11 @@ use std::cell::Cell;
 
 use compact_str::CompactString;
 
+use super::agents::Agents;
+use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
-use super::evidence;
-use super::programme::{Held, Step, rank};
+use super::programme::{Held, Step, TierStep, rank};
+use super::{evidence, routing, status};
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::{CustomerId, EntityKind};
@@ -18,7 +20,7 @@ use crate::model::time::EventTime;
 use crate::rules::fact::{Fact, Facts, attribute};
 use crate::rules::parse::weight_of;
 use crate::rules::program::{Comparison, Program};
-use crate::rules::ruleset::{ALWAYS, Aggregate, AlertRule, Programme, RoutingRule, Ruleset};
+use crate::rules::ruleset::{ALWAYS, Aggregate, AlertRule, Programme, Ruleset};
 use crate::rules::value::{Fault, Val};
 
 /// A customer's facts, and the event's where there is one.
@@ -101,6 +103,7 @@ pub(super) enum Brought<'a> {
 pub(super) struct Occasion<'a> {
     pub(super) app: &'a str,
     pub(super) rules: &'a Ruleset,
+    pub(super) agents: &'a Agents,
     pub(super) cause: Brought<'a>,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
@@ -129,7 +132,11 @@ impl Occasion<'_> {
         answer
     }
 
-    fn trigger(&self) -> Option<Trigger> {
+    pub(super) const fn cause(&self) -> Cause {
+        if matches!(self.cause, Brought::Time) { Cause::Timer } else { Cause::Event }
+    }
+
+    pub(super) fn trigger(&self) -> Option<Trigger> {
         let (position, event_id) = match self.cause {
             Brought::Event(event, position) => (position, &event.event_id),
             Brought::Origin(origin) => (origin.position, &origin.event_id),
@@ -138,7 +145,7 @@ impl Occasion<'_> {
         Some(Trigger { position, event_id: event_id.clone() })
     }
 
-    fn id(&self, type_: &str, entity: &str, name: &str, reason: &str, at: EventTime) -> OutputId {
+    pub(super) fn id(&self, type_: &str, entity: &str, name: &str, reason: &str, at: EventTime) -> OutputId {
         let (kind, key) = match self.cause {
             Brought::Event(event, _) => (event.kind().name(), event.business_key()),
             Brought::Origin(origin) => (origin.kind.name(), origin.key.clone()),
@@ -154,30 +161,42 @@ struct Found {
     evidence: Vec<Evidence>,
 }
 
+/// What a look brought: changes, and decisions that change nothing visible.
+#[derive(Default)]
+struct Findings {
+    changes: Vec<Found>,
+    unseen: Vec<Unseen>,
+}
+
 /// Judges labels and programmes; appends what changed.
 pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
-    let mut found = Vec::new();
+    let mut found = Findings::default();
     let is_account = customer.id.kind() == EntityKind::Account;
     if !is_account {
-        labels(customer, occasion, &mut found);
+        labels(customer, occasion, &mut found.changes);
     }
     for (index, rule) in (0..).zip(&occasion.rules.programmes) {
         match (rule.of_account, is_account) {
-            (true, false) => follow(customer, index, rule, occasion, &mut found),
+            (true, false) => found.changes.extend(follow(customer, index, rule, occasion)),
             (of_account, is_account) if of_account == is_account => {
                 programme(customer, index, rule, occasion, &mut found);
             }
             _ => {}
         }
     }
-    customer.look_again = !found.is_empty();
-    customer.news = if found.is_empty() { ALWAYS } else { u16::MAX };
-    say(customer, occasion, found, outputs);
+    let Findings { changes, unseen } = found;
+    customer.look_again = !changes.is_empty();
+    customer.news = if customer.look_again { u16::MAX } else { ALWAYS };
+    if customer.look_again {
+        say(customer, occasion, changes, outputs);
+        status::say(customer, occasion, outputs);
+    }
+    audit::say(customer, occasion, unseen, outputs);
 }
 
-/// Takes every label and programme from a customer who is erased, whatever tenure and grace say. What the decisions
-/// rested on is not said any more: it is about somebody to be forgotten.
-pub(super) fn leave(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
+/// Takes every label and programme from a customer who is erased, or merged into another, whatever tenure and grace say.
+/// What the decisions rested on is not said any more: it is about somebody to be forgotten, or another's by now.
+pub(super) fn leave(customer: &mut Customer, reason: &'static str, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let rules = occasion.rules;
     let labels = std::mem::take(&mut customer.labels);
     let labels = rules.labels.iter().enumerate().filter(|(index, _)| labels >> index & 1 == 1);
@@ -186,7 +205,7 @@ pub(super) fn leave(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &
     let held = customer.rare.as_mut().map(|rare| std::mem::take(&mut rare.held)).unwrap_or_default();
     let revoked = held.into_iter().map(|held| Change::Revoked {
         programme: rules.programmes[usize::from(held.programme)].name.clone(),
-        reason: "erased",
+        reason,
         revokes: held.grant,
         standing: Vec::new(),
     });
@@ -215,7 +234,7 @@ fn say(customer: &mut Customer, occasion: &Occasion<'_>, found: Vec<Found>, outp
             account_id: customer.account_id().map(CompactString::from),
             status_seq: u64::from(customer.seq),
             occurred_at: customer.as_of,
-            cause: if matches!(occasion.cause, Brought::Time) { Cause::Timer } else { Cause::Event },
+            cause: occasion.cause(),
             trigger: occasion.trigger(),
             evidence,
             change,
@@ -255,7 +274,7 @@ fn labels(customer: &mut Customer, occasion: &Occasion<'_>, found: &mut Vec<Foun
     }
 }
 
-fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
+fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Findings) {
     let rules = occasion.rules;
     let view = View { rules, customer: Some(customer), event: None };
     let ask = |program| occasion.ask(program, &view, rules.labels.len() + usize::from(index));
@@ -268,7 +287,7 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
             let (tier, _) = target_tier(rule, &view);
             let (held, change) = grant(customer, index, rule, tier, occasion);
             hold(customer, held);
-            found.push(Found { change, evidence });
+            found.changes.push(Found { change, evidence });
         }
         return;
     };
@@ -276,42 +295,69 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
     let mut held = customer.standing()[at].clone();
     let step = held.step(rule, keep, customer.as_of, occasion.refund, rules.refund_skips_grace);
     let name = || rule.name.clone();
-    let tier = |tier: Option<u8>| tier.map(|tier| rule.tiers[usize::from(tier)].0.clone());
-    let changed = |reason, from, to| Change::Changed {
-        programme: name(),
-        reason,
-        from: tier(from),
-        to: tier(to),
-        weight: Scalar::Int(1),
-        standing: Vec::new(),
-    };
     let evidence = || evidence::of(&rule.keep, &view, None);
+    let unseen = |decision, until| Unseen { programme: name(), decision, until, tiers: None, evidence: evidence() };
     match step {
-        Step::Nothing => {
-            let (target, upto) = target_tier(rule, &view);
-            let from = held.tier;
-            if held.move_tier(rule, target, customer.as_of) {
-                let reason = if rank(target) < rank(from) { "tier_rise" } else { "tier_fall" };
-                let evidence = evidence::of_all(rule.tiers[..upto].iter().map(|(_, tier)| tier), &view);
-                found.push(Found { change: changed(reason, from, target), evidence });
-            }
+        Step::Nothing => tiers(&mut held, rule, &view, customer.as_of, found),
+        Step::HeldByTenure(until) => {
+            found.unseen.push(unseen("held_by_tenure", Some(until)));
+            tiers(&mut held, rule, &view, customer.as_of, found);
         }
-        Step::Kept => found.push(Found { change: changed("kept", held.tier, held.tier), evidence: evidence() }),
+        Step::KeptInTenure => {
+            found.unseen.push(unseen("kept_in_tenure", None));
+            tiers(&mut held, rule, &view, customer.as_of, found);
+        }
+        Step::Kept => {
+            let change = changed(rule, "kept", held.tier, held.tier);
+            found.changes.push(Found { change, evidence: evidence() });
+        }
         Step::Expiring(valid_until) => {
             let evidence = evidence();
             let missing = evidence.iter().filter(|row| row.holds == Some(false)).cloned().collect();
             let change = Change::Expiring { programme: name(), valid_until, missing, standing: Vec::new() };
-            found.push(Found { change, evidence });
+            found.changes.push(Found { change, evidence });
         }
         Step::Revoked { by_refund } => {
             let reason = if by_refund { "refund_reversed" } else { "rule_false" };
             let change = Change::Revoked { programme: name(), reason, revokes: held.grant, standing: Vec::new() };
-            found.push(Found { change, evidence: evidence() });
+            found.changes.push(Found { change, evidence: evidence() });
             customer.rare().held.remove(at);
             return;
         }
     }
     customer.rare().held[at] = held;
+}
+
+/// Judges the tier of a programme that stays held.
+fn tiers(held: &mut Held, rule: &Programme, view: &View<'_>, at: EventTime, found: &mut Findings) {
+    let (target, upto) = target_tier(rule, view);
+    let from = held.tier;
+    let evidence = || evidence::of_all(rule.tiers[..upto].iter().map(|(_, tier)| tier), view);
+    let (decision, until, tiers) = match held.move_tier(rule, target, at) {
+        TierStep::Nothing => return,
+        TierStep::Moved => {
+            let reason = if rank(target) < rank(from) { "tier_rise" } else { "tier_fall" };
+            return found.changes.push(Found { change: changed(rule, reason, from, target), evidence: evidence() });
+        }
+        TierStep::Held(until) => ("tier_held", Some(until), Some([tier_name(rule, from), tier_name(rule, target)])),
+        TierStep::Kept => ("tier_kept", None, None),
+    };
+    found.unseen.push(Unseen { programme: rule.name.clone(), decision, until, tiers, evidence: evidence() });
+}
+
+fn changed(rule: &Programme, reason: &'static str, from: Option<u8>, to: Option<u8>) -> Change {
+    Change::Changed {
+        programme: rule.name.clone(),
+        reason,
+        from: tier_name(rule, from),
+        to: tier_name(rule, to),
+        weight: Scalar::Int(1),
+        standing: Vec::new(),
+    }
+}
+
+pub(super) fn tier_name(rule: &Programme, tier: Option<u8>) -> Option<CompactString> {
+    tier.map(|tier| rule.tiers[usize::from(tier)].0.clone())
 }
 
 /// Puts a programme into the standing, in its place.
@@ -323,37 +369,34 @@ fn hold(customer: &mut Customer, held: Held) {
 }
 
 /// What an account holds its contacts hold, in the same tier and no longer: the account has its clock.
-fn follow(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
+fn follow(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> Option<Found> {
     let told = customer.word().and_then(|word| word.held.iter().find(|(programme, _)| *programme == index));
     let told = told.map(|(_, tier)| *tier);
     let at = customer.standing().iter().position(|held| held.programme == index);
-    let name = |tier: Option<u8>| tier.map(|tier| rule.tiers[usize::from(tier)].0.clone());
-    match (at, told) {
+    Some(match (at, told) {
+        (None, None) => return None,
         (None, Some(tier)) => {
             let (held, change) = grant(customer, index, rule, tier, occasion);
             hold(customer, held);
-            found.push(Found { change, evidence: vec![evidence::of_account("held", rule, Scalar::Bool(true))] });
+            Found { change, evidence: vec![evidence::of_account("held", rule, Scalar::Bool(true))] }
         }
         (Some(at), None) => {
             let held = customer.rare().held.remove(at);
             let (programme, revokes) = (rule.name.clone(), held.grant);
             let change = Change::Revoked { programme, reason: "rule_false", revokes, standing: Vec::new() };
-            found.push(Found { change, evidence: vec![evidence::of_account("held", rule, Scalar::Bool(false))] });
+            Found { change, evidence: vec![evidence::of_account("held", rule, Scalar::Bool(false))] }
         }
         (Some(at), Some(tier)) => {
             let from = std::mem::replace(&mut customer.rare().held[at].tier, tier);
             if from == tier {
-                return;
+                return None;
             }
             let reason = if rank(tier) < rank(from) { "tier_rise" } else { "tier_fall" };
-            let (programme, from, to) = (rule.name.clone(), name(from), name(tier));
-            let evidence = to.iter().map(|to| evidence::of_account("tier", rule, Scalar::Text(to.clone()))).collect();
-            let weight = Scalar::Int(1);
-            let change = Change::Changed { programme, reason, from, to, weight, standing: Vec::new() };
-            found.push(Found { change, evidence });
+            let name = tier_name(rule, tier).map(Scalar::Text);
+            let evidence = name.into_iter().map(|name| evidence::of_account("tier", rule, name)).collect();
+            Found { change: changed(rule, reason, from, tier), evidence }
         }
-        (None, None) => {}
-    }
+    })
 }
 
 fn grant(
@@ -364,20 +407,25 @@ fn grant(
     occasion: &Occasion<'_>,
 ) -> (Held, Change) {
     let id = occasion.id("vip.granted", customer.id.as_str(), &rule.name, "", customer.as_of);
-    let reads_subscribed = rule.keep.facts().any(|fact| fact == Fact::Subscribed);
     let change = Change::Granted {
         programme: rule.name.clone(),
         profile: rule.profile.clone(),
-        tier: tier.map(|tier| rule.tiers[usize::from(tier)].0.clone()),
-        valid_until: customer.subscribed_until().filter(|end| reads_subscribed && customer.as_of < *end),
-        routing: rule.routing.as_ref().map(|routing| self::routing(routing, Some(customer))),
-        greeting: rule.greeting.as_ref().map(|greeting| self::greeting(greeting, customer)),
+        tier: tier_name(rule, tier),
+        valid_until: paid_until(rule, customer),
+        routing: routing(rule, customer, occasion),
+        greeting: greeting(rule, customer),
         entitlements: rule.entitlements.clone(),
         priority: u32::from(index) + 1,
         weight: Scalar::Int(1),
         standing: Vec::new(),
     };
     (Held::granted(index, tier, customer.as_of, id), change)
+}
+
+/// End of the subscription that the programme's `keep` reads, while it is paid.
+pub(super) fn paid_until(rule: &Programme, customer: &Customer) -> Option<EventTime> {
+    let reads_subscribed = rule.keep.facts().any(|fact| fact == Fact::Subscribed);
+    customer.subscribed_until().filter(|end| reads_subscribed && customer.as_of < *end)
 }
 
 /// The tier the rule gives, and how many tiers were looked at for it.
@@ -387,20 +435,17 @@ fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
     (at, at.map_or(rule.tiers.len(), |at| usize::from(at) + 1))
 }
 
-fn routing(routing: &RoutingRule, customer: Option<&Customer>) -> Routing {
-    let profile = customer.and_then(Customer::profile);
-    let own = profile.and_then(|profile| profile.account_manager.clone());
-    let manager = own.or_else(|| customer?.account()?.account_manager.clone());
-    Routing {
-        team: routing.team.clone(),
-        agent: manager.filter(|_| routing.agent.as_deref() == Some("account_manager")),
-        channel: profile.and_then(|profile| profile.preferred_channel.clone()),
-        reason: routing.agent.clone().unwrap_or_else(|| "team".into()),
-        fallbacks: Vec::new(),
-    }
+/// Where a member of a programme goes, where the programme says.
+pub(super) fn routing(rule: &Programme, customer: &Customer, occasion: &Occasion<'_>) -> Option<Routing> {
+    let rule = rule.routing.as_ref()?;
+    Some(routing::routing(rule, customer, occasion.agents, occasion.rules))
 }
 
-fn greeting(greeting: &str, customer: &Customer) -> String {
+pub(super) fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
+    rule.greeting.as_ref().map(|greeting| greet(greeting, customer))
+}
+
+fn greet(greeting: &str, customer: &Customer) -> String {
     let name = match customer.id.kind() {
         EntityKind::Account => customer.account().and_then(|account| account.name.as_deref()),
         _ => customer.profile().and_then(|profile| profile.name.as_deref()),
@@ -409,7 +454,7 @@ fn greeting(greeting: &str, customer: &Customer) -> String {
 }
 
 /// The greatest weight among the tiers held.
-fn weight(customer: &Customer, rules: &Ruleset) -> Weight {
+pub(super) fn weight(customer: &Customer, rules: &Ruleset) -> Weight {
     let weights = customer.standing().iter().map(|held| {
         let rule = &rules.programmes[usize::from(held.programme)];
         if rule.tiers.is_empty() {
@@ -509,11 +554,14 @@ pub(super) fn alert(
         },
         routing: {
             let held = programmes().find_map(|rule| rule.routing.as_ref());
-            held.or(rule.routing.as_ref()).map(|it| routing(it, customer))
+            held.or(rule.routing.as_ref()).map(|it| match customer {
+                Some(customer) => routing::routing(it, customer, occasion.agents, occasion.rules),
+                None => routing::of_nobody(it),
+            })
         },
         greeting: {
             let held = programmes().find_map(|rule| rule.greeting.as_ref());
-            held.or(rule.greeting.as_ref()).and_then(|it| Some(greeting(it, customer?)))
+            held.or(rule.greeting.as_ref()).and_then(|it| Some(greet(it, customer?)))
         },
         customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
         standing: customer.map_or_else(Vec::new, |customer| customer.standing_names(occasion.rules)),

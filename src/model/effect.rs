@@ -57,12 +57,20 @@ pub enum Does {
     Claim,
     /// The sender's profile names this handle no longer.
     Release,
+    /// The sender is merged into the target, which is to have what was remembered of it: the image of a customer.
+    Absorb(Vec<u8>),
+    /// The sender is merged into the target no longer.
+    Part,
+    /// The sender was erased: whoever is merged into it no longer is.
+    Cut,
+    /// At every task: an agent resolved so many more of the sender's cases on a local day, so many of them well.
+    Resolved { agent: CompactString, day: i64, cases: i8, well: i8 },
     /// The sender's profile names this account.
     Join,
     /// The sender's profile names this account no longer.
     Leave,
-    /// What is remembered of the sender, who joins an account for the first time: a customer as in a snapshot, of which
-    /// the account takes what it counts.
+    /// What is remembered of the sender, who joins an account for the first time, as far as accounts count it: the image
+    /// of a customer.
     RollUp(Vec<u8>),
     /// What the sender, an account, is and holds.
     Account(Box<Word>),

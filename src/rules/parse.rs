@@ -15,7 +15,7 @@ use super::calendar::Calendar;
 use super::compile;
 use super::fact::{Fact, Scope, index};
 use super::program::Program;
-use super::ruleset::{ALWAYS, Aggregate, AlertRule, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::ruleset::{ALWAYS, Aggregate, AlertRule, Choice, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::event::Kind;
@@ -316,6 +316,7 @@ fn never() -> Program {
 /// Works out what each kind's events must leave behind, and what labels and programmes wait for.
 fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts: &[AlertRule]) -> Plan {
     let mut plan = Plan::default();
+    plan.resolvers = choices(programmes, alerts).any(|choice| choice != Choice::AccountManager);
     let mut sums = 0..;
     plan.sums = features
         .iter()
@@ -352,6 +353,12 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts
     plan
 }
 
+/// How agents are chosen.
+fn choices<'a>(programmes: &'a [Programme], alerts: &'a [AlertRule]) -> impl Iterator<Item = Choice> {
+    let routings = programmes.iter().map(|it| &it.routing).chain(alerts.iter().map(|it| &it.routing));
+    routings.flatten().filter_map(|routing| routing.agent)
+}
+
 /// Notes what an expression waits for, at customers or at accounts.
 fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
     let watch = plan.watch_mut(of_account);
@@ -378,8 +385,7 @@ fn accounts(plan: &mut Plan, (features, programmes, alerts): (&[Feature], &[Prog
     plan.judges_accounts = programmes.iter().any(|programme| programme.of_account);
     let asks = |program: &Program| program.facts().any(|it| matches!(it, Fact::Account(_) | Fact::AccountAttribute(_)));
     let in_alerts = alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity)).any(asks);
-    let routings = programmes.iter().map(|it| &it.routing).chain(alerts.iter().map(|it| &it.routing));
-    let to_manager = routings.flatten().any(|routing| routing.agent.as_deref() == Some("account_manager"));
+    let to_manager = choices(programmes, alerts).any(|choice| choice == Choice::AccountManager);
     plan.uses_accounts = plan.judges_accounts
         || [false, true].into_iter().any(|of_account| plan.watch_mut(of_account).reads.account)
         || in_alerts

@@ -122,8 +122,37 @@ impl Programme {
 #[derive(Clone, Debug)]
 pub struct RoutingRule {
     pub team: Option<CompactString>,
-    /// How the agent is chosen: `last_resolved`, `familiar` or `account_manager`.
-    pub agent: Option<CompactString>,
+    pub agent: Option<Choice>,
+    /// What an agent chosen by how well they resolve must be able to do.
+    pub skill: Option<CompactString>,
+}
+
+/// How an agent is chosen first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The one whom the profile names, whatever they have to do.
+    AccountManager,
+    /// Who resolved a case of the customer's well last.
+    LastResolved,
+    /// Who handled most of the customer's cases.
+    Familiar,
+    /// Who resolves cases well.
+    Best,
+}
+
+impl Choice {
+    /// Every choice.
+    pub const ALL: [Self; 4] = [Self::LastResolved, Self::Familiar, Self::Best, Self::AccountManager];
+
+    /// The word in rules.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccountManager => "account_manager",
+            Self::LastResolved => "last_resolved",
+            Self::Familiar => "familiar",
+            Self::Best => "best",
+        }
+    }
 }
 
 /// When an agent should act at once.
@@ -152,6 +181,8 @@ pub struct Plan {
     pub uses_accounts: bool,
     /// Whether there are programmes that accounts hold.
     pub judges_accounts: bool,
+    /// Whether it is to be known who resolved which cases, and how well: some routing chooses by it.
+    pub resolvers: bool,
     /// The kinds of event, as bits, that reach the account of whom they are about.
     pub rolled_up: u16,
     /// For each feature its place among those that sum.
@@ -222,7 +253,7 @@ impl Plan {
     pub const fn watch(&self, entity: EntityKind) -> &Watch {
         match entity {
             EntityKind::Account => &self.accounts,
-            EntityKind::Customer | EntityKind::Author => &self.customers,
+            _ => &self.customers,
         }
     }
 

@@ -101,7 +101,8 @@ impl Traffic {
 
     fn record(&mut self, dice: &mut Dice, at: EventTime, kind: Kind, partitions: u32) -> Outgoing {
         self.count += 1;
-        let customer = format!("c{}", dice.below(self.customers));
+        let key = if kind.is_broadcast() { 'a' } else { 'c' };
+        let customer = format!("{key}{}", dice.below(self.customers));
         let value = self.value(dice, kind, &customer, at);
         let home = murmur2::home(customer.as_bytes(), partitions);
         let sum: u32 = customer.bytes().map(u32::from).sum();
@@ -133,6 +134,8 @@ impl Traffic {
         let id = if known { format!(r#""customer_id":"{customer}","#) } else { String::new() };
         let common = format!(r#""event_id":"e{number}",{id}"occurred_at":{at}"#);
         let own = match kind {
+            Kind::Agent => format!(r#""agent_id":"{customer}","version":{number},"state":"online""#),
+            Kind::FxRate => r#""base":"USD","quote":"EUR","rate":"0.9","valid_on":"2025-06-15""#.to_owned(),
             Kind::Purchase => self.purchase(dice),
             Kind::Csat => format!(r#""interaction_id":"i{number}","score":{},"scale_max":5"#, 1 + dice.below(5)),
             _ => {

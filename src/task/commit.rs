@@ -79,6 +79,8 @@ impl<B: Broker> Task<B> {
         let topic = match output {
             Output::Decision(_) => &setup.outputs.events,
             Output::Alert(_) => &setup.outputs.alerts,
+            Output::Status(_) => &setup.outputs.status,
+            Output::Audit(_) => &setup.outputs.audit,
             Output::DeadLetter(..) => &setup.outputs.dlq,
         };
         let headers = setup.wire.headers(output, Some(wall));

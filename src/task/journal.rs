@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed, xxh3_128};
 use crate::engine::TimeMode;
 use crate::merge::Lane;
 use crate::model::event::Kind;
-use crate::model::output::Output;
+use crate::model::output::{Output, OutputId};
 use crate::model::record::Code;
 
 /// Version of everything that decides: raised when the same input would give other outputs.
@@ -223,17 +223,17 @@ const NO_VALUE: u64 = 0x7661_6c75_6500_7661;
 
 /// Digest of what identifies an epoch's outputs: ids, sequence numbers, refused records; not their wording.
 pub(super) fn outputs_digest(outputs: &[Output]) -> Vec<u8> {
+    let named = |hash: &mut Xxh3, id: OutputId, sequence: u64| {
+        hash.update(&id.0.to_le_bytes());
+        hash.update(&sequence.to_le_bytes());
+    };
     let mut hash = Xxh3::new();
     for output in outputs {
         match output {
-            Output::Decision(decision) => {
-                hash.update(&decision.event_id.0.to_le_bytes());
-                hash.update(&decision.status_seq.to_le_bytes());
-            }
-            Output::Alert(alert) => {
-                hash.update(&alert.event_id.0.to_le_bytes());
-                hash.update(&alert.status_seq.to_le_bytes());
-            }
+            Output::Decision(it) => named(&mut hash, it.event_id, it.status_seq),
+            Output::Alert(it) => named(&mut hash, it.event_id, it.status_seq),
+            Output::Status(it) => named(&mut hash, it.event_id, it.status_seq),
+            Output::Audit(it) => named(&mut hash, it.event_id, it.status_seq),
             Output::DeadLetter(position, letter) => {
                 hash.update(&position.offset.to_le_bytes());
                 hash.update(&position.partition.to_le_bytes());

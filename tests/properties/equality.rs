@@ -26,7 +26,7 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 31] = [
+const EVERY_KIND: [&str; 37] = [
     "vip.granted",
     "vip.revoked rule_false",
     "vip.revoked refund_reversed",
@@ -37,6 +37,12 @@ const EVERY_KIND: [&str; 31] = [
     "vip.expiring",
     "cohort.entered",
     "cohort.left",
+    "status",
+    "status withdrawn",
+    "decision held_by_tenure",
+    "decision kept_in_tenure",
+    "decision tier_held",
+    "decision tier_kept",
     "agent.alert purchase",
     "agent.alert csat",
     "agent.alert mention",
@@ -79,6 +85,8 @@ pub(super) fn counted(outputs: &Outputs) -> Totals {
         let more = match word("type") {
             "agent.alert" => output["trigger"]["topic"].as_str().unwrap_or_default(),
             "dead_letter" => word("code"),
+            "decision" => word("decision"),
+            "status" if output["event_id"].is_null() => "withdrawn",
             _ => word("reason"),
         };
         *totals.entry(format!("{} {more}", word("type")).trim_end().to_owned()).or_default() += 1;

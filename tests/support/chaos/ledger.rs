@@ -78,8 +78,14 @@ impl Ledger {
         let reached = self.assert_ranges_are_gapless();
         for ((kind, partition), stored) in &self.inputs {
             let last = *stored.keys().next_back().expect("no input stays empty");
-            let task = partition % self.tasks;
-            assert_eq!(reached[&(task, Lane::Input(*kind, *partition))], last + 1, "{kind:?} {partition}");
+            let readers = (0..self.tasks).filter(|task| kind.is_broadcast() || partition % self.tasks == *task);
+            for task in readers {
+                assert_eq!(
+                    reached[&(task, Lane::Input(*kind, *partition))],
+                    last + 1,
+                    "{kind:?} {partition} by {task}"
+                );
+            }
         }
         for (task, handed) in (0..).zip(&self.relay) {
             for (offset, handed) in handed {

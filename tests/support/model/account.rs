@@ -7,6 +7,7 @@ use vipstream::model::record::Position;
 
 use super::customer::{Customer, Entity};
 use super::effects::{Does, Sending, bring};
+use super::identity::Recall;
 use super::memory::Memory;
 use super::rules::Ruleset;
 
@@ -58,15 +59,20 @@ impl Customer {
         is_news
     }
 
-    /// The profile was another one before: leaves the account that it named, joins the one that it names.
-    pub(super) fn change_account(&mut self, rules: &Ruleset, before: Option<&Profile>) -> Vec<Sending> {
-        let (before, after) = (named(before), named(self.profile.as_ref()));
+    /// The account whose contact this is; whoever is somebody else by now is nobody's.
+    pub(super) fn belongs_to(&self) -> Option<Entity> {
+        named(self.profile.as_ref()).filter(|_| self.merged_into().is_none()).map(Entity::Account)
+    }
+
+    /// Leaves the account whose contact this was before, joins that whose contact it is now.
+    pub(super) fn change_account(&mut self, rules: &Ruleset, before: Option<Entity>) -> Vec<Sending> {
+        let after = self.belongs_to();
         if before == after || !rules.uses_accounts() {
             return Vec::new();
         }
         (self.bonds.word, self.bonds.was_told) = (Word::default(), false);
-        let mut sendings: Vec<Sending> = before.into_iter().map(|id| (Entity::Account(id), Does::Leave)).collect();
-        if let Some(account) = after.map(Entity::Account) {
+        let mut sendings: Vec<Sending> = before.into_iter().map(|account| (account, Does::Leave)).collect();
+        if let Some(account) = after {
             sendings.push((account.clone(), Does::Join));
             let is_first = !std::mem::replace(&mut self.bonds.has_joined, true);
             if is_first && Kind::ALL.into_iter().any(|kind| rules.rolls_up(kind)) {
@@ -77,21 +83,31 @@ impl Customer {
         sendings
     }
 
+    /// Takes in what a contact remembers, and is to be looked at.
+    pub(super) fn take_share(&mut self, rules: &Ruleset, share: Memory) -> bool {
+        self.memory.unite(share, &Recall { rules, as_of: self.as_of });
+        self.move_to(self.as_of);
+        true
+    }
+
     /// Passes an event on to the account too: that which an order names, or that of the profile.
     pub(super) fn roll_up(&mut self, rules: &Ruleset, event: &Event, position: Position) -> Option<Sending> {
-        if !rules.rolls_up(event.kind()) || !matches!(self.entity, Entity::Customer(_)) {
+        let is_own = matches!(self.entity, Entity::Customer(_)) && self.merged_into().is_none();
+        let refers_itself =
+            matches!(&event.body, Body::Referral(referral) if self.is_known_as(&referral.referred_customer_id));
+        if !rules.rolls_up(event.kind()) || !is_own || refers_itself {
             return None;
         }
-        let mut account = named(self.profile.as_ref());
+        let mut account = self.belongs_to();
         if let Body::Purchase(purchase) = &event.body
             && let Some(id) = &purchase.account_id
         {
-            account = Some(id.to_string());
+            account = Some(Entity::Account(id.to_string()));
             if !self.bonds.has_joined {
                 self.bonds.placed.insert(purchase.order_id.to_string());
             }
         }
-        Some(bring(event, position, &Entity::Account(account?)))
+        Some(bring(event, position, &account?))
     }
 
     /// A contact comes: it is told what the others were.
@@ -101,13 +117,14 @@ impl Customer {
     }
 
     /// A contact goes.
-    pub(super) fn left(&mut self, contact: &Entity) {
+    pub(super) fn left(&mut self, contact: &Entity) -> Vec<Sending> {
         self.bonds.contacts.remove(contact);
+        Vec::new()
     }
 
     /// An account speaks; whether it was news.
     pub(super) fn hear(&mut self, from: &Entity, word: Word) -> bool {
-        let is_theirs = named(self.profile.as_ref()).map(Entity::Account).as_ref() == Some(from);
+        let is_theirs = self.belongs_to().as_ref() == Some(from);
         let is_customer = matches!(self.entity, Entity::Customer(_));
         // To have been told nothing is to know nothing.
         let is_news = is_theirs && is_customer && (!self.bonds.was_told || self.bonds.word != word);

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use vipstream::model::event::{Body, Event, Profile};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::account::Word;
 use super::customer::{Customer, Entity};
+use super::identity::Known;
 use super::memory::Memory;
+use super::routing::Resolved;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -47,6 +51,19 @@ pub(super) enum Does {
     /// The sender's profile names this handle, or no longer.
     Claim,
     Release,
+    /// The sender is now the target as well, which gets what was known of it.
+    Absorb(Box<Known>),
+    /// The sender is the target no longer.
+    Part,
+    /// The sender was erased, and nobody is to be it.
+    Cut,
+    /// An agent resolved so many more cases, the day of an instant, so many of them well.
+    Resolved {
+        agent: String,
+        on: Date,
+        cases: i64,
+        well: i64,
+    },
     /// The sender's profile names this account, or no longer.
     Join,
     Leave,
@@ -68,6 +85,12 @@ pub(super) struct Ties {
     claims: Vec<(EventTime, Entity)>,
     /// Of a handle: what was written under it while nobody named it.
     unclaimed: Vec<(Event, Position)>,
+    /// Who says to be this one.
+    pub(super) merged: BTreeSet<Entity>,
+    /// The ids of everybody who came to be this one, through others too.
+    pub(super) aliases: BTreeSet<String>,
+    /// What is remembered of cases and surveys.
+    pub(super) resolved: Resolved,
 }
 
 impl Ties {

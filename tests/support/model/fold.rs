@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
+use serde_json::json;
 
 use vipstream::model::event::{Body, Event, Kind};
 use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
@@ -20,6 +21,7 @@ use super::decode;
 use super::lines::{Line, Topics};
 pub use super::look::Mode;
 use super::look::Run;
+use super::routing::Agents;
 use super::rules::Ruleset;
 pub use super::walk::Counts;
 use super::walk::{Found, Record, Walk};
@@ -73,14 +75,41 @@ pub enum How {
 pub struct Said {
     pub events: Vec<Sent>,
     pub alerts: Vec<Sent>,
+    pub statuses: Vec<Sent>,
+    pub audits: Vec<Sent>,
     pub dead_letters: Vec<(Position, Code)>,
 }
 
-/// A record of an output topic: its key, and its value as JSON.
+/// A record of an output topic: its key, and its value as JSON. Of a null value, the line that a file has in its place:
+/// see [`null_status`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub key: String,
     pub value: String,
+}
+
+impl Said {
+    /// The topics of records, by the names that configurations have for them.
+    pub fn topics(self) -> [(&'static str, Vec<Sent>); 4] {
+        let Self { events, alerts, statuses, audits, .. } = self;
+        [("events", events), ("alerts", alerts), ("status", statuses), ("audit", audits)]
+    }
+}
+
+/// What a null under a key in `vip.status` says.
+pub fn null_status(key: &str) -> String {
+    json!({ "type": "status", "customer_id": key, "status": null }).to_string()
+}
+
+/// Each with its place among those of its key: in whichever order they are compared, those of a key are in theirs.
+pub fn numbered(sent: Vec<Sent>) -> Vec<String> {
+    let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
+    let lines = sent.into_iter().map(|Sent { key, value }| {
+        let number = numbers.entry(key).or_default();
+        *number += 1;
+        format!("{number} {value}")
+    });
+    lines.collect()
 }
 
 /// One task's state, from its first epoch on.
@@ -100,6 +129,7 @@ impl Fold {
             mode: setup.mode,
             topics: Topics(setup.topics),
             wall: EventTime::MIN,
+            agents: Agents::default(),
             replay: None,
         };
         Self { walk: Walk::new(run), reached: BTreeMap::new() }
@@ -111,8 +141,9 @@ impl Fold {
         taken.sort_by_key(|taken| taken.position);
         let records = taken.iter().filter_map(|taken| self.record(taken)).collect();
         self.walk.epoch(records, epoch.clock, epoch.wall);
-        let Found { events, alerts, refused } = std::mem::take(&mut self.walk.found);
-        Said { events: sent(events), alerts: sent(alerts), dead_letters: refused }
+        let Found { events, alerts, statuses, audits, refused } = std::mem::take(&mut self.walk.found);
+        let [events, alerts, statuses, audits] = [events, alerts, statuses, audits].map(sent);
+        Said { events, alerts, statuses, audits, dead_letters: refused }
     }
 
     /// What was counted so far.

@@ -16,7 +16,7 @@ use super::rules::Ruleset;
 const DAY: Duration = Duration::from_hours(24);
 
 /// An order, survey, post, referral, case, presence or engagement event: what features count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Object {
     pub(super) kind: Kind,
     pub(super) key: String,
@@ -24,17 +24,15 @@ pub(super) struct Object {
     /// The newest version's event; `None` where nothing (any longer) counts, as of a deleted post.
     pub(super) content: Option<Event>,
     pub(super) position: Position,
-    version: (i64, i64),
-    seen: BTreeSet<String>,
-    /// The business key of the event that gave the content.
-    newest_key: String,
+    pub(super) version: (i64, i64),
+    pub(super) seen: BTreeSet<String>,
     /// Of an order: what is left of its amount, refunds taken off it, whether it was cancelled.
     pub(super) left: Decimal,
-    refunds: u32,
-    cancelled: bool,
+    pub(super) refunds: u32,
+    pub(super) cancelled: bool,
     /// Of a post: the alerts that it caused, and the time of its newest deletion.
     pub(super) alerted: BTreeSet<String>,
-    deleted: Option<EventTime>,
+    pub(super) deleted: Option<EventTime>,
 }
 
 impl Object {
@@ -47,7 +45,6 @@ impl Object {
             position,
             version: keys::version(event),
             seen: BTreeSet::from([keys::business_key(event)]),
-            newest_key: keys::business_key(event),
             left: Decimal::ZERO,
             refunds: 0,
             cancelled: false,
@@ -64,44 +61,46 @@ impl Object {
 
 /// Refunds and a cancellation that came before their order. They wait together, as long as the newest of them is
 /// remembered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pending {
-    amount: Decimal,
-    refunds: u32,
-    cancelled: bool,
-    newest: EventTime,
+    pub(super) amount: Decimal,
+    pub(super) refunds: u32,
+    pub(super) cancelled: bool,
+    pub(super) newest: EventTime,
 }
 
 /// What follows from an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "four questions, each with its own answer")]
+#[expect(clippy::struct_excessive_bools, reason = "each question has its own answer")]
 pub(super) struct Outcome {
     /// Labels and programmes are looked at.
     pub(super) look: bool,
     /// Alerts on the event's kind are judged.
     pub(super) alerts: bool,
+    /// Another profile than before.
+    pub(super) described: bool,
     /// Money went back: what `skip_grace: [refund]` is about.
     pub(super) refund: bool,
     /// It was expired; facts such as `first_purchase` have taken it in all the same, so the next event brings a look.
     pub(super) expired: bool,
 }
 
-const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false, expired: false };
+const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false, described: false, expired: false };
 const APPLIED: Outcome = Outcome { look: true, alerts: true, ..NOTHING };
 const EXPIRED: Outcome = Outcome { expired: true, ..NOTHING };
 
 /// Everything known of one customer, or of an author known by handle only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Memory {
     pub(super) objects: Vec<Object>,
     pub(super) first_purchase: Option<EventTime>,
     pub(super) last_purchase: Option<EventTime>,
     pub(super) last_seen: Option<EventTime>,
     /// Refunds, cancellations and disputes seen, each with its time.
-    requests: BTreeMap<String, EventTime>,
+    pub(super) requests: BTreeMap<String, EventTime>,
     pub(super) pending: BTreeMap<String, Pending>,
     /// What the author wrote, and when first.
-    texts: Vec<(String, EventTime)>,
+    pub(super) texts: Vec<(String, EventTime)>,
 }
 
 /// Applies one event.
@@ -117,8 +116,13 @@ impl Taking<'_> {
     /// Whether something at `place` is still remembered.
     pub(super) fn remembers(&self, place: EventTime) -> bool {
         let kind = self.event.kind();
-        let short = self.event.customer.is_none();
-        if short { self.as_of < place.plus(DAY) } else { is_remembered(self.rules, kind, place, self.as_of) }
+        if self.as_of < place.plus(DAY) {
+            return true;
+        }
+        let short = matches!(kind, Kind::Presence | Kind::Engagement) || self.event.customer.is_none();
+        let exits = |feature: &super::rules::Feature| self.rules.calendar.exit(feature.window, place);
+        let mut features = self.rules.features.iter().filter(|feature| feature.kind == kind);
+        !short && features.any(|feature| exits(feature).is_none_or(|exit| self.as_of < exit))
     }
 
     fn is_expired(&self) -> bool {
@@ -126,95 +130,7 @@ impl Taking<'_> {
     }
 }
 
-/// Whether something of a customer at `place` is remembered.
-fn is_remembered(rules: &Ruleset, kind: Kind, place: EventTime, as_of: EventTime) -> bool {
-    if as_of < place.plus(DAY) {
-        return true;
-    }
-    let short = matches!(kind, Kind::Presence | Kind::Engagement);
-    let exits = |feature: &super::rules::Feature| rules.calendar.exit(feature.window, place);
-    let mut features = rules.features.iter().filter(|feature| feature.kind == kind);
-    !short && features.any(|feature| exits(feature).is_none_or(|exit| as_of < exit))
-}
-
 impl Memory {
-    /// Takes in what another remembers. Of what both know of: an order has the less left, the newest version of
-    /// anything else holds; presence and engagement add up.
-    pub(super) fn absorb(&mut self, other: Self, as_of: EventTime, rules: &Ruleset) {
-        let least = [self.first_purchase, other.first_purchase].into_iter().flatten().min();
-        self.first_purchase = least;
-        self.last_purchase = self.last_purchase.max(other.last_purchase);
-        self.last_seen = self.last_seen.max(other.last_seen);
-        for object in other.objects {
-            self.unite(object, as_of, rules);
-        }
-        for (key, at) in other.requests {
-            let known = self.requests.entry(key).or_insert(at);
-            *known = (*known).max(at);
-        }
-        for (text, first) in other.texts {
-            let is_near = |known: &EventTime| first < known.plus(DAY) && *known < first.plus(DAY) && as_of < known.plus(DAY);
-            if !self.texts.iter().any(|(known, at)| *known == text && is_near(at)) {
-                self.texts.push((text, first));
-            }
-        }
-        for (order, pending) in other.pending {
-            self.unite_pending(order, &pending, as_of, rules);
-        }
-    }
-
-    fn unite(&mut self, mut object: Object, as_of: EventTime, rules: &Ruleset) {
-        let remembers = |place: EventTime| is_remembered(rules, object.kind, place, as_of);
-        let is_counted_by_unit = matches!(object.kind, Kind::Presence | Kind::Engagement);
-        let is_it = |mine: &&mut Object| mine.kind == object.kind && mine.key == object.key && remembers(mine.place);
-        let mine = self.objects.iter_mut().rev().find(is_it);
-        let Some(mine) = mine.filter(|_| !is_counted_by_unit && remembers(object.place)) else {
-            if object.kind == Kind::Purchase
-                && remembers(object.place)
-                && let Some(pending) = self.pending.remove(&object.key)
-                && is_remembered(rules, Kind::Purchase, pending.newest, as_of)
-            {
-                object.take_back(&pending);
-            }
-            return self.objects.push(object);
-        };
-        if object.kind == Kind::Purchase {
-            mine.left = mine.left.min(object.left);
-            mine.refunds = mine.refunds.max(object.refunds);
-            mine.cancelled |= object.cancelled;
-            return;
-        }
-        let place = mine.place.min(object.place);
-        let is_newer = object.version > mine.version;
-        let (mut newest, older) = if is_newer { (object, mine.clone()) } else { (mine.clone(), object) };
-        if newest.kind != Kind::Referral {
-            newest.place = place;
-        }
-        // The older one's version itself stands nowhere any more.
-        newest.seen.extend(older.seen.into_iter().filter(|key| *key != older.newest_key));
-        newest.deleted = newest.deleted.max(older.deleted);
-        *mine = newest;
-    }
-
-    fn unite_pending(&mut self, order: String, pending: &Pending, as_of: EventTime, rules: &Ruleset) {
-        let remembers = |place: EventTime| is_remembered(rules, Kind::Purchase, place, as_of);
-        if !remembers(pending.newest) {
-            return;
-        }
-        let is_it = |mine: &&mut Object| mine.kind == Kind::Purchase && mine.key == order && remembers(mine.place);
-        if let Some(mine) = self.objects.iter_mut().rev().find(is_it) {
-            return mine.take_back(pending);
-        }
-        let mine = self.pending.entry(order).or_default();
-        if !remembers(mine.newest) {
-            *mine = Pending::default();
-        }
-        mine.amount += pending.amount;
-        mine.refunds += pending.refunds;
-        mine.cancelled |= pending.cancelled;
-        mine.newest = mine.newest.max(pending.newest);
-    }
-
     /// Takes an event in. (Customer records are not for the memory.)
     pub(super) fn take(&mut self, taking: &Taking<'_>) -> Outcome {
         match &taking.event.body {
@@ -415,16 +331,6 @@ impl Memory {
 }
 
 impl Object {
-    /// What came before the order.
-    fn take_back(&mut self, pending: &Pending) {
-        self.left = (self.left - pending.amount).max(Decimal::ZERO);
-        if pending.cancelled {
-            self.left = Decimal::ZERO;
-        }
-        self.refunds += pending.refunds;
-        self.cancelled |= pending.cancelled;
-    }
-
     /// Takes in another event about the same thing.
     fn renew(&mut self, taking: &Taking<'_>) -> Outcome {
         let event = taking.event;
@@ -440,7 +346,6 @@ impl Object {
             self.place = event.at;
         }
         self.version = keys::version(event);
-        self.newest_key = keys::business_key(event);
         self.content = Some(event.clone());
         self.position = taking.position;
         APPLIED

@@ -75,8 +75,12 @@ pub(super) struct Programme {
     pub(super) routing: Option<Routing>,
 }
 
-/// Team and agent, as written.
-pub(super) type Routing = (Option<String>, Option<String>);
+/// Where a programme's members go, as written.
+pub(super) struct Routing {
+    pub(super) team: Option<String>,
+    pub(super) agent: Option<String>,
+    pub(super) skill: Option<String>,
+}
 
 pub(super) struct Alert {
     pub(super) name: String,
@@ -139,11 +143,20 @@ impl Ruleset {
     pub(super) fn uses_accounts(&self) -> bool {
         let in_alerts = self.alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
         let mut nodes = self.watched(false).chain(self.watched(true)).chain(in_alerts);
-        let routings = self.programmes.iter().filter_map(|it| it.routing.as_ref());
-        let mut routings = routings.chain(self.alerts.iter().filter_map(|it| it.routing.as_ref()));
         self.programmes.iter().any(|programme| programme.of_account)
             || nodes.any(|node| node.names_family("account."))
-            || routings.any(|(_, agent)| agent.as_deref() == Some("account_manager"))
+            || self.choices().any(|choice| choice == "account_manager")
+    }
+
+    /// Whether somebody is chosen by the cases that they resolved.
+    pub(super) fn asks_who_resolved(&self) -> bool {
+        self.choices().any(|choice| choice != "account_manager")
+    }
+
+    fn choices(&self) -> impl Iterator<Item = &str> {
+        let routings = self.programmes.iter().filter_map(|it| it.routing.as_ref());
+        let routings = routings.chain(self.alerts.iter().filter_map(|it| it.routing.as_ref()));
+        routings.filter_map(|routing| routing.agent.as_deref())
     }
 
     /// Whether events of a kind, which happen to a contact, are the account's as well.
@@ -217,7 +230,8 @@ fn programme(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Programme
 
 fn routing(body: &Map<String, Yaml>) -> Option<Routing> {
     let routing = body.get("routing").and_then(Yaml::as_object)?;
-    Some((text_of(routing, "team"), text_of(routing, "agent")))
+    let text = |name: &str| text_of(routing, name);
+    Some(Routing { team: text("team"), agent: text("agent"), skill: text("skill") })
 }
 
 fn alert(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Alert {

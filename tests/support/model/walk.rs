@@ -12,6 +12,8 @@ use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
 use super::memory::Outcome;
+use super::routing::Resolution;
+use super::status;
 
 /// A record that could be read, or why it could not.
 pub(super) struct Record {
@@ -25,6 +27,8 @@ pub(super) struct Record {
 pub(super) struct Found {
     pub(super) events: Vec<Line>,
     pub(super) alerts: Vec<Line>,
+    pub(super) statuses: Vec<Line>,
+    pub(super) audits: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
 }
 
@@ -158,7 +162,7 @@ impl Walk {
                 Does::Bring(event, position) => Some(((**event).clone(), *position)),
                 _ => cause.map(|(event, position)| (event.clone(), position)),
             };
-            if hops >= MAX_HOPS {
+            if hops >= MAX_HOPS && to != Entity::Everybody {
                 self.found.refused.extend(origin.map(|(_, position)| (position, Code::TooManyHops)));
                 continue;
             }
@@ -187,8 +191,18 @@ impl Walk {
     /// Something is done to an entity.
     fn undergo(&mut self, effect: Effect) {
         let Effect { to, from, at, hops, origin, does, .. } = effect;
+        if let Does::Resolved { agent, on, cases, well } = does {
+            let told = self.run.rules.calendar.date(at);
+            return self.run.agents.count(Resolution { agent, on, cases, well, told });
+        }
         if self.erased.contains(&to) {
             self.counts.erased_events += 1;
+            if matches!(does, Does::Absorb(_)) {
+                // Whoever would be somebody erased stays somebody else.
+                let at = at.plus(self.run.rules.hop);
+                let answer = Effect { to: from, from: to, number: 0, at, hops, origin, does: Does::Cut };
+                self.effects.insert(answer.place(), answer);
+            }
             return;
         }
         let cause = origin.as_ref().map(|(event, position)| (event, *position));
@@ -197,24 +211,21 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
-        let mut look = false;
-        let sendings = match does {
-            Does::Bring(..) => unreachable!("taken above"),
-            Does::Claim => customer.claimed(&from, Some(at)),
-            Does::Release => customer.claimed(&from, None),
-            Does::Join => vec![customer.joined(&from)],
-            Does::Leave => {
-                customer.left(&from);
-                Vec::new()
-            }
-            Does::Account(word) => {
-                look = customer.hear(&from, word);
-                Vec::new()
-            }
-            Does::RollUp(share) => {
-                customer.memory.absorb(*share, customer.as_of, &self.run.rules);
-                look = true;
-                Vec::new()
+        let nothing = Vec::new;
+        let (sendings, look) = match does {
+            Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
+            Does::Claim => (customer.claimed(&from, Some(at)), false),
+            Does::Release => (customer.claimed(&from, None), false),
+            Does::Join => (vec![customer.joined(&from)], false),
+            Does::Leave => (customer.left(&from), false),
+            Does::Account(word) => (nothing(), customer.hear(&from, word)),
+            Does::RollUp(share) => (nothing(), customer.take_share(&self.run.rules, *share)),
+            Does::Absorb(known) => customer.absorb(&self.run.rules, from, *known),
+            Does::Part => (customer.part(&from), false),
+            Does::Cut => {
+                let before = customer.belongs_to();
+                let is_cut = customer.cut(&from);
+                (customer.change_account(&self.run.rules, before), is_cut)
             }
         };
         self.send(&to, sendings, cause, hops);
@@ -258,13 +269,14 @@ impl Walk {
     /// A look, after which an account tells its contacts what has become of it.
     fn look(&mut self, entity: &Entity, cause: Cause<'_>, refund: bool) {
         let customer = self.customers.get_mut(entity).expect("somebody is looked at");
-        self.found.events.extend(look::look(&self.run, customer, cause, refund));
+        look::look(&self.run, customer, cause, refund, &mut self.found);
         let sendings = customer.tell();
         self.send(entity, sendings, cause, 0);
     }
 
     fn take(&mut self, event: &Event, position: Position) {
-        // Rates and agents are read, and nothing asks for them yet; accounts where rules do.
+        self.run.agents.take(event);
+        // Rates are read, and nothing asks for them yet; of accounts something does where rules do.
         let Some(entity) = Entity::of(event) else { return };
         if entity.is_account() && !self.run.rules.uses_accounts() {
             return;
@@ -284,22 +296,37 @@ impl Walk {
         let cause = Some((event, position));
         let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
-            self.found.events.extend(look::leave(&self.run, customer, (event, position)));
-            let before = customer.profile.take();
-            let mut sendings = name_handles(before.as_ref(), None);
-            sendings.extend(customer.change_account(&self.run.rules, before.as_ref()));
+            self.found.events.extend(look::leave(&self.run, customer, "erased", cause));
+            self.found.statuses.extend(status::withdrawn(customer));
+            let account = customer.belongs_to();
+            let mut sendings = name_handles(customer.profile.as_ref(), None);
+            sendings.extend(customer.end_merges());
+            customer.profile = None;
+            sendings.extend(customer.change_account(&self.run.rules, account));
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
         }
-        if let Some(sending) = customer.pass_on(event, position) {
+        if let Some(sending) = customer.pass_on(event, position).or_else(|| customer.follow(event, position)) {
             self.send(entity, vec![sending], cause, hops);
             return self.queue(entity);
         }
-        let before = customer.profile.clone();
+        let (before, account) = (customer.profile.clone(), customer.belongs_to());
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
+        let decided = customer.status_seq;
         let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
-        sendings.extend(customer.change_account(&self.run.rules, before.as_ref()));
+        let former = before.and_then(|profile| profile.merged_into);
+        if customer.merged_into() != former.as_deref().map(Entity::customer) {
+            sendings.extend(customer.turn_from(former.as_deref().map(Entity::customer)));
+            if customer.merged_into().is_some() {
+                let lines = look::leave(&self.run, customer, "merged", cause);
+                let status = if lines.is_empty() { None } else { status::status(&self.run, customer, cause) };
+                self.found.events.extend(lines);
+                self.found.statuses.extend(status);
+            }
+        }
+        sendings.extend(customer.change_account(&self.run.rules, account));
+        sendings.extend(customer.learn_resolved(&self.run.rules, event));
         sendings.extend(customer.roll_up(&self.run.rules, event, position));
         if entity.is_author() && outcome.look {
             customer.keep_unclaimed(event, position);
@@ -311,6 +338,10 @@ impl Walk {
             // Where it touches no fact, a look finds nothing.
             let looks_now = customer.as_of <= self.clock;
             self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
+        }
+        let customer = &self.customers[entity];
+        if outcome.described && customer.status_seq == decided {
+            self.found.statuses.extend(status::status(&self.run, customer, Some((event, position))));
         }
         if outcome.alerts && !entity.is_account() {
             let customer = self.customers.get_mut(entity).expect("met just now");
@@ -324,6 +355,9 @@ impl Walk {
     /// A look, at once or when the clock comes to the entity's time.
     fn judge(&mut self, entity: &Entity, cause: Cause<'_>, outcome: Outcome) {
         let customer = self.customers.get_mut(entity).expect("met just now");
+        if customer.merged_into().is_some() {
+            return;
+        }
         let passed_a_deadline = self.deadlines.of(entity).is_some_and(|deadline| deadline <= customer.as_of);
         if customer.as_of > self.clock && (outcome.look || passed_a_deadline) {
             let former = customer.waiting.take().unwrap_or_default();
