@@ -266,8 +266,11 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     }
     maybe(dice, fields, 60, "account_id", &["k1", "k1", "k2", "k3"]);
     if dice.chance(40) {
-        let attributes =
-            [json!({ "tier": "A", "score": 1.5 }), json!({ "tier": "AB", "score": "1.5", "seats": 40 }), json!({ "tier": 2 })];
+        let attributes = [
+            json!({ "tier": "A", "score": 1.5 }),
+            json!({ "tier": "AB", "score": "1.5", "seats": 40 }),
+            json!({ "tier": 2 }),
+        ];
         put(fields, "attributes", dice.pick(&attributes).clone());
     }
     if dice.chance(30) {

@@ -140,7 +140,9 @@ fn qualified(select: &SelectExpr, scope: &Scope<'_>) -> Result<Node, String> {
     match (root.as_str(), scope) {
         ("event", _) => Ok(Node::Field(field)),
         ("f", Scope::Rule(_)) => Ok(Node::Fact(field)),
-        ("label" | "held" | "tier" | "account" | "attributes", Scope::Rule(_)) => Ok(Node::Fact(format!("{root}.{field}"))),
+        ("label" | "held" | "tier" | "account" | "attributes", Scope::Rule(_)) => {
+            Ok(Node::Fact(format!("{root}.{field}")))
+        }
         (kind, Scope::Event(of)) if kind == of.name() => Ok(Node::Field(field)),
         _ => Err(format!("`{root}.{field}` is no name")),
     }

@@ -99,6 +99,7 @@ impl Passed {
         let names = |entity: &Entity, id: &CustomerId| {
             let kind = match entity {
                 Entity::Author(_) => EntityKind::Author,
+                Entity::Account(_) => EntityKind::Account,
                 Entity::Customer(_) => EntityKind::Customer,
                 Entity::Everybody => return id.kind() == EntityKind::EveryTask,
             };
@@ -118,9 +119,13 @@ impl Passed {
             (Does::Claim, effect::Does::Claim)
             | (Does::Release, effect::Does::Release)
             | (Does::Part, effect::Does::Part)
+            | (Does::Join, effect::Does::Join)
+            | (Does::Leave, effect::Does::Leave)
             | (Does::Cut, effect::Does::Cut) => true,
             // What is carried lies there in a form of the engine's; what comes of it shows.
-            (Does::Absorb(_), effect::Does::Absorb(_)) => true,
+            (Does::Absorb(_), effect::Does::Absorb(_))
+            | (Does::RollUp(_), effect::Does::RollUp(_))
+            | (Does::Account(_), effect::Does::Account(_)) => true,
             (
                 Does::Resolved { agent, cases, well, .. },
                 effect::Does::Resolved { agent: name, cases: all, well: liked, .. },
