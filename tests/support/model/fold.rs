@@ -96,9 +96,10 @@ pub struct Passed(Effect);
 impl Passed {
     /// Whether it is what a task wrote down.
     pub fn is(&self, written: &effect::Effect) -> bool {
-        let names = |entity: &Entity, id: &CustomerId| {
-            let is_author = id.kind() == EntityKind::Author;
-            entity.key() == id.text() && entity.customer_id().is_none() == is_author
+        let names = |entity: &Entity, id: &CustomerId| match entity {
+            Entity::Everybody => id.kind() == EntityKind::EveryTask,
+            Entity::Author(key) => id.kind() == EntityKind::Author && id.text() == key,
+            Entity::Customer(key) => id.kind() == EntityKind::Customer && id.text() == key,
         };
         let Effect { to, from, number, at, hops, origin, does } = &self.0;
         let origin_is = match (origin, &written.origin) {
@@ -111,7 +112,15 @@ impl Passed {
             (Does::Bring(event, position), effect::Does::Bring(brought, place)) => {
                 (event, position) == (brought, place)
             }
-            (Does::Claim, effect::Does::Claim) | (Does::Release, effect::Does::Release) => true,
+            (Does::Claim, effect::Does::Claim)
+            | (Does::Release, effect::Does::Release)
+            // What is known of somebody is written otherwise: what comes of it shows.
+            | (Does::Absorb(_), effect::Does::Absorb(_))
+            | (Does::Part, effect::Does::Part)
+            | (Does::Cut, effect::Does::Cut) => true,
+            (Does::Resolved { agent, cases, well, .. }, effect::Does::Resolved { agent: told, cases: of, well: good, .. }) => {
+                agent == told && (*cases, *well) == (i64::from(*of), i64::from(*good))
+            }
             _ => false,
         };
         let (count, hops) = ((*number, *at, *hops), (written.number, written.at, u32::from(written.hops)));

@@ -182,10 +182,25 @@ impl Walk {
             let at = since.plus(self.run.rules.hop);
             let number = sender.ties.sent;
             let effect = Effect { to, from: from.clone(), number, at, hops: hops + 1, origin, does };
-            let (here, tasks) = self.home;
-            match murmur2::home(effect.to.key().as_bytes(), tasks) {
-                home if home == here => self.await_effect(effect),
-                home => self.found.passed.push((home, effect)),
+            self.deliver(effect);
+        }
+    }
+
+    /// Here it waits, elsewhere it is passed on.
+    fn deliver(&mut self, effect: Effect) {
+        let (here, tasks) = self.home;
+        let homes = match &effect.to {
+            Entity::Everybody => 0..tasks,
+            to => {
+                let home = murmur2::home(to.key().as_bytes(), tasks);
+                home..home + 1
+            }
+        };
+        for home in homes {
+            if home == here {
+                self.await_effect(effect.clone());
+            } else {
+                self.found.passed.push((home, effect.clone()));
             }
         }
     }
@@ -219,7 +234,7 @@ impl Walk {
                 // Whoever would be somebody erased stays somebody else.
                 let at = at.plus(self.run.rules.hop);
                 let answer = Effect { to: from, from: to, number: 0, at, hops, origin, does: Does::Cut };
-                self.effects.insert(answer.place(), answer);
+                self.deliver(answer);
             }
             return;
         }
