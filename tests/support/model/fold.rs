@@ -96,10 +96,14 @@ pub struct Passed(Effect);
 impl Passed {
     /// Whether it is what a task wrote down.
     pub fn is(&self, written: &effect::Effect) -> bool {
-        let names = |entity: &Entity, id: &CustomerId| match entity {
-            Entity::Everybody => id.kind() == EntityKind::EveryTask,
-            Entity::Author(key) => id.kind() == EntityKind::Author && id.text() == key,
-            Entity::Customer(key) => id.kind() == EntityKind::Customer && id.text() == key,
+        let names = |entity: &Entity, id: &CustomerId| {
+            let kind = match entity {
+                Entity::Author(_) => EntityKind::Author,
+                Entity::Account(_) => EntityKind::Account,
+                Entity::Customer(_) => EntityKind::Customer,
+                Entity::Everybody => return id.kind() == EntityKind::EveryTask,
+            };
+            (kind, entity.key()) == (id.kind(), id.text())
         };
         let Effect { to, from, number, at, hops, origin, does } = &self.0;
         let origin_is = match (origin, &written.origin) {
@@ -114,13 +118,18 @@ impl Passed {
             }
             (Does::Claim, effect::Does::Claim)
             | (Does::Release, effect::Does::Release)
-            // What is known of somebody is written otherwise: what comes of it shows.
-            | (Does::Absorb(_), effect::Does::Absorb(_))
             | (Does::Part, effect::Does::Part)
+            | (Does::Join, effect::Does::Join)
+            | (Does::Leave, effect::Does::Leave)
             | (Does::Cut, effect::Does::Cut) => true,
-            (Does::Resolved { agent, cases, well, .. }, effect::Does::Resolved { agent: told, cases: of, well: good, .. }) => {
-                agent == told && (*cases, *well) == (i64::from(*of), i64::from(*good))
-            }
+            // What is carried lies there in a form of the engine's; what comes of it shows.
+            (Does::Absorb(_), effect::Does::Absorb(_))
+            | (Does::RollUp(_), effect::Does::RollUp(_))
+            | (Does::Account(_), effect::Does::Account(_)) => true,
+            (
+                Does::Resolved { agent, cases, well, .. },
+                effect::Does::Resolved { agent: name, cases: all, well: liked, .. },
+            ) => (agent.as_str(), *cases, *well) == (name.as_str(), i64::from(*all), i64::from(*liked)),
             _ => false,
         };
         let (count, hops) = ((*number, *at, *hops), (written.number, written.at, u32::from(written.hops)));
