@@ -91,6 +91,8 @@ pub struct Engine {
     sendings: Vec<Sending>,
     arrivals: VecDeque<Effect>,
     leaving: Vec<(u32, Effect)>,
+    /// Somebody is merged into another, or was.
+    merges: bool,
     behind: bool,
     stats: Stats,
     /// Rules in error: labels, programmes, alerts.
@@ -170,6 +172,7 @@ impl Engine {
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
             leaving: Vec::new(),
+            merges: false,
             behind: false,
             stats: Stats::default(),
         }
@@ -380,6 +383,7 @@ impl Engine {
         if let Body::Erasure(_) = event.body {
             return self.erase(slot, event, position, outputs);
         }
+        self.merges |= matches!(&event.body, Body::Customer(profile) if profile.merged_into.is_some());
         customer.news |= event.kind().bit();
         let is_account = customer.id.kind() == EntityKind::Account;
         let prices = Prices { rules: &rules, rates: &self.rates };
