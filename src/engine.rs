@@ -238,11 +238,13 @@ impl Engine {
     /// Fires what fell due and takes what is in force, in the order (instant, id), as far as the slice reaches.
     fn fire_due(&mut self, slice: &mut usize, outputs: &mut Vec<Output>) {
         let (due, clock) = (self.due(), self.clock);
+        // In `event` it matters what comes first where what is said of one customer depends on what others did.
+        let in_order = self.mode == TimeMode::Event && self.rules.plan.resolvers;
         loop {
             self.take_arrivals(outputs);
             let customers = &self.customers;
             let by_id = |slots: &mut Vec<Slot>| customers.sort(slots);
-            let has_room = *slice > 0;
+            let has_room = *slice > 0 || in_order;
             // In `event` nothing but order says what comes first: effects wait for no next epoch.
             let effect = self.effects.first().filter(|at| *at <= clock && (has_room || self.mode == TimeMode::Event));
             let limit = effect.map_or(due, |effect| effect.min(due));
@@ -250,13 +252,13 @@ impl Engine {
             if has_room && let Some((at, slot)) = self.looks.pop(clock, by_id) {
                 let customer = &self.customers[slot];
                 if customer.look_pending && customer.as_of <= at {
-                    *slice -= 1;
+                    *slice = slice.saturating_sub(1);
                     self.customers.touch(slot);
                     self.look_now(slot, outputs);
                     self.requeue(slot);
                 }
             } else if has_room && let Some((at, slot)) = self.deadlines.pop(limit, by_id) {
-                *slice -= usize::from(self.reach(slot, at, outputs));
+                *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if effect.is_some() {
                 *slice = slice.saturating_sub(1);
                 self.take_first_effect(outputs);
@@ -420,7 +422,9 @@ impl Engine {
         if customer.look_pending && customer.as_of <= self.clock {
             self.look_now(slot, outputs);
         }
-        let limit = self.due().max(at.min(self.clock));
+        // In `event`, what an effect meets does not depend on how far the clock has come beyond it.
+        let due = if self.mode == TimeMode::Event { self.now } else { self.due() };
+        let limit = due.max(at.min(self.clock));
         while !self.customers[slot].look_pending && self.customers[slot].deadline <= limit {
             self.fire(slot, outputs);
         }

@@ -21,6 +21,7 @@ mod scripts {
     mod programmes;
     mod purchases;
     mod regressions;
+    mod routing;
     mod status;
     mod windows;
 }
@@ -35,5 +36,6 @@ mod properties {
     mod router;
     mod seeds;
     mod split;
+    mod tasks;
     mod windows;
 }

@@ -301,7 +301,7 @@ fn state_after(until: &str, script: &str) -> Vec<u8> {
         }
     }
     let clock = time(until);
-    let epochs = vec![Epoch { records, clock, wall: clock }];
+    let epochs = vec![Epoch { records, clock, wall: clock, ..Epoch::default() }];
     let of = Prepared::new(&Live { ruleset: with_head(RULES), mode: Mode::Event, epochs });
     let mut engine = of.engine();
     for epoch in &of.epochs {
