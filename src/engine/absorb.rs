@@ -39,7 +39,10 @@ impl Customer {
         for entry in std::mem::take(&mut other.log) {
             let extra = other.take_extra(&entry);
             let object = Object { entry, extra };
-            if entry.kind() == Kind::Purchase { self.absorb_order(object, prices) } else { self.unite(object, rules) }
+            match entry.kind() {
+                Kind::Csat | Kind::Mention | Kind::Referral | Kind::Case => self.unite(object, rules),
+                _ => self.absorb_order(object, prices),
+            }
         }
         if let Some(rare) = other.rare {
             self.absorb_rare(*rare, prices);

@@ -241,12 +241,16 @@ impl Engine {
         let profile = known.and_then(Customer::profile);
         let is_merged = profile.is_some_and(|profile| profile.merged_into.is_some());
         let ties = known.and_then(Customer::ties);
+        let rolls_up = self.rules.plan.rolls_up(event.kind());
         match &event.body {
-            Body::Customer(next) => is_tied(Some(next)) || is_tied(profile) || ties.is_some(),
+            Body::Customer(next) => {
+                self.rules.plan.uses_accounts || is_tied(Some(next)) || is_tied(profile) || ties.is_some()
+            }
+            Body::Account(_) | Body::ForgetAccount(_) => self.rules.plan.uses_accounts,
             Body::Forget | Body::Erasure(_) => is_tied(profile) || ties.is_some(),
             Body::Mention(_) if event.customer.is_none() => ties.and_then(Ties::owner).is_some(),
-            Body::Case(_) | Body::Csat(_) => is_merged || self.rules.plan.resolvers,
-            _ => is_merged,
+            Body::Case(_) | Body::Csat(_) => is_merged || rolls_up || self.rules.plan.resolvers,
+            _ => is_merged || rolls_up,
         }
     }
 
