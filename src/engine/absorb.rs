@@ -9,13 +9,20 @@ use super::apply::{hash, seen_version};
 use super::bucket::Bucket;
 use super::customer::{Customer, MAX_SEEN, NEVER, Rare};
 use super::entry::{Flag, Object};
+use super::ties::Sending;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 
 impl Customer {
     /// Takes in another's memory, as it was encoded; says whether it could be read.
-    pub(super) fn absorb(&mut self, state: &[u8], rules: &Ruleset, stats: &mut Stats) -> bool {
+    pub(super) fn absorb(
+        &mut self,
+        state: &[u8],
+        rules: &Ruleset,
+        stats: &mut Stats,
+        sendings: &mut Vec<Sending>,
+    ) -> bool {
         let Ok(mut other) = Self::decode(state, rules) else { return false };
         stats.unmatched += other.advance(self.as_of, rules);
         self.lapses = self.lapses.min(other.lapses);
@@ -29,6 +36,9 @@ impl Customer {
         for entry in std::mem::take(&mut other.log) {
             let extra = other.take_extra(&entry);
             self.unite(Object { entry, extra }, rules);
+        }
+        if let Some(resolved) = other.rare.as_mut().and_then(|rare| Some(std::mem::take(&mut rare.ties.as_mut()?.resolved))) {
+            self.unite_resolved(resolved, &rules.calendar, sendings);
         }
         if let Some(rare) = other.rare {
             self.absorb_rare(*rare, rules);

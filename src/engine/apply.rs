@@ -46,7 +46,7 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
-        if self.rules.plan.resolvers {
+        if self.rules.plan.resolvers && customer.merged_into().is_none() {
             customer.learn_resolved(event, &self.rules.calendar, self.sendings);
         }
         match &event.body {
