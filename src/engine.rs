@@ -20,8 +20,10 @@ mod features;
 mod identity;
 pub mod image;
 mod look;
+mod money;
 mod presence;
 mod programme;
+mod rates;
 mod resolved;
 mod routing;
 mod status;
@@ -50,6 +52,7 @@ use deadlines::Deadlines;
 use effects::Effects;
 use erased::Erased;
 use look::{Brought, Occasion};
+use rates::{Prices, Rates};
 use ties::Sending;
 
 /// How time passes.
@@ -77,6 +80,7 @@ pub struct Engine {
     looks: Deadlines,
     home: Home,
     effects: Effects,
+    rates: Rates,
     agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
@@ -154,6 +158,7 @@ impl Engine {
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
+            rates: Rates::default(),
             agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
@@ -359,7 +364,9 @@ impl Engine {
             return self.erase(slot, event, position, outputs);
         }
         customer.news |= event.kind().bit();
-        let arrival = Arrival { event, position, rules: &rules, stats: &mut self.stats, sendings: &mut self.sendings };
+        let prices = Prices { rules: &rules, rates: &self.rates };
+        let (stats, sendings) = (&mut self.stats, &mut self.sendings);
+        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         if self.customers[slot].is_leaving() {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
@@ -415,7 +422,9 @@ impl Engine {
         if customer.look_pending && customer.as_of <= self.clock {
             self.look_now(slot, outputs);
         }
-        let limit = self.due().max(at.min(self.clock));
+        // In `event`, what an effect meets does not depend on how far the clock has come beyond it.
+        let due = if self.mode == TimeMode::Event { self.now } else { self.due() };
+        let limit = due.max(at.min(self.clock));
         while !self.customers[slot].look_pending && self.customers[slot].deadline <= limit {
             self.fire(slot, outputs);
         }

@@ -15,6 +15,7 @@ mod support {
 mod scripts {
     mod erasure;
     mod evidence;
+    mod identity;
     mod objects;
     mod presence;
     mod programmes;
@@ -26,6 +27,7 @@ mod scripts {
 }
 
 mod properties {
+    mod convergence;
     mod damage;
     mod equality;
     mod history;
@@ -34,5 +36,6 @@ mod properties {
     mod router;
     mod seeds;
     mod split;
+    mod tasks;
     mod windows;
 }

@@ -26,7 +26,9 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 43] = [
+const EVERY_KIND: [&str; 45] = [
+    "vip.revoked merged",
+    "dead_letter too_many_hops",
     "vip.granted",
     "vip.revoked rule_false",
     "vip.revoked refund_reversed",
