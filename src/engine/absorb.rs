@@ -25,12 +25,22 @@ impl Customer {
         stats: &mut Stats,
         sendings: &mut Vec<Sending>,
     ) -> bool {
-        let rules = prices.rules;
-        let Ok(mut other) = Self::decode(state, rules) else { return false };
-        stats.unmatched += other.advance(self.as_of, rules);
-        self.lapses = self.lapses.min(other.lapses);
+        let Ok(mut other) = Self::decode(state, prices.rules) else { return false };
         let aliases = other.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
         self.know_as(aliases.into_iter().chain([hash(other.id.as_str())]));
+        if let Some(ties) = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()) {
+            self.unite_resolved(std::mem::take(&mut ties.resolved), &prices.rules.calendar, sendings);
+        }
+        self.take_in(other, prices, stats);
+        self.forget_own_referrals(prices.rules);
+        true
+    }
+
+    /// Takes in what another remembers.
+    pub(super) fn take_in(&mut self, mut other: Self, prices: Prices<'_>, stats: &mut Stats) {
+        let rules = prices.rules;
+        stats.unmatched += other.advance(self.as_of, rules);
+        self.lapses = self.lapses.min(other.lapses);
         if let Some(first) = other.first_purchase.get() {
             self.first_purchase.lower(first);
         }
@@ -41,16 +51,9 @@ impl Customer {
             let object = Object { entry, extra };
             if entry.kind() == Kind::Purchase { self.absorb_order(object, prices) } else { self.unite(object, rules) }
         }
-        if let Some(resolved) =
-            other.rare.as_mut().and_then(|rare| Some(std::mem::take(&mut rare.ties.as_mut()?.resolved)))
-        {
-            self.unite_resolved(resolved, &rules.calendar, sendings);
-        }
         if let Some(rare) = other.rare {
             self.absorb_rare(*rare, prices);
         }
-        self.forget_own_referrals(rules);
-        true
     }
 
     /// Puts an object with versions into the log; of one that is there already the newest version stands (of two, that whose

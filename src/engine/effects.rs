@@ -153,12 +153,27 @@ impl Engine {
                 customer.claimed(&from, None, &mut self.sendings);
                 false
             }
+            Does::Join => {
+                self.stats.contacts_beyond += u64::from(!customer.joined(&from, &mut self.sendings));
+                false
+            }
+            Does::Leave => {
+                customer.left(&from);
+                false
+            }
+            Does::Account(word) => customer.hear(&from, word),
+            Does::RollUp(share) => customer.take_share(&share, prices),
             Does::Absorb(state) => customer.join(&from, state, prices, &mut self.stats, &mut self.sendings),
             Does::Part => {
                 customer.part(&from);
                 false
             }
-            Does::Cut => customer.cut(&from),
+            Does::Cut => {
+                let before = customer.belongs_to();
+                let is_cut = customer.cut(&from);
+                customer.change_account(before, &rules, &mut self.sendings);
+                is_cut
+            }
         };
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
@@ -235,7 +250,7 @@ impl Engine {
 
     /// The first instant at which time alone may make an entity do something to others; never before it.
     pub fn next_sending(&self) -> Option<EventTime> {
-        self.effects.first()
+        self.effects.first().into_iter().chain(self.account_deadlines.first()).min()
     }
 }
 

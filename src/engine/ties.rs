@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::{Contacts, Membership};
 use super::customer::Customer;
 use super::resolved::Resolved;
 use crate::model::effect::Does;
@@ -20,6 +21,10 @@ pub(super) struct Ties {
     pub(super) claims: Vec<(EventTime, CustomerId)>,
     /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`].
     pub(super) unclaimed: Vec<(Event, Position)>,
+    /// Of an account.
+    pub(super) contacts: Option<Box<Contacts>>,
+    /// Of a customer who has had to do with an account.
+    pub(super) membership: Option<Box<Membership>>,
     /// Whose profiles say that they are merged into this one. At most [`MAX_MERGED`].
     pub(super) merged: Vec<CustomerId>,
     /// Hashes of the ids under which this customer was known before: of those merged into it, and into these. At most

@@ -9,8 +9,10 @@ use vipstream::model::event::{Body, Event, Profile};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
+use super::account::Word;
 use super::customer::{Customer, Entity};
 use super::identity::Known;
+use super::memory::Memory;
 use super::routing::Resolved;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -20,7 +22,7 @@ const MAX_CLAIMS: usize = 8;
 const MAX_UNCLAIMED: usize = 64;
 
 /// Something that an entity does to another.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Effect {
     pub(super) to: Entity,
     pub(super) from: Entity,
@@ -42,7 +44,7 @@ impl Effect {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Does {
     /// An event that is the target's as well, or after all.
     Bring(Box<Event>, Position),
@@ -62,6 +64,13 @@ pub(super) enum Does {
         cases: i64,
         well: i64,
     },
+    /// The sender's profile names this account, or no longer.
+    Join,
+    Leave,
+    /// What the sender remembers, who joins an account for the first time.
+    RollUp(Box<Memory>),
+    /// What the sender, an account, is and holds.
+    Account(Word),
 }
 
 /// To be done to another.

@@ -16,7 +16,7 @@ use super::value::Value;
 pub(super) fn field(event: &Event, name: &str) -> Option<Value> {
     match name {
         "event_id" => return text(&event.event_id),
-        "customer_id" => return event.customer.as_ref().and_then(|id| text(&id.0)),
+        "customer_id" => return event.customer.as_ref().and_then(|id| text(id.text())),
         "occurred_at" => return Some(Value::Time(event.at)),
         _ => {}
     }
