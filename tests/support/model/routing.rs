@@ -158,7 +158,7 @@ impl Customer {
             _ => return Vec::new(),
         }
         resolved.forget_oldest();
-        resolved.tell(rules, before)
+        resolved.tell(rules, &before)
     }
 
     /// Takes in what came of the cases of somebody who is this customer.
@@ -173,7 +173,7 @@ impl Customer {
             resolved.surveys.entry(id).or_default().extend(revisions);
         }
         resolved.forget_oldest();
-        resolved.tell(rules, before)
+        resolved.tell(rules, &before)
     }
 }
 
@@ -205,7 +205,7 @@ impl Resolved {
 
     /// What is to be told: case by case, what no longer holds is taken back, and what holds now is added. What was told of
     /// a case that is forgotten stands.
-    fn tell(&self, rules: &Ruleset, told: Vec<Verdict>) -> Vec<Sending> {
+    fn tell(&self, rules: &Ruleset, told: &[Verdict]) -> Vec<Sending> {
         let mut sendings = Vec::new();
         let now = self.verdicts(rules);
         for case in self.cases.keys() {
