@@ -21,8 +21,10 @@ mod features;
 mod identity;
 pub mod image;
 mod look;
+mod money;
 mod presence;
 mod programme;
+mod rates;
 mod resolved;
 mod routing;
 mod status;
@@ -51,6 +53,7 @@ use deadlines::Deadlines;
 use effects::Effects;
 use erased::Erased;
 use look::{Brought, Occasion};
+use rates::{Prices, Rates};
 use ties::Sending;
 
 /// How time passes.
@@ -80,6 +83,7 @@ pub struct Engine {
     looks: Deadlines,
     home: Home,
     effects: Effects,
+    rates: Rates,
     agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
@@ -160,6 +164,7 @@ impl Engine {
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
+            rates: Rates::default(),
             agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
@@ -240,11 +245,13 @@ impl Engine {
     /// Fires what fell due and takes what is in force, in the order (instant, id), as far as the slice reaches.
     fn fire_due(&mut self, slice: &mut usize, outputs: &mut Vec<Output>) {
         let (due, clock) = (self.due(), self.clock);
+        // In `event` it matters what comes first where what is said of one customer depends on what others did.
+        let in_order = self.mode == TimeMode::Event && self.rules.plan.resolvers;
         loop {
             self.take_arrivals(outputs);
             let customers = &self.customers;
             let by_id = |slots: &mut Vec<Slot>| customers.sort(slots);
-            let has_room = *slice > 0;
+            let has_room = *slice > 0 || in_order;
             // In `event` nothing but order says what comes first: effects wait for no next epoch.
             let effect = self.effects.first().filter(|at| *at <= clock && (has_room || self.mode == TimeMode::Event));
             let limit = effect.map_or(due, |effect| effect.min(due));
@@ -252,7 +259,7 @@ impl Engine {
             if has_room && let Some((at, slot)) = self.looks.pop(clock, by_id) {
                 let customer = &self.customers[slot];
                 if customer.look_pending && customer.as_of <= at {
-                    *slice -= 1;
+                    *slice = slice.saturating_sub(1);
                     self.customers.touch(slot);
                     self.look_now(slot, outputs);
                     self.requeue(slot);
@@ -263,7 +270,7 @@ impl Engine {
                 // What an account tells is in force a hop later, whatever else falls due.
                 *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if has_room && let Some((at, slot)) = self.deadlines.pop(limit, by_id) {
-                *slice -= usize::from(self.reach(slot, at, outputs));
+                *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if effect.is_some() {
                 *slice = slice.saturating_sub(1);
                 self.take_first_effect(outputs);
@@ -378,7 +385,8 @@ impl Engine {
         let mut aside = Stats::default();
         let is_account = customer.id.kind() == EntityKind::Account;
         let stats = if is_account { &mut aside } else { &mut self.stats };
-        let arrival = Arrival { event, position, rules: &rules, stats, sendings: &mut self.sendings };
+        let prices = Prices { rules: &rules, rates: &self.rates };
+        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings: &mut self.sendings };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         self.sendings.extend(customer.roll_up(event, position, &rules));
         if customer.is_leaving() {
@@ -436,11 +444,8 @@ impl Engine {
         if customer.look_pending && customer.as_of <= self.clock {
             self.look_now(slot, outputs);
         }
-        let due = match self.mode {
-            TimeMode::Live => self.due(),
-            // Not the clock: how far that is ahead of an effect depends on what else is at home here.
-            TimeMode::Event => self.now,
-        };
+        // In `event`, what an effect meets does not depend on how far the clock has come beyond it.
+        let due = if self.mode == TimeMode::Event { self.now } else { self.due() };
         let limit = due.max(at.min(self.clock));
         while !self.customers[slot].look_pending && self.customers[slot].deadline <= limit {
             self.fire(slot, outputs);

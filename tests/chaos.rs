@@ -303,32 +303,15 @@ fn judge(ledger: &Ledger, bootstrap: &str, app: &str, rules: &str) {
 
 /// The outputs of all tasks, sorted.
 fn model_says(ledger: &Ledger, app: &str, rules: &str) -> Lines {
-    // The model is slow, and tasks know nothing of each other.
-    let each = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..TASKS).map(|task| scope.spawn(move || model_says_of(ledger, task, app, rules))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a model that ends")).collect::<Vec<_>>()
-    });
-    let mut lines = Lines::default();
-    for of_task in each {
-        for (lines, more) in lines.iter_mut().zip(of_task) {
-            lines.extend(more);
-        }
-    }
-    for lines in &mut lines {
-        lines.sort_unstable();
-    }
-    lines
-}
-
-fn model_says_of(ledger: &Ledger, task: u32, app: &str, rules: &str) -> Lines {
     let hash = Ruleset::parse("rules.yaml", rules).expect("rules in order").hash().to_owned();
     let topics: BTreeMap<Kind, String> =
         INPUTS.iter().map(|(kind, _)| (*kind, format!("{app}.{}", kind.name()))).collect();
-    let mut fold = Fold::new(Setup { ruleset: rules, hash: &hash, app, mode: Mode::Live, topics });
+    let fold = |task| {
+        let (hash, mode, topics) = (&hash, Mode::Live, topics.clone());
+        Fold::new(Setup { ruleset: rules, hash, app, mode, topics, task, tasks: TASKS })
+    };
     let (mut topics, mut letters): ([Vec<Sent>; 4], Vec<String>) = Default::default();
-    for epoch in ledger.epochs(task) {
-        let said = fold.apply(epoch);
+    for said in ledger.folded(fold) {
         letters.extend(said.dead_letters.iter().map(|(position, code)| {
             format!("{app}.{} {} {} {}", position.kind.name(), position.partition, position.offset, code.name())
         }));
@@ -337,7 +320,11 @@ fn model_says_of(ledger: &Ledger, task: u32, app: &str, rules: &str) -> Lines {
         }
     }
     let [events, alerts, status, audit] = topics.map(numbered);
-    [events, alerts, status, audit, letters]
+    let mut lines = [events, alerts, status, audit, letters];
+    for lines in &mut lines {
+        lines.sort_unstable();
+    }
+    lines
 }
 
 /// What a committed reader finds, in the model's form, sorted.

@@ -15,16 +15,19 @@ mod support {
 mod scripts {
     mod erasure;
     mod evidence;
+    mod identity;
     mod objects;
     mod presence;
     mod programmes;
     mod purchases;
     mod regressions;
+    mod routing;
     mod status;
     mod windows;
 }
 
 mod properties {
+    mod convergence;
     mod damage;
     mod equality;
     mod history;
@@ -33,5 +36,6 @@ mod properties {
     mod router;
     mod seeds;
     mod split;
+    mod tasks;
     mod windows;
 }

@@ -136,9 +136,10 @@ fn what_differs_is_shown_with_the_command_that_mends_it() {
     admin.create(&app.journal(), 2, &[("retention.ms", "604800000"), ("max.message.bytes", "17825792")]);
     admin.create(&format!("{}.relay", app.shop.app), 3, &[("retention.ms", "-1"), ("max.message.bytes", "20000000")]);
     admin.create(&app.shop.output("dlq"), 5, &[("max.message.bytes", "1000012")]);
+    admin.create(&app.shop.output("status"), 2, &[("cleanup.policy", "delete")]);
     let shown = app.topics(&["--create"]);
     assert_eq!(shown.code, Some(1));
-    assert_eq!(shown.error, "vipstream: 3 of 14 topics are not as they should be\n", "{}", shown.out);
+    assert_eq!(shown.error, "vipstream: 4 of 14 topics are not as they should be\n", "{}", shown.out);
     let journal = line(&shown.out, "app.journal").join(" ");
     assert!(journal.contains("2 differs cleanup.policy=delete; retention.ms=604800000, wants -1;"), "{journal}");
     let command = format!(
@@ -149,6 +150,8 @@ fn what_differs_is_shown_with_the_command_that_mends_it() {
     assert!(shown.out.contains(&command), "{}", shown.out);
     assert_eq!(line(&shown.out, "app.relay")[2..5], ["3,", "wants", "2"]);
     assert!(shown.out.contains("app.relay has 3 partitions, `tasks` says 2\n    delete it"), "{}", shown.out);
+    let status = line(&shown.out, "app.out.status").join(" ");
+    assert!(status.contains("2 differs cleanup.policy=delete, wants compact"), "{status}");
     let letters = line(&shown.out, "app.out.dlq").join(" ");
     assert!(letters.contains("5 differs"), "any number of partitions will do: {letters}");
     assert!(letters.contains("max.message.bytes=1000012, wants 17825792 or more"), "{letters}");

@@ -2,30 +2,33 @@
 //!
 //! What comes out does not depend on who takes in whom, or in which order several do.
 
-use rust_decimal::Decimal;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::Stats;
 use super::apply::{hash, seen_version};
 use super::bucket::Bucket;
 use super::customer::{Customer, MAX_SEEN, NEVER, Rare};
 use super::entry::{Flag, Object};
+use super::rates::Prices;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 
 impl Customer {
     /// Takes in another's memory, as it was encoded; says whether it could be read.
-    pub(super) fn absorb(&mut self, state: &[u8], rules: &Ruleset, stats: &mut Stats) -> bool {
-        let Ok(other) = Self::decode(state, rules) else { return false };
+    pub(super) fn absorb(&mut self, state: &[u8], prices: Prices<'_>, stats: &mut Stats) -> bool {
+        let Ok(other) = Self::decode(state, prices.rules) else { return false };
         let aliases = other.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
         self.know_as(aliases.into_iter().chain([hash(other.id.as_str())]));
-        self.take_in(other, rules, stats);
-        self.forget_own_referrals(rules);
+        self.take_in(other, prices, stats);
+        self.forget_own_referrals(prices.rules);
         true
     }
 
     /// Takes in what another remembers.
-    pub(super) fn take_in(&mut self, mut other: Self, rules: &Ruleset, stats: &mut Stats) {
+    pub(super) fn take_in(&mut self, mut other: Self, prices: Prices<'_>, stats: &mut Stats) {
+        let rules = prices.rules;
         stats.unmatched += other.advance(self.as_of, rules);
         self.lapses = self.lapses.min(other.lapses);
         if let Some(first) = other.first_purchase.get() {
@@ -35,49 +38,43 @@ impl Customer {
         self.last_seen.raise(other.last_seen);
         for entry in std::mem::take(&mut other.log) {
             let extra = other.take_extra(&entry);
-            self.unite(Object { entry, extra }, rules);
+            let object = Object { entry, extra };
+            if entry.kind() == Kind::Purchase { self.absorb_order(object, prices) } else { self.unite(object, rules) }
         }
         if let Some(rare) = other.rare {
-            self.absorb_rare(*rare, rules);
+            self.absorb_rare(*rare, prices);
         }
-        self.settle_pending(rules);
     }
 
-    /// Puts an object into the log; one that is there already is the same.
+    /// Puts an object with versions into the log; of one that is there already the newest version stands (of two, that whose
+    /// record lies first), at the earliest place.
     fn unite(&mut self, theirs: Object, rules: &Ruleset) {
         let (kind, key) = (theirs.entry.kind(), theirs.entry.key);
         let Some(at) = self.find(kind, key, rules) else { return self.insert(theirs, rules) };
         let ours = self.remove(at, rules);
-        let is_theirs = if kind == Kind::Purchase {
-            (theirs.entry.place(), theirs.entry.position()) < (ours.entry.place(), ours.entry.position())
-        } else {
-            let newness = |object: &Object| (object.entry.version(), std::cmp::Reverse(object.entry.position()));
-            newness(&theirs) > newness(&ours)
-        };
+        let newness = |object: &Object| (object.entry.version(), Reverse(object.entry.position()));
+        let is_theirs = newness(&theirs) > newness(&ours);
         let (mut object, other) = if is_theirs { (theirs, ours) } else { (ours, theirs) };
-        if kind == Kind::Purchase {
-            unite_orders(&mut object, &other);
-        } else {
-            let (version, former) = (object.entry.version(), other.entry.version());
+        let (version, former) = (object.entry.version(), other.entry.version());
+        if seen_version(kind, key, former) != seen_version(kind, key, version) {
             let place = object.entry.place().max(other.entry.place());
             let until = self.forgotten_at(kind, place, rules).unwrap_or(NEVER);
-            if seen_version(kind, key, former) != seen_version(kind, key, version) {
-                self.see(seen_version(kind, key, former), until);
-            }
-            if kind != Kind::Referral && other.entry.place() < object.entry.place() {
-                object.entry.set_place(other.entry.place());
-            }
-            if kind == Kind::Mention {
-                object.entry.alert_as(&other.entry);
-            }
-            if version == former && other.entry.has(Flag::Gone) {
-                object.entry.set(Flag::Gone, true);
-            }
+            self.see(seen_version(kind, key, former), until);
+        }
+        if kind != Kind::Referral && other.entry.place() < object.entry.place() {
+            object.entry.set_place(other.entry.place());
+        }
+        if kind == Kind::Mention {
+            object.entry.alert_as(&other.entry);
+        }
+        if version == former && other.entry.has(Flag::Gone) {
+            object.entry.set(Flag::Gone, true);
         }
         self.insert(object, rules);
     }
 
-    fn absorb_rare(&mut self, other: Rare, rules: &Ruleset) {
+    fn absorb_rare(&mut self, other: Rare, prices: Prices<'_>) {
+        let rules = prices.rules;
         let rare = self.rare();
         rare.pay_until(other.subscribed_floor);
         rare.lost_order.raise(other.lost_order);
@@ -85,7 +82,7 @@ impl Customer {
         rare.texts.sort_unstable_by_key(|(text, first)| (*first, *text));
         rare.texts.dedup();
         keep_newest(&mut rare.texts);
-        let known: std::collections::BTreeSet<(u64, EventTime)> = rare.seen.iter().copied().collect();
+        let known: BTreeSet<(u64, EventTime)> = rare.seen.iter().copied().collect();
         rare.seen.extend(other.seen.into_iter().filter(|seen| !known.contains(seen)));
         keep_newest(&mut rare.seen);
         for bucket in other.buckets {
@@ -96,32 +93,19 @@ impl Customer {
             }
         }
         for (order, theirs) in other.pending {
-            let ours = rare.pending.entry(order).or_default();
-            ours.refunded += theirs.refunded;
-            ours.refunds += theirs.refunds;
-            ours.cancelled |= theirs.cancelled;
-            ours.until = ours.until.max(theirs.until);
+            rare.pending.entry(order).or_default().absorb(theirs);
         }
         while rare.pending.len() > MAX_SEEN {
             let first = rare.pending.iter().min_by_key(|(_, pending)| pending.until).map(|(order, _)| *order);
             first.map(|order| rare.pending.remove(&order));
         }
-    }
-
-    /// What one knew was refunded or cancelled, and the other was ordered.
-    fn settle_pending(&mut self, rules: &Ruleset) {
-        let orders: Vec<u64> = self.rare().pending.keys().copied().collect();
-        for key in orders {
-            let Some(at) = self.find(Kind::Purchase, key, rules) else { continue };
-            let mut order = self.remove(at, rules);
-            let pending = self.rare().pending.remove(&key).unwrap_or_default();
-            let left = if pending.cancelled { Decimal::ZERO } else { order.amount() - pending.refunded };
-            order.set_amount(left.max(Decimal::ZERO));
-            let refunded = order.entry.has(Flag::Refunded) || pending.refunds > 0;
-            order.entry.set(Flag::Refunded, refunded);
-            let gone = order.entry.has(Flag::Gone) || pending.cancelled || refunded && order.amount().is_zero();
-            order.entry.set(Flag::Gone, gone);
-            self.insert(order, rules);
+        let waiting: Vec<u64> = rare.pending.keys().copied().collect();
+        for order in waiting {
+            // What waits meets an order as it is put in.
+            if let Some(at) = self.find(Kind::Purchase, order, rules) {
+                let order = self.remove(at, rules);
+                self.absorb_order(order, prices);
+            }
         }
     }
 
@@ -137,14 +121,6 @@ impl Customer {
         for at in found.into_iter().rev() {
             self.remove(at, rules);
         }
-    }
-}
-
-fn unite_orders(order: &mut Object, other: &Object) {
-    order.set_amount(order.amount().min(other.amount()));
-    for flag in [Flag::Refunded, Flag::Gone] {
-        let either = order.entry.has(flag) || other.entry.has(flag);
-        order.entry.set(flag, either);
     }
 }
 

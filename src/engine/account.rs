@@ -13,6 +13,7 @@ use super::apply::hash;
 use super::customer::{BUSY, Customer, MAX_OBJECTS};
 use super::customers::Slot;
 use super::image::wire::Writer;
+use super::rates::Prices;
 use super::ties::Sending;
 use crate::model::effect::{Does, Origin, Word};
 use crate::model::event::{Account, Body, Event, Kind};
@@ -161,10 +162,10 @@ impl Customer {
     }
 
     /// Takes in what is remembered of a contact; says whether it could be read.
-    pub(super) fn take_share(&mut self, share: &[u8], rules: &Ruleset) -> bool {
-        let Ok(share) = Self::decode(share, rules) else { return false };
+    pub(super) fn take_share(&mut self, share: &[u8], prices: Prices<'_>) -> bool {
+        let Ok(share) = Self::decode(share, prices.rules) else { return false };
         // What a contact did was counted there.
-        self.take_in(share, rules, &mut Stats::default());
+        self.take_in(share, prices, &mut Stats::default());
         true
     }
 

@@ -6,6 +6,7 @@ use super::Stats;
 use super::customer::{Customer, MAX_SEEN, NEVER};
 use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
+use super::rates::Prices;
 use super::ties::{Sending, Ties};
 use compact_str::CompactString;
 
@@ -37,6 +38,7 @@ pub(super) struct Arrival<'a> {
     pub(super) event: &'a Event,
     pub(super) position: Position,
     pub(super) rules: &'a Ruleset,
+    pub(super) prices: Prices<'a>,
     pub(super) stats: &'a mut Stats,
     /// What the event does to others.
     pub(super) sendings: &'a mut Vec<Sending>,

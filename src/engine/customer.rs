@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use super::apply::hash;
 use super::bucket::Bucket;
 use super::entry::{Entry, Extra, rank_of};
+use super::money::Refunds;
 use super::presence::Visit;
 use super::programme::Held;
 use super::tally::Tally;
@@ -169,8 +170,7 @@ pub(super) struct Waiting {
 /// A refund or cancellation that came before its order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pending {
-    pub(super) refunded: rust_decimal::Decimal,
-    pub(super) refunds: u32,
+    pub(super) refunds: Refunds,
     pub(super) cancelled: bool,
     pub(super) until: EventTime,
 }

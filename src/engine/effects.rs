@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::apply::Outcome;
+use super::customer::Customer;
 use super::customers::Slot;
 use super::look::Brought;
-use super::ties::Sending;
+use super::rates::Prices;
+use super::ties::{Sending, Ties};
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
-use crate::model::event::Body;
+use crate::model::event::{Body, Event, Profile};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::murmur2;
 use crate::model::output::Output;
@@ -85,6 +87,11 @@ impl Engine {
         (&self.effects.sent, &self.effects.came)
     }
 
+    /// How many wait to be in force.
+    pub fn waiting_effects(&self) -> usize {
+        self.effects.queue.len()
+    }
+
     /// Takes in what another task sent.
     pub(super) fn receive(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         *self.effects.came.entry(self.home.of(&effect.from)).or_default() += 1;
@@ -131,6 +138,7 @@ impl Engine {
         }
         self.catch_up(slot, at, outputs);
         let rules = std::sync::Arc::clone(&self.rules);
+        let prices = Prices { rules: &rules, rates: &self.rates };
         let customer = &mut self.customers[slot];
         self.stats.unmatched += customer.advance(at, &rules);
         customer.news = u16::MAX;
@@ -154,8 +162,8 @@ impl Engine {
                 false
             }
             Does::Account(word) => customer.hear(&from, word),
-            Does::RollUp(share) => customer.take_share(&share, &rules),
-            Does::Absorb(state) => customer.join(&from, state, &rules, &mut self.stats, &mut self.sendings),
+            Does::RollUp(share) => customer.take_share(&share, prices),
+            Does::Absorb(state) => customer.join(&from, state, prices, &mut self.stats, &mut self.sendings),
             Does::Part => {
                 customer.part(&from);
                 false
@@ -220,12 +228,34 @@ impl Engine {
         self.leaving.push((task, effect));
     }
 
-    /// Whether an event may do something to others, as far as can be told now; that it may not is certain.
-    pub fn may_send(&self, body: &Body) -> bool {
-        match body {
-            Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
-            Body::Mention(_) => true,
-            _ => true,
+    /// Whether an event may do something to others, as far as can be told now; that it may not is certain, unless
+    /// something that may comes before it.
+    pub fn may_send(&self, event: &Event) -> bool {
+        let known = self.customers.known(&event.entity_id());
+        let is_tied = |profile: Option<&Profile>| {
+            profile.is_some_and(|profile| {
+                !profile.handles.is_empty() || profile.merged_into.is_some() || profile.account_id.is_some()
+            })
+        };
+        // Whatever comes for somebody merged into another goes on, and so may what is done to somebody with ties.
+        let profile = known.and_then(Customer::profile);
+        let is_merged = profile.is_some_and(|profile| profile.merged_into.is_some());
+        let ties = known.and_then(Customer::ties);
+        let plan = &self.rules.plan;
+        let names_account = matches!(&event.body, Body::Purchase(purchase) if purchase.account_id.is_some());
+        let has_account = names_account || profile.is_some_and(|profile| profile.account_id.is_some());
+        if plan.rolls_up(event.kind()) && has_account {
+            return true;
+        }
+        match &event.body {
+            Body::Account(_) | Body::ForgetAccount(_) => plan.uses_accounts,
+            // What is priced anew may be an account's.
+            Body::FxRate(_) => plan.judges_accounts,
+            Body::Customer(next) => is_tied(Some(next)) || is_tied(profile) || ties.is_some(),
+            Body::Forget | Body::Erasure(_) => is_tied(profile) || ties.is_some(),
+            Body::Mention(_) if event.customer.is_none() => ties.and_then(Ties::owner).is_some(),
+            Body::Case(_) | Body::Csat(_) => is_merged || plan.resolvers,
+            _ => is_merged,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use rust_decimal::Decimal;
 
+use super::money::Money;
 use super::windows::KINDS_WITH_OBJECTS;
 use crate::model::event::Kind;
 use crate::model::output::Scalar;
@@ -30,8 +31,12 @@ pub(super) struct Extra {
     pub(super) stored: Box<[Option<Scalar>]>,
     /// End of the subscription period that an order pays for.
     pub(super) period_end: MaybeTime,
-    /// An amount left that does not fit the entry.
+    /// What is left of it where that does not fit the entry; of a referral in another currency, its value in the ruleset's.
     pub(super) amount: Option<Box<Decimal>>,
+    /// End of the period that would be paid for, had the order not been wholly taken back.
+    pub(super) unpaid_end: MaybeTime,
+    /// As it was sent, where it is in another currency or was refunded.
+    pub(super) money: Option<Box<Money>>,
 }
 
 /// An object with all that is kept of it.
@@ -224,8 +229,8 @@ pub(super) enum Flag {
     Gone,
     /// In a currency without a rate.
     Unpriced,
-    /// At least one refund came.
-    Refunded,
+    /// Wholly taken back by a cancellation.
+    Cancelled,
     /// There is an [`Extra`].
     Extra,
 }
@@ -258,7 +263,7 @@ mod tests {
                     let position = Position { kind, partition, offset };
                     let mut object = Object::new(u64::MAX, place, position);
                     object.entry.set_filters(u16::MAX);
-                    for flag in [Flag::Gone, Flag::Unpriced, Flag::Refunded, Flag::Extra] {
+                    for flag in [Flag::Gone, Flag::Unpriced, Flag::Cancelled, Flag::Extra] {
                         assert!(!object.entry.has(flag));
                         object.entry.set(flag, true);
                         assert!(object.entry.has(flag));

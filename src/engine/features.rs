@@ -155,9 +155,10 @@ impl Customer {
     /// Puts an object into the log and its contributions into the features.
     pub(super) fn insert(&mut self, object: Object, rules: &Ruleset) {
         let Object { mut entry, mut extra } = object;
-        if entry.has(Flag::Gone) {
-            extra.period_end = MaybeTime::NONE;
-        }
+        // A rate that comes later may give an order back what refunds seemed to have taken.
+        let end = extra.period_end.get().or(extra.unpaid_end.get()).into();
+        let none = MaybeTime::NONE;
+        (extra.period_end, extra.unpaid_end) = if entry.has(Flag::Gone) { (none, end) } else { (end, none) };
         let has_extra = extra != Extra::default();
         entry.set(Flag::Extra, has_extra);
         if has_extra {

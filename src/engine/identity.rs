@@ -10,6 +10,7 @@ use super::customer::{Customer, NEVER, Rare};
 use super::customers::Slot;
 use super::image::wire::Writer;
 use super::look::{self, Brought, Occasion};
+use super::rates::Prices;
 use super::ties::{Sending, Ties};
 use super::{Engine, Stats};
 use crate::model::effect::{Does, Effect};
@@ -75,7 +76,7 @@ impl Customer {
         &mut self,
         from: &CustomerId,
         state: Vec<u8>,
-        rules: &Ruleset,
+        prices: Prices<'_>,
         stats: &mut Stats,
         sendings: &mut Vec<Sending>,
     ) -> bool {
@@ -89,7 +90,7 @@ impl Customer {
             sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
             return false;
         }
-        self.absorb(&state, rules, stats)
+        self.absorb(&state, prices, stats)
     }
 
     /// Notes the hashes of ids under which it was known before.

@@ -291,6 +291,11 @@ impl Ruleset {
         &self.hash
     }
 
+    /// How long after its cause an effect on another entity is in force.
+    pub const fn hop(&self) -> Duration {
+        self.hop
+    }
+
     /// The text it was read from.
     pub fn text(&self) -> &str {
         &self.text

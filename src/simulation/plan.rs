@@ -126,9 +126,9 @@ impl Plan {
 }
 
 fn inputs(dice: &mut Dice, tasks: u32) -> Vec<(Kind, u32)> {
-    let mut kinds = [Kind::Purchase, Kind::Csat, Kind::Mention];
+    let mut kinds = [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Customer];
     dice.shuffle(&mut kinds[1..]);
-    let kinds = &kinds[..=dice.below(3)];
+    let kinds = &kinds[..=dice.below(4)];
     let partitions = |dice: &mut Dice| match dice.below(3) {
         0 => tasks,
         1 => 1,

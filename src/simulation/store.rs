@@ -12,6 +12,7 @@ use crate::model::event::Kind;
 use crate::snapshot::format;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::store::{Finished, Object, Store, StoreError, Write};
+use crate::task::journal::{EFFECT, RELAY};
 
 /// What lies in each store, by its number and path: one for all processes, or one for each.
 pub(super) type Disks = BTreeMap<usize, BTreeMap<String, Vec<u8>>>;
@@ -143,7 +144,7 @@ impl World {
             let Some((path, oldest)) = manifests.next() else { continue };
             let content = format::open(path, oldest).expect("it was sealed");
             let oldest = Manifest::decode(content.as_slice()).expect("a manifest");
-            let inputs = oldest.lanes.iter().filter(|lane| lane.kind != "relay");
+            let inputs = oldest.lanes.iter().filter(|lane| ![RELAY, EFFECT].contains(&lane.kind.as_str()));
             let inputs = inputs.map(|lane| {
                 let is_broadcast = Kind::from_name(&lane.kind).is_some_and(Kind::is_broadcast);
                 (lane.kind.as_str(), lane.partition, lane.position, if is_broadcast { tasks } else { 1 })

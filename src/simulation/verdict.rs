@@ -64,26 +64,15 @@ fn ledger(world: &World, plan: &Plan) -> Ledger {
     ledger
 }
 
-fn fold(plan: &Plan, rules: &Ruleset) -> Fold {
+fn fold(plan: &Plan, rules: &Ruleset, (task, tasks): (u32, u32)) -> Fold {
     let topics = plan.inputs.iter().map(|(kind, _)| (*kind, format!("{APP}.{}", kind.name()))).collect();
     let mode = if plan.mode == TimeMode::Live { Mode::Live } else { Mode::Event };
-    Fold::new(Setup { ruleset: RULES, hash: rules.hash(), app: APP, mode, topics })
+    Fold::new(Setup { ruleset: RULES, hash: rules.hash(), app: APP, mode, topics, task, tasks })
 }
 
 /// What the model says of the journaled epochs.
 fn folded(ledger: &Ledger, plan: &Plan, rules: &Ruleset) -> Lines {
-    let mut said = Vec::new();
-    for task in 0..plan.tasks {
-        let mut fold = fold(plan, rules);
-        said.extend(ledger.epochs(task).map(|epoch| {
-            let mut said = fold.apply(epoch);
-            // Of what every task reads, one writes the dead letters.
-            let is_ours = |place: &Position| !place.kind.is_broadcast() || place.partition % plan.tasks == task;
-            said.dead_letters.retain(|(place, _)| is_ours(place));
-            said
-        }));
-    }
-    lines(said)
+    lines(ledger.folded(|task| fold(plan, rules, (task, plan.tasks))))
 }
 
 /// What the model says of the inputs, whatever tasks and epochs there were.
@@ -93,8 +82,8 @@ fn replayed(ledger: &Ledger, plan: &Plan, rules: &Ruleset, until: EventTime) -> 
         taken.how = How::Read;
         taken
     });
-    let epoch = Epoch { records: records.collect(), clock: until, wall: until };
-    lines(vec![fold(plan, rules).apply(epoch)])
+    let epoch = Epoch { records: records.collect(), clock: until, wall: until, ..Epoch::default() };
+    lines(vec![fold(plan, rules, (0, 1)).apply(epoch)])
 }
 
 fn lines(said: Vec<Said>) -> Lines {

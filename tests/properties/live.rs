@@ -51,7 +51,7 @@ fn a_wave_beyond_what_an_epoch_fires_changes_no_decision() {
     };
     let epoch = |hour: i64, records: Vec<Taken>| {
         let clock = EventTime(NEW_YEAR + hour * 3_600_000);
-        Epoch { records, clock, wall: clock }
+        Epoch { records, clock, wall: clock, ..Epoch::default() }
     };
     let mut epochs = vec![
         epoch(23, (0..12_000).map(|number| order(number, 22)).collect()),

@@ -60,7 +60,8 @@ pub type Told = (Vec<Said>, Counts);
 pub fn folded(live: &Live) -> Told {
     let hash = ruleset(live);
     let topics = Kind::ALL.map(|kind| (kind, topic(kind))).into();
-    let setup = Setup { ruleset: &live.ruleset, hash: hash.hash(), app: APP, mode: live.mode, topics };
+    let setup =
+        Setup { ruleset: &live.ruleset, hash: hash.hash(), app: APP, mode: live.mode, topics, task: 0, tasks: 1 };
     let mut fold = Fold::new(setup);
     let said = live.epochs.iter().map(|epoch| fold.apply(epoch.clone())).collect();
     (said, fold.counts())

@@ -20,6 +20,7 @@ mod keys;
 mod lines;
 mod look;
 mod memory;
+mod money;
 mod presence;
 mod programme;
 mod routing;
@@ -74,12 +75,12 @@ impl Replay<'_> {
             agents: Agents::default(),
             replay: Some(self.run_id.to_owned()),
         };
-        let mut walk = Walk::new(run);
+        let mut walk = Walk::new(run, (0, 1));
         let records = self.records();
         let last = records.iter().map(|record| record.merge_time).max();
         let clock = self.until.or(last).unwrap_or(EventTime::MIN);
-        walk.epoch(records, clock, clock);
-        let Found { events, alerts, statuses, audits, mut refused } = walk.found;
+        walk.epoch(Vec::new(), records, clock, clock);
+        let Found { events, alerts, statuses, audits, mut refused, .. } = walk.found;
         refused.sort_unstable();
         let refused = refused.into_iter().map(|(position, code)| self.dead_letter(position, code));
         BTreeMap::from([

@@ -137,9 +137,14 @@ fn event(words: &[String], number: usize) -> (Kind, Map<String, Json>) {
         "case" => (Kind::Case, &[], &["case_id", "version", "state"]),
         "engagement" => (Kind::Engagement, &[], &["engagement_id", "action"]),
         "erasure" => (Kind::Erasure, &[], &["request_id"]),
+        "agent" => (Kind::Agent, &[], &["version", "state"]),
         "customer" => (Kind::Customer, &[], &["version"]),
         other => panic!("no event is called {other}"),
     };
+    if kind == Kind::Agent {
+        event.shift_remove("customer_id");
+        event.insert("agent_id".to_owned(), json!(words[1]));
+    }
     if kind == Kind::Purchase {
         event.insert("currency".to_owned(), json!("EUR"));
     }

@@ -34,10 +34,12 @@ pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::
 /// A change in a few words.
 pub(crate) fn sentence(change: &Change) -> String {
     match change {
-        Change::Granted { programme, tier, valid_until, .. } => {
+        Change::Granted { programme, tier, valid_until, routing, .. } => {
             let tier = tier.as_ref().map(|tier| format!(", tier {tier}")).unwrap_or_default();
             let until = valid_until.map(|until| format!(", until {until}")).unwrap_or_default();
-            format!("GRANTED {programme}{tier}{until}")
+            let routing = routing.as_ref().and_then(|routing| Some((routing.agent.as_ref()?, routing.reason)));
+            let to = routing.map(|(agent, reason)| format!(", goes to {agent} ({reason})")).unwrap_or_default();
+            format!("GRANTED {programme}{tier}{until}{to}")
         }
         Change::Revoked { programme, reason, .. } => format!("REVOKED {programme} ({reason})"),
         Change::Changed { programme, reason, from, to, .. } => {

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::super::customer::{Customer, MAX_SEEN, Pending};
 use super::super::entry::{Flag, Object};
 use super::super::features::{self, Contribution, EventFacts};
+use super::super::money::{Money, Refund, Settled};
 use super::{Arrival, CHANGED, NOTHING, Outcome, hash, seen};
 use crate::model::event::{Event, Kind, Purchase, PurchaseStatus};
 use crate::model::time::EventTime;
@@ -56,17 +57,12 @@ impl Arrival<'_> {
             return NOTHING;
         }
         let as_of = customer.as_of;
-        let pending =
-            customer.rare.as_mut().and_then(|rare| rare.pending.remove(&key)).filter(|pending| as_of < pending.until);
-        let pending = pending.unwrap_or_default();
-        let left = self.less(purchase.amount, pending.refunded);
+        let pending = customer.rare.as_mut().and_then(|rare| rare.pending.remove(&key));
+        let pending = pending.filter(|pending| as_of < pending.until).unwrap_or_default();
         let mut order = Object::new(key, at, self.position);
-        order.set_amount(left);
-        let unpriced = purchase.currency.0 != self.rules.currency;
-        self.stats.unpriced += u64::from(unpriced);
-        order.entry.set(Flag::Unpriced, unpriced);
-        order.entry.set(Flag::Refunded, pending.refunds > 0);
-        order.entry.set(Flag::Gone, pending.cancelled || pending.refunds > 0 && left.is_zero());
+        order.entry.set(Flag::Cancelled, pending.cancelled);
+        let (amount, currency) = (purchase.amount, purchase.currency.clone());
+        self.worth(&mut order, Money { amount, currency, refunds: pending.refunds });
         if let Some(end) = purchase.subscription.as_ref().and_then(|subscription| subscription.period_end) {
             order.extra.period_end = self.rules.calendar.period_end(end).into();
         }
@@ -75,10 +71,11 @@ impl Arrival<'_> {
         CHANGED
     }
 
-    /// An amount less a refund, never below nothing.
-    fn less(&mut self, amount: Decimal, refund: Decimal) -> Decimal {
-        self.stats.clamped += u64::from(refund > amount);
-        (amount - refund).max(Decimal::ZERO)
+    /// Gives an order its money.
+    fn worth(&mut self, order: &mut Object, money: Money) {
+        let Settled { clamped } = order.set_money(money, self.prices);
+        self.stats.clamped += u64::from(clamped);
+        self.stats.unpriced += u64::from(order.entry.has(Flag::Unpriced));
     }
 
     fn taken_back(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
@@ -87,20 +84,26 @@ impl Arrival<'_> {
             Err(outcome) => return outcome,
         };
         let cancelled = purchase.status == PurchaseStatus::Cancelled;
-        if !cancelled && purchase.currency.0 != self.rules.currency {
-            self.stats.unpriced += 1;
-            return Outcome { alert: true, ..NOTHING };
-        }
         let key = hash(&purchase.order_id);
+        let refund = Refund {
+            key: seen(Kind::Purchase, &self.event.business_key()),
+            amount: purchase.amount,
+            currency: purchase.currency.clone(),
+        };
         if let Some(at) = customer.find(Kind::Purchase, key, self.rules) {
             let mut order = customer.remove(at, self.rules);
-            let left = if cancelled { Decimal::ZERO } else { self.less(order.amount(), purchase.amount) };
-            order.set_amount(left);
-            let entry = &mut order.entry;
-            entry.set(Flag::Refunded, !cancelled || entry.has(Flag::Refunded));
-            entry.set(Flag::Gone, cancelled || left.is_zero() || entry.has(Flag::Gone));
+            let mut money = order.money(self.rules);
+            let is_known = !cancelled && money.refunds.has(refund.key);
+            if cancelled {
+                order.entry.set(Flag::Cancelled, true);
+            } else {
+                money.refunds.add(refund);
+            }
+            if !is_known {
+                self.worth(&mut order, money);
+            }
             customer.insert(order, self.rules);
-            return Outcome { refund: true, ..CHANGED };
+            return if is_known { self.duplicate() } else { Outcome { refund: true, ..CHANGED } };
         }
         if !cancelled && self.took_from_lost(customer, purchase) {
             return Outcome { refund: true, ..CHANGED };
@@ -127,8 +130,7 @@ impl Arrival<'_> {
         if cancelled {
             held.cancelled = true;
         } else {
-            held.refunded += purchase.amount;
-            held.refunds += 1;
+            held.refunds.add(refund);
         }
         Outcome { refund: true, ..CHANGED }
     }

@@ -200,9 +200,9 @@ pub(super) type Keyed = ((u8, u64), Extra);
 
 impl Extra {
     /// 1 kind, 2 key, 3 fields that features read (a value each, empty where there is none), 4 end of the period,
-    /// 5 amount left.
+    /// 5 amount left, 6 end of a period not paid for after all, 7 money as sent (`postcard`).
     pub(super) fn encode(&self, (rank, key): (u8, u64), out: &mut Writer<'_>) {
-        let Self { stored, period_end, amount } = self;
+        let Self { stored, period_end, amount, unpaid_end, money } = self;
         out.uint(1, rank);
         out.fixed(2, key);
         for value in stored {
@@ -216,6 +216,10 @@ impl Extra {
         if let Some(amount) = amount {
             out.decimal(5, **amount);
         }
+        out.maybe(6, *unpaid_end);
+        if let Some(money) = money {
+            out.bytes(7, &postcard::to_stdvec(&**money).expect("memory can be written"));
+        }
     }
 
     pub(super) fn decode(mut from: Reader<'_>, rules: &Ruleset) -> Result<Keyed, Flaw> {
@@ -228,6 +232,8 @@ impl Extra {
                 3 => stored.push(read_scalar(field)?),
                 4 => it.period_end = field.time()?.into(),
                 5 => it.amount = Some(Box::new(field.decimal()?)),
+                6 => it.unpaid_end = field.time()?.into(),
+                7 => it.money = Some(Box::new(read_postcard(field)?)),
                 _ => return Err(UNKNOWN),
             }
         }
@@ -241,14 +247,15 @@ impl Extra {
 }
 
 impl Pending {
-    /// 1 the order's key, 2 refunded, 3 refunds, 4 cancelled, 5 until.
+    /// 1 the order's key, 4 cancelled, 5 until, 6 refunds (`postcard`).
     pub(super) fn encode(&self, order: u64, out: &mut Writer<'_>) {
-        let Self { refunded, refunds, cancelled, until } = self;
+        let Self { refunds, cancelled, until } = self;
         out.fixed(1, order);
-        out.decimal(2, *refunded);
-        out.uint(3, *refunds);
         out.flag(4, *cancelled);
         out.maybe(5, *until);
+        if !refunds.is_empty() {
+            out.bytes(6, &postcard::to_stdvec(refunds).expect("memory can be written"));
+        }
     }
 
     pub(super) fn decode(mut from: Reader<'_>) -> Result<(u64, Self), Flaw> {
@@ -256,10 +263,9 @@ impl Pending {
         while let Some((tag, field)) = from.next()? {
             match tag {
                 1 => order = field.fixed()?,
-                2 => it.refunded = field.decimal()?,
-                3 => it.refunds = field.uint()?,
                 4 => it.cancelled = field.flag()?,
                 5 => it.until = field.time()?,
+                6 => it.refunds = read_postcard(field)?,
                 _ => return Err(UNKNOWN),
             }
         }
@@ -413,6 +419,10 @@ fn read_scalar(field: Field<'_>) -> Result<Option<Scalar>, Flaw> {
         });
     }
     Ok(it)
+}
+
+fn read_postcard<T: serde::de::DeserializeOwned>(field: Field<'_>) -> Result<T, Flaw> {
+    postcard::from_bytes(field.bytes()?).map_err(|_| Flaw("what this build does not know"))
 }
 
 const MISSING: Flaw = Flaw("a value is missing");

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use super::super::bucket::Bucket;
 use super::super::customer::{BUSY, Customer, NEVER, Pending, Rare, Waiting};
 use super::super::entry::{Extra, Flag, Object, rank_of};
+use super::super::money::{Money, Refund, Refunds};
 use super::super::presence::Visit;
 use super::super::programme::Held;
 use super::super::tally::Tally;
@@ -18,6 +19,7 @@ use crate::codec::{RawRecord, decode};
 use crate::model::effect::Origin;
 use crate::model::event::{Attribute, Kind, Profile};
 use crate::model::id::CustomerId;
+use crate::model::money::Currency;
 use crate::model::output::{OutputId, Scalar};
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::{EventTime, MaybeTime};
@@ -79,6 +81,14 @@ fn profile() -> Profile {
     }
 }
 
+fn refunds() -> Refunds {
+    let mut refunds = Refunds::default();
+    for key in [7, 3] {
+        refunds.add(Refund { key, amount: amount("3.10"), currency: Currency("GBP".into()) });
+    }
+    refunds
+}
+
 fn rare() -> Rare {
     let scalars = [
         Scalar::Bool(false),
@@ -101,6 +111,8 @@ fn rare() -> Rare {
         stored: Box::new([value]),
         period_end: LATER.into(),
         amount: Some(Box::new(amount("999999999999.999999999999999"))),
+        unpaid_end: AT.into(),
+        money: Some(Box::new(Money { amount: amount("1.50"), currency: Currency("USD".into()), refunds: refunds() })),
     };
     let held = |programme: u8, tier: Option<u8>| Held {
         programme,
@@ -125,7 +137,7 @@ fn rare() -> Rare {
             ((rank_of(Kind::Purchase), 6), stored(None)),
             ((rank_of(Kind::Csat), 5), Extra::default()),
         ],
-        pending: [(9, Pending { refunded: amount("3.10"), refunds: 2, cancelled: true, until: NEVER })].into(),
+        pending: [(9, Pending { refunds: refunds(), cancelled: true, until: NEVER })].into(),
         seen: vec![(2, LATER), (1, NEVER)],
         texts: vec![(5, AT)],
         buckets: buckets.collect(),
@@ -144,13 +156,20 @@ fn ties() -> Ties {
         AT.0
     );
     let post = decode(Kind::Mention, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() });
-    Ties { sent: 3, claims: vec![(AT, CustomerId::from("ann"))], unclaimed: vec![(post.expect("a mention"), POSITION)], ..Ties::default() }
+    Ties {
+        sent: 3,
+        claims: vec![(AT, CustomerId::from("ann"))],
+        unclaimed: vec![(post.expect("a mention"), POSITION)],
+        merged: vec![CustomerId::from("anna")],
+        aliases: vec![7],
+        ..Ties::default()
+    }
 }
 
 fn order(number: u64) -> super::super::entry::Entry {
     let mut order = Object::new(number, EventTime(AT.0 + number.cast_signed()), POSITION);
     order.set_amount(amount("12.345"));
-    order.entry.set(Flag::Refunded, true);
+    order.entry.set(Flag::Cancelled, true);
     order.entry.set_filters(0x8001);
     order.entry
 }

@@ -208,7 +208,7 @@ fn case(dice: &mut Dice, at: i64, fields: &mut Fields) {
     put(
         fields,
         "state",
-        *dice.pick(&["opened", "updated", "reopened", "transferred", "escalated", "solved", "closed"]),
+        *dice.pick(&["opened", "updated", "reopened", "transferred", "escalated", "solved", "solved", "closed", "closed"]),
     );
     maybe(dice, fields, 70, "agent_id", &AGENTS);
     if dice.chance(50) {

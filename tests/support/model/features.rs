@@ -57,7 +57,7 @@ fn contribution(rules: &Ruleset, feature: &Feature, object: &Object, as_of: Even
     }
     let value = match &feature.expr {
         None => None,
-        Some(expr) => Some(part(expr, feature.function, &with_amount_left(event, object)).ok()?),
+        Some(expr) => Some(part(expr, feature.function, &with_amount_left(rules, event, object)).ok()?),
     };
     let tie = xxhash_rust::xxh3::xxh3_64(object.key.as_bytes());
     Some(Contribution { place: object.place, tie, position: object.position, value, exit })
@@ -67,7 +67,7 @@ fn contribution(rules: &Ruleset, feature: &Feature, object: &Object, as_of: Even
 fn is_counted(rules: &Ruleset, object: &Object) -> bool {
     let Some(event) = &object.content else { return false };
     match &event.body {
-        Body::Purchase(purchase) => purchase.currency.0 == rules.currency && !object.is_wholly_taken_back(),
+        Body::Purchase(_) => object.left(rules).is_some() && !object.is_wholly_taken_back(rules),
         Body::Referral(referral) => {
             let foreign = referral.currency.as_ref().is_some_and(|currency| currency.0 != rules.currency);
             referral.value.is_none() || !foreign
@@ -77,12 +77,12 @@ fn is_counted(rules: &Ruleset, object: &Object) -> bool {
 }
 
 /// An order's amount is what refunds left of it; the filter saw it as sent.
-fn with_amount_left<'a>(event: &'a Event, object: &Object) -> Cow<'a, Event> {
+fn with_amount_left<'a>(rules: &Ruleset, event: &'a Event, object: &Object) -> Cow<'a, Event> {
     let mut event = Cow::Borrowed(event);
-    if matches!(&event.body, Body::Purchase(purchase) if purchase.amount != object.left)
+    if let Some(left) = object.left(rules)
         && let Body::Purchase(purchase) = &mut event.to_mut().body
     {
-        purchase.amount = object.left;
+        purchase.amount = left;
     }
     event
 }

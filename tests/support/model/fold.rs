@@ -10,14 +10,16 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 use serde_json::json;
 
+use vipstream::model::effect;
 use vipstream::model::event::{Body, Event, Kind};
-use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
+use vipstream::model::id::{CustomerId, EntityKind, MAX_ID_BYTES};
 use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
 use super::customer::Entity;
 use super::decode;
+use super::effects::{Does, Effect};
 use super::lines::{Line, Topics};
 pub use super::look::Mode;
 use super::look::Run;
@@ -35,11 +37,16 @@ pub struct Setup<'a> {
     pub mode: Mode,
     /// The topic of each input that is read.
     pub topics: BTreeMap<Kind, String>,
+    /// Which task, of how many.
+    pub task: u32,
+    pub tasks: u32,
 }
 
 /// One epoch as its journal record and the inputs tell it. The order of the records is free.
 #[derive(Clone, Debug, Default)]
 pub struct Epoch {
+    /// What other tasks' entities have done to some here, in the order in which it came.
+    pub effects: Vec<Passed>,
     pub records: Vec<Taken>,
     pub clock: EventTime,
     pub wall: EventTime,
@@ -78,6 +85,38 @@ pub struct Said {
     pub statuses: Vec<Sent>,
     pub audits: Vec<Sent>,
     pub dead_letters: Vec<(Position, Code)>,
+    /// What its entities do to some at home with another task: which, and what.
+    pub passed: Vec<(u32, Passed)>,
+}
+
+/// What an entity does to another, which is at home with another task.
+#[derive(Clone, Debug)]
+pub struct Passed(Effect);
+
+impl Passed {
+    /// Whether it is what a task wrote down.
+    pub fn is(&self, written: &effect::Effect) -> bool {
+        let names = |entity: &Entity, id: &CustomerId| {
+            let is_author = id.kind() == EntityKind::Author;
+            entity.key() == id.text() && entity.customer_id().is_none() == is_author
+        };
+        let Effect { to, from, number, at, hops, origin, does } = &self.0;
+        let origin_is = match (origin, &written.origin) {
+            (Some((event, position)), Some(origin)) => {
+                (&event.event_id, *position, event.kind()) == (&origin.event_id, origin.position, origin.kind)
+            }
+            (origin, written) => origin.is_none() && written.is_none(),
+        };
+        let does_it = match (does, &written.does) {
+            (Does::Bring(event, position), effect::Does::Bring(brought, place)) => {
+                (event, position) == (brought, place)
+            }
+            (Does::Claim, effect::Does::Claim) | (Does::Release, effect::Does::Release) => true,
+            _ => false,
+        };
+        let (count, hops) = ((*number, *at, *hops), (written.number, written.at, u32::from(written.hops)));
+        names(to, &written.to) && names(from, &written.from) && count == hops && origin_is && does_it
+    }
 }
 
 /// A record of an output topic: its key, and its value as JSON. Of a null value, the line that a file has in its place:
@@ -132,7 +171,7 @@ impl Fold {
             agents: Agents::default(),
             replay: None,
         };
-        Self { walk: Walk::new(run), reached: BTreeMap::new() }
+        Self { walk: Walk::new(run, (setup.task, setup.tasks)), reached: BTreeMap::new() }
     }
 
     /// Applies the next epoch.
@@ -140,10 +179,12 @@ impl Fold {
         let mut taken = epoch.records;
         taken.sort_by_key(|taken| taken.position);
         let records = taken.iter().filter_map(|taken| self.record(taken)).collect();
-        self.walk.epoch(records, epoch.clock, epoch.wall);
-        let Found { events, alerts, statuses, audits, refused } = std::mem::take(&mut self.walk.found);
+        let effects = epoch.effects.into_iter().map(|passed| passed.0).collect();
+        self.walk.epoch(effects, records, epoch.clock, epoch.wall);
+        let Found { events, alerts, statuses, audits, refused, passed } = std::mem::take(&mut self.walk.found);
         let [events, alerts, statuses, audits] = [events, alerts, statuses, audits].map(sent);
-        Said { events, alerts, statuses, audits, dead_letters: refused }
+        let passed = passed.into_iter().map(|(task, effect)| (task, Passed(effect))).collect();
+        Said { events, alerts, statuses, audits, dead_letters: refused, passed }
     }
 
     /// What was counted so far.

@@ -1,9 +1,7 @@
 //! Customers who turn out to be one: what is known of both is known of one, and each thing once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-use rust_decimal::Decimal;
 
 use vipstream::model::event::{Body, Event, Kind};
 use vipstream::model::record::Position;
@@ -97,6 +95,12 @@ impl Customer {
     }
 }
 
+/// The refunds of both, each as it is known here.
+fn known_first<T: Clone>(known: &BTreeMap<String, T>, others: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    let known = known.iter().map(|(key, refund)| (key.clone(), refund.clone()));
+    others.into_iter().chain(known).collect()
+}
+
 /// What is remembered at an instant.
 pub(super) struct Recall<'a> {
     pub(super) rules: &'a Ruleset,
@@ -147,8 +151,7 @@ impl Memory {
                 *ours = theirs;
                 continue;
             }
-            ours.amount += theirs.amount;
-            ours.refunds += theirs.refunds;
+            ours.refunds = known_first(&ours.refunds, theirs.refunds);
             ours.cancelled |= theirs.cancelled;
             ours.newest = ours.newest.max(theirs.newest);
         }
@@ -163,9 +166,7 @@ impl Memory {
                 continue;
             }
             let pending = self.pending.remove(&order.key).expect("it waits");
-            let left = if pending.cancelled { Decimal::ZERO } else { order.left - pending.amount };
-            order.left = left.max(Decimal::ZERO);
-            order.refunds += pending.refunds;
+            order.refunds = known_first(&order.refunds, pending.refunds);
             order.cancelled |= pending.cancelled;
         }
     }
@@ -184,8 +185,7 @@ impl Object {
         newer.alerted.extend(older.alerted);
         newer.deleted = newer.deleted.max(older.deleted);
         if newer.kind == Kind::Purchase {
-            newer.left = newer.left.min(older.left);
-            newer.refunds += older.refunds;
+            newer.refunds = known_first(&newer.refunds, older.refunds);
             newer.cancelled |= older.cancelled;
         } else {
             if newer.kind != Kind::Referral {

@@ -26,9 +26,8 @@ pub(super) struct Object {
     pub(super) position: Position,
     pub(super) version: (i64, i64),
     pub(super) seen: BTreeSet<String>,
-    /// Of an order: what is left of its amount, refunds taken off it, whether it was cancelled.
-    pub(super) left: Decimal,
-    pub(super) refunds: u32,
+    /// Of an order: refunds (amount and currency) by business key, and whether it was cancelled.
+    pub(super) refunds: BTreeMap<String, (Decimal, String)>,
     pub(super) cancelled: bool,
     /// Of a post: the alerts that it caused, and the time of its newest deletion.
     pub(super) alerted: BTreeSet<String>,
@@ -45,17 +44,11 @@ impl Object {
             position,
             version: keys::version(event),
             seen: BTreeSet::from([keys::business_key(event)]),
-            left: Decimal::ZERO,
-            refunds: 0,
+            refunds: BTreeMap::new(),
             cancelled: false,
             alerted: BTreeSet::new(),
             deleted: None,
         }
-    }
-
-    /// Cancelled, or refunded with nothing left.
-    pub(super) fn is_wholly_taken_back(&self) -> bool {
-        self.cancelled || (self.refunds > 0 && self.left.is_zero())
     }
 }
 
@@ -63,8 +56,7 @@ impl Object {
 /// remembered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pending {
-    pub(super) amount: Decimal,
-    pub(super) refunds: u32,
+    pub(super) refunds: BTreeMap<String, (Decimal, String)>,
     pub(super) cancelled: bool,
     pub(super) newest: EventTime,
 }
@@ -151,7 +143,7 @@ impl Memory {
 
     /// Greatest end of a paid period.
     pub(super) fn period_end(&self, rules: &Ruleset) -> Option<EventTime> {
-        let ends = self.objects.iter().filter(|object| !object.is_wholly_taken_back()).filter_map(|object| {
+        let ends = self.objects.iter().filter(|object| !object.is_wholly_taken_back(rules)).filter_map(|object| {
             let Some(Body::Purchase(purchase)) = object.content.as_ref().map(|event| &event.body) else { return None };
             Some(match purchase.subscription.as_ref()?.period_end? {
                 PeriodEnd::Instant(end) => end,
@@ -182,11 +174,9 @@ impl Memory {
             return EXPIRED;
         }
         let mut order = Object::new(taking.event, taking.position);
-        order.left = purchase.amount;
         if let Some(pending) = self.pending.remove(purchase.order_id.as_str())
             && taking.remembers(pending.newest)
         {
-            order.left = (purchase.amount - pending.amount).max(Decimal::ZERO);
             order.refunds = pending.refunds;
             order.cancelled = pending.cancelled;
         }
@@ -203,32 +193,30 @@ impl Memory {
         if taking.is_expired() {
             return EXPIRED;
         }
-        self.requests.insert(key, taking.event.at);
+        self.requests.insert(key.clone(), taking.event.at);
         match purchase.status {
             PurchaseStatus::Disputed => return Outcome { look: false, ..APPLIED },
-            PurchaseStatus::Refunded if purchase.currency.0 != taking.rules.currency => {
-                return Outcome { look: false, ..APPLIED };
-            }
-            PurchaseStatus::Refunded => self.refund(taking, purchase),
+            PurchaseStatus::Refunded if !self.refund(taking, purchase, key) => return NOTHING,
+            PurchaseStatus::Refunded => {}
             _ => self.cancel(taking, purchase),
         }
         Outcome { refund: true, ..APPLIED }
     }
 
-    fn refund(&mut self, taking: &Taking<'_>, purchase: &Purchase) {
+    /// Notes a refund; says whether it was news.
+    fn refund(&mut self, taking: &Taking<'_>, purchase: &Purchase, key: String) -> bool {
+        let refund = (purchase.amount, purchase.currency.0.to_string());
         if let Some(order) = self.find(taking, &purchase.order_id) {
-            order.left = (order.left - purchase.amount).max(Decimal::ZERO);
-            order.refunds += 1;
-            return;
+            let is_news = !order.refunds.contains_key(&key);
+            order.refunds.entry(key).or_insert(refund);
+            return is_news;
         }
-        let pending = self.wait_for_order(taking, purchase);
-        pending.amount += purchase.amount;
-        pending.refunds += 1;
+        self.wait_for_order(taking, purchase).refunds.entry(key).or_insert(refund);
+        true
     }
 
     fn cancel(&mut self, taking: &Taking<'_>, purchase: &Purchase) {
         if let Some(order) = self.find(taking, &purchase.order_id) {
-            order.left = Decimal::ZERO;
             order.cancelled = true;
             return;
         }

@@ -151,6 +151,10 @@ impl Customer {
             Body::Case(case) => {
                 resolved.cases.entry(case.case_id.to_string()).or_default().push((event.at, (**case).clone()));
             }
+            // The first revision of a survey on no case.
+            Body::Csat(survey) if survey.case_id.is_none() && survey.agent_id.is_none() && survey.revision == 0 => {
+                return Vec::new();
+            }
             Body::Csat(survey) => {
                 resolved.surveys.entry(survey.interaction_id.to_string()).or_default().push((event.at, survey.clone()));
             }

@@ -9,6 +9,7 @@ use vipstream::model::event::Kind;
 
 use super::calendar::{Calendar, Window};
 use super::expr::{self, Node, Scope};
+use super::money::Rates;
 use super::value::Value;
 
 /// A whole rule file.
@@ -27,6 +28,8 @@ pub(super) struct Ruleset {
     pub(super) programmes: Vec<Programme>,
     pub(super) alerts: Vec<Alert>,
     pub(super) weights: Vec<(String, Value)>,
+    /// The rates read so far.
+    pub(super) rates: Rates,
 }
 
 /// A rolling fact.
@@ -121,6 +124,7 @@ impl Ruleset {
             alerts,
             weights: entries(top, "weights").map(|(tier, weight)| (tier.clone(), weight_of(weight))).collect(),
             features,
+            rates: Rates::default(),
         }
     }
 

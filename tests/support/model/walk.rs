@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use vipstream::model::event::{Event, Kind};
+use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
@@ -30,6 +31,8 @@ pub(super) struct Found {
     pub(super) statuses: Vec<Line>,
     pub(super) audits: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
+    /// What is done to entities at home with another task.
+    pub(super) passed: Vec<(u32, Effect)>,
 }
 
 /// What is counted and not sent.
@@ -64,6 +67,8 @@ pub(super) struct Walk {
     arrivals: VecDeque<Effect>,
     /// The instant at hand.
     now: EventTime,
+    /// Which task this is, of how many.
+    home: (u32, u32),
 }
 
 /// Who is to be looked at when: at most one instant each.
@@ -95,9 +100,10 @@ impl Agenda {
 }
 
 impl Walk {
-    pub(super) fn new(run: Run) -> Self {
+    pub(super) fn new(run: Run, home: (u32, u32)) -> Self {
         Self {
             run,
+            home,
             found: Found::default(),
             counts: Counts::default(),
             clock: EventTime::MIN,
@@ -111,9 +117,13 @@ impl Walk {
         }
     }
 
-    /// One epoch: its records by (merge time, position), then time up to its clock.
-    pub(super) fn epoch(&mut self, mut records: Vec<Record>, clock: EventTime, wall: EventTime) {
+    /// One epoch: what came from other tasks, its records by (merge time, position), then time up to its clock.
+    pub(super) fn epoch(&mut self, effects: Vec<Effect>, mut records: Vec<Record>, clock: EventTime, wall: EventTime) {
         self.run.wall = self.run.wall.max(wall);
+        for effect in effects {
+            self.await_effect(effect);
+            self.arrive();
+        }
         records.sort_by_key(|record| (record.merge_time, record.position));
         for record in &records {
             self.pass(match self.run.mode {
@@ -172,12 +182,20 @@ impl Walk {
             let at = since.plus(self.run.rules.hop);
             let number = sender.ties.sent;
             let effect = Effect { to, from: from.clone(), number, at, hops: hops + 1, origin, does };
-            // What is brought is known at once where time is lived.
-            if self.run.mode == Mode::Live && matches!(effect.does, Does::Bring(..)) {
-                self.arrivals.push_back(effect);
-            } else {
-                self.effects.insert(effect.place(), effect);
+            let (here, tasks) = self.home;
+            match murmur2::home(effect.to.key().as_bytes(), tasks) {
+                home if home == here => self.await_effect(effect),
+                home => self.found.passed.push((home, effect)),
             }
+        }
+    }
+
+    fn await_effect(&mut self, effect: Effect) {
+        // What is brought is known at once where time is lived.
+        if self.run.mode == Mode::Live && matches!(effect.does, Does::Bring(..)) {
+            self.arrivals.push_back(effect);
+        } else {
+            self.effects.insert(effect.place(), effect);
         }
     }
 
@@ -236,6 +254,7 @@ impl Walk {
     /// Whatever an entity's time brings up to an instant comes first; then its time is there.
     fn catch_up(&mut self, entity: &Entity, to: EventTime) {
         self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
+        // In event time the clock may be beyond an effect: that changes nothing.
         let due = if self.run.mode == Mode::Live { self.due() } else { self.now };
         let limit = due.max(to.min(self.clock));
         while let Some(instant) = self.deadlines.of(entity).filter(|deadline| *deadline <= limit) {
