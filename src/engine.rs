@@ -385,13 +385,12 @@ impl Engine {
         }
         self.merges |= matches!(&event.body, Body::Customer(profile) if profile.merged_into.is_some());
         customer.news |= event.kind().bit();
-        let is_account = customer.id.kind() == EntityKind::Account;
-        let prices = Prices { rules: &rules, rates: &self.rates };
         // What a contact did was counted there.
         let mut aside = Stats::default();
+        let is_account = customer.id.kind() == EntityKind::Account;
         let stats = if is_account { &mut aside } else { &mut self.stats };
-        let sendings = &mut self.sendings;
-        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings };
+        let prices = Prices { rules: &rules, rates: &self.rates };
+        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings: &mut self.sendings };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         self.sendings.extend(customer.roll_up(event, position, &rules));
         if customer.is_leaving() {
