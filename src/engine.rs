@@ -20,6 +20,7 @@ mod money;
 mod presence;
 mod programme;
 mod rates;
+mod reprice;
 mod tally;
 mod ties;
 mod windows;
@@ -45,6 +46,7 @@ use effects::Effects;
 use erased::Erased;
 use look::{Brought, Occasion};
 use rates::{Prices, Rates};
+use reprice::Foreign;
 use ties::Sending;
 
 /// How time passes.
@@ -73,6 +75,7 @@ pub struct Engine {
     home: Home,
     effects: Effects,
     rates: Rates,
+    foreign: Foreign,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -148,6 +151,7 @@ impl Engine {
             home,
             effects: Effects::default(),
             rates: Rates::default(),
+            foreign: Foreign::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -324,6 +328,9 @@ impl Engine {
         };
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
+        if let Body::FxRate(rate) = &event.body {
+            return self.take_rate(rate, event, record.position, outputs);
+        }
         if !event.kind().has_customer() {
             return;
         }
@@ -351,8 +358,10 @@ impl Engine {
         customer.news |= event.kind().bit();
         let prices = Prices { rules: &rules, rates: &self.rates };
         let (stats, sendings) = (&mut self.stats, &mut self.sendings);
-        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings };
+        let mut foreign = Vec::new();
+        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
         let outcome = arrival.apply(customer);
+        self.note_foreign(slot, foreign);
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
@@ -413,8 +422,9 @@ impl Engine {
                 refund: false,
                 errors: &self.errors,
             };
+            let prices = Prices { rules: &rules, rates: &self.rates };
             let known = event.customer.is_some().then_some(&*customer);
-            let Some(alert) = look::alert(usize::from(*index), rule, known, event, position, &occasion) else {
+            let Some(alert) = look::alert(usize::from(*index), rule, known, (event, position), prices, &occasion) else {
                 continue;
             };
             if self.mode == TimeMode::Live && alert.expires_at.is_some_and(|end| end < self.wall) {

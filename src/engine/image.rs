@@ -21,6 +21,7 @@ use prost::Message;
 use super::customer::Customer;
 use super::effects::{Effects, Home};
 use super::erased::{Erased, ErasedImage};
+use super::rates::Rates;
 use super::{Engine, TimeMode};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -64,6 +65,9 @@ struct Head {
     /// Effects that wait, in the form of `postcard`.
     #[prost(bytes = "vec", tag = "8")]
     effects: Vec<u8>,
+    /// Rates, in the form of `postcard`.
+    #[prost(bytes = "vec", tag = "9")]
+    rates: Vec<u8>,
 }
 
 /// The form written and read. A field added to it, too, makes another one: a build that does not know the field must
@@ -89,6 +93,7 @@ impl Engine {
             customers: self.customers.len() as u64,
             erased: Some(self.erased.encode()),
             effects: self.effects.to_bytes(),
+            rates: self.rates.to_bytes(),
         };
         head.encode_to_vec()
     }
@@ -120,7 +125,7 @@ impl Engine {
             Ok(head) => head,
             Err(error) => return invalid(format!("the head of a state is damaged: {error}")),
         };
-        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects } = head;
+        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects, rates } = head;
         if version != VERSION {
             return invalid(format!("a state of form {version}, this build reads {VERSION}"));
         }
@@ -131,7 +136,10 @@ impl Engine {
         let Some(effects) = Effects::of_bytes(&effects) else {
             return invalid("effects that cannot be read".to_owned());
         };
-        engine.effects = effects;
+        let Some(rates) = Rates::of_bytes(&rates) else {
+            return invalid("rates that cannot be read".to_owned());
+        };
+        (engine.effects, engine.rates) = (effects, rates);
         (engine.clock, engine.wall, engine.behind) = (EventTime(clock_ms), EventTime(wall_ms), behind);
         engine.erased = erased.map(|erased| Erased::decode(&erased)).unwrap_or_default();
         engine.customers.reserve(usize::try_from(customers.min(MOST_AHEAD)).unwrap_or_default());
@@ -167,6 +175,7 @@ impl Engine {
             self.looks.push(at, slot);
         }
         self.requeue(slot);
+        self.note_all_foreign(slot);
         Ok(true)
     }
 
@@ -185,7 +194,7 @@ impl Engine {
 
     /// Digest of what is no customer's.
     fn head_digest(&self) -> u128 {
-        self.erased.digest().wrapping_add(self.effects.digest())
+        self.erased.digest().wrapping_add(self.effects.digest()).wrapping_add(self.rates.digest())
     }
 
     /// Digest of the customers that the newest epoch touched, by a record, a deadline or a look, as they are now; one

@@ -3,6 +3,7 @@
 //! Kept apart only where it says more than one amount does: in another currency, or with refunds. What two know of one
 //! order can then be united exactly, and a rate that comes late prices it as if it had always been there.
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use super::rates::Prices;
 use crate::model::event::Kind;
 use crate::model::money::Currency;
 use crate::model::time::EventTime;
+use crate::rules::calendar::Day;
 use crate::rules::ruleset::Ruleset;
 
 /// An amount as sent, and what was taken off it.
@@ -81,6 +83,12 @@ impl Money {
     /// Every currency it is in, some more than once.
     pub(super) fn currencies(&self) -> impl Iterator<Item = &Currency> {
         std::iter::once(&self.currency).chain(self.refunds.0.iter().map(|refund| &refund.currency))
+    }
+
+    /// Its other currencies than the ruleset's, each with the date of its place.
+    pub(super) fn foreign(&self, place: EventTime, rules: &Ruleset) -> impl Iterator<Item = (CompactString, Day)> {
+        let currencies = self.currencies().filter(|currency| currency.0 != rules.currency);
+        currencies.map(move |currency| (currency.0.clone(), rules.calendar.day(place)))
     }
 
     /// What refunds in its own currency leave, which needs no rate.

@@ -22,6 +22,11 @@ impl Field {
         self.kind == Kind::Purchase && self.name() == "amount"
     }
 
+    /// Whether it is money, which is read in the ruleset's currency.
+    pub fn is_money(self) -> bool {
+        self.is_amount() || self.kind == Kind::Referral && self.name() == "value"
+    }
+
     /// Whether it names another customer than the one whom the event is about.
     pub fn is_another_customer(self) -> bool {
         self.kind == Kind::Referral && self.name() == "referred_customer_id"

@@ -14,7 +14,8 @@ use super::calendar::Calendar;
 use super::compile;
 use super::fact::{Fact, Scope, index};
 use super::program::Program;
-use super::ruleset::{ALWAYS, Aggregate, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::fields::Field;
+use super::ruleset::{ALWAYS, Aggregate, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset};
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::output::Scalar;
@@ -322,6 +323,9 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Pla
             }
         }
     }
+    for feature in features {
+        judged(feature, plan.of_mut(feature.kind));
+    }
     plan.inputs = [
         labels.iter().map(|label| inputs(&label.when, features)).collect(),
         programmes.iter().map(|rule| inputs(&rule.grant, features) | inputs(&rule.keep, features)).collect(),
@@ -347,6 +351,20 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Pla
         }
     }
     plan
+}
+
+/// Notes what a feature's filter reads beside an amount.
+fn judged(feature: &Feature, kind: &mut KindPlan) {
+    let fields = || feature.filter.iter().flat_map(|filter| filter.program.facts());
+    let fields = || fields().filter_map(|fact| if let Fact::Event(field) = fact { Some(field) } else { None });
+    if !fields().any(Field::is_money) {
+        return;
+    }
+    for field in fields().filter(|field| !field.is_money()) {
+        if !kind.stored.contains(&field) && !kind.judged.contains(&field) {
+            kind.judged.push(field);
+        }
+    }
 }
 
 /// The kinds of event that may change an expression's answer. One that may be in error is judged at every look, since

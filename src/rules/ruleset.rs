@@ -163,6 +163,8 @@ pub struct KindPlan {
     pub features: Vec<u8>,
     /// Fields that features' expressions read, but for a purchase's amount: kept with each event.
     pub stored: Vec<Field>,
+    /// Fields that filters read beside an amount, and no expression: kept where the amount may be priced anew.
+    pub judged: Vec<Field>,
     /// The windows over it, each once, and whether one is a lifetime.
     pub windows: Vec<Window>,
     pub lifetime: bool,

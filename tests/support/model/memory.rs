@@ -105,18 +105,27 @@ pub(super) struct Taking<'a> {
 impl Taking<'_> {
     /// Whether something at `place` is still remembered.
     pub(super) fn remembers(&self, place: EventTime) -> bool {
-        let kind = self.event.kind();
-        if self.as_of < place.plus(DAY) {
-            return true;
+        if self.event.customer.is_none() {
+            return self.as_of < place.plus(DAY);
         }
-        let short = matches!(kind, Kind::Presence | Kind::Engagement) || self.event.customer.is_none();
-        let exits = |feature: &super::rules::Feature| self.rules.calendar.exit(feature.window, place);
-        let mut features = self.rules.features.iter().filter(|feature| feature.kind == kind);
-        !short && features.any(|feature| exits(feature).is_none_or(|exit| self.as_of < exit))
+        self.rules.remembers(self.event.kind(), place, self.as_of)
     }
 
     fn is_expired(&self) -> bool {
         !self.remembers(self.event.at)
+    }
+}
+
+impl Ruleset {
+    /// Whether a customer still remembers something at `place`: for a day, and as long as a feature reads it.
+    pub(super) fn remembers(&self, kind: Kind, place: EventTime, as_of: EventTime) -> bool {
+        let mut features = self.features.iter().filter(|feature| {
+            feature.kind == kind || kind == Kind::Purchase && feature.kind == Kind::ReferredPurchase
+        });
+        let is_read = || {
+            features.any(|feature| self.calendar.exit(feature.window, place).is_none_or(|exit| as_of < exit))
+        };
+        as_of < place.plus(DAY) || !matches!(kind, Kind::Presence | Kind::Engagement) && is_read()
     }
 }
 

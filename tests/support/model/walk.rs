@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use vipstream::model::event::{Event, Kind};
+use rust_decimal::Decimal;
+
+use vipstream::model::event::{Body, Event, FxRate, Kind};
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
@@ -11,7 +13,8 @@ use super::customer::{Customer, Entity, Waiting};
 use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
-use super::memory::Outcome;
+use super::memory::{Object, Outcome};
+use super::money::Rates;
 
 /// A record that could be read, or why it could not.
 pub(super) struct Record {
@@ -240,7 +243,10 @@ impl Walk {
     }
 
     fn take(&mut self, event: &Event, position: Position) {
-        // Rates, accounts and agents are read, and nothing asks for them yet.
+        if let Body::FxRate(rate) = &event.body {
+            return self.take_rate(rate, event, position);
+        }
+        // Accounts and agents are read, and nothing asks for them yet.
         let Some(entity) = Entity::of(event) else { return };
         if self.erased.contains(&entity) {
             // To be erased once more is no event about somebody.
@@ -249,6 +255,44 @@ impl Walk {
         }
         self.counts.late += u64::from(event.at < self.due());
         self.take_event(&entity, event, position, event.at, 0);
+    }
+
+    /// A rate comes: whoever remembers an amount on a date whose rate it changes is looked at.
+    fn take_rate(&mut self, rate: &FxRate, event: &Event, position: Position) {
+        let before = self.run.rules.rates.clone();
+        let concerns = |walk: &mut Self, object: &Object, old: Rates| {
+            let codes = [rate.base.0.as_str(), rate.quote.0.as_str()];
+            let own = walk.run.rules.currency.clone();
+            codes.into_iter().filter(|code| *code != own && object.is_in(code)).any(|code| {
+                let new = walk.run.rules.price(Decimal::ONE, code, object.place);
+                let now = std::mem::replace(&mut walk.run.rules.rates, old.clone());
+                let was = walk.run.rules.price(Decimal::ONE, code, object.place);
+                walk.run.rules.rates = now;
+                new != was
+            })
+        };
+        self.run.rules.rates.note(rate);
+        let after = self.run.rules.rates.clone();
+        let everybody: Vec<Entity> = self.customers.keys().cloned().collect();
+        let concerned: Vec<Entity> = everybody
+            .into_iter()
+            .filter(|entity| {
+                let customer = self.customers[entity].clone();
+                let mut objects = customer.memory.objects.iter();
+                objects.any(|object| {
+                    let is_known = self.run.rules.remembers(object.kind, object.place, customer.as_of);
+                    is_known && concerns(self, object, before.clone())
+                })
+            })
+            .collect();
+        for entity in concerned {
+            // Until it is their turn, everybody's amounts are worth what they were.
+            self.run.rules.rates = before.clone();
+            self.catch_up(&entity, event.at);
+            self.run.rules.rates = after.clone();
+            self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() });
+            self.queue(&entity);
+        }
     }
 
     /// An event comes to an entity, whose time moves to `now`.
