@@ -3,6 +3,7 @@
 //! Before each event its customer's deadlines fire, then the event is applied, then one look judges labels and programmes,
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
+mod advocates;
 mod apply;
 mod bucket;
 mod customer;
@@ -102,6 +103,8 @@ pub struct Stats {
     pub tests: u64,
     /// In a currency without a rate.
     pub unpriced: u64,
+    /// Referrals of oneself.
+    pub self_referrals: u64,
     /// Customers erased, whether anything was known of them or not.
     pub erasures: u64,
     /// What entities did to entities here, at home here or not; and what of it came after its instant.

@@ -12,6 +12,8 @@ mod support {
 }
 
 mod scripts {
+    mod advocates;
+    mod currencies;
     mod erasure;
     mod evidence;
     mod objects;

@@ -52,7 +52,7 @@ impl Arrival<'_> {
             Body::Purchase(purchase) => self.purchase(customer, purchase),
             Body::Csat(survey) => self.object(customer, survey.revision, Place::Earliest),
             Body::Case(case) => self.object(customer, case.version, Place::Earliest),
-            Body::Referral(referral) => self.object(customer, referral.status as i64, Place::Present),
+            Body::Referral(referral) => self.referral(customer, referral),
             Body::Mention(mention) => self.written(customer, mention),
             Body::Presence(presence) => {
                 let outcome = self.passing(customer);
@@ -78,6 +78,19 @@ impl Arrival<'_> {
                 CHANGED
             }
         }
+    }
+
+    /// A referral; of oneself it is none.
+    fn referral(&mut self, customer: &mut Customer, referral: &Referral) -> Outcome {
+        if customer.id.0 == referral.referred_customer_id {
+            self.stats.self_referrals += 1;
+            return NOTHING;
+        }
+        let outcome = self.object(customer, referral.status as i64, Place::Present);
+        if outcome.look && self.rules.follows_referrals() {
+            customer.refer(referral, self.event, outcome.alert, self.sendings);
+        }
+        outcome
     }
 
     /// Gives an object its money.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::advocates::Word;
 use super::apply::Outcome;
 use super::customers::Slot;
 use super::look::Brought;
+use super::rates::Prices;
 use super::ties::Sending;
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
@@ -119,6 +121,7 @@ impl Engine {
         self.stats.effects += 1;
         let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
             self.stats.erased_events += 1;
+            self.answer_for_erased(effect);
             return;
         };
         self.stats.effects_late += u64::from(self.customers[slot].as_of > effect.at);
@@ -131,20 +134,44 @@ impl Engine {
         let customer = &mut self.customers[slot];
         self.stats.unmatched += customer.advance(at, &rules);
         customer.news = u16::MAX;
-        let look = match does {
-            Does::Bring(..) => false,
-            Does::Claim => {
-                customer.claimed(&from, Some(at), &mut self.sendings);
-                false
-            }
-            Does::Release => {
-                customer.claimed(&from, None, &mut self.sendings);
-                false
-            }
-        };
+        let outcome = self.undergo(slot, &from, at, does);
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
-        self.judge(slot, brought, Outcome { look, ..Outcome::default() }, outputs);
+        self.judge(slot, brought, outcome, outputs);
+    }
+
+    /// What is done to an entity; says what is to follow.
+    fn undergo(&mut self, slot: Slot, from: &CustomerId, at: EventTime, does: Does) -> Outcome {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let prices = Prices { rules: &rules, rates: &self.rates };
+        let (customer, sendings) = (&mut self.customers[slot], &mut self.sendings);
+        match does {
+            Does::Bring(..) => {}
+            Does::Claim => customer.claimed(from, Some(at), sendings),
+            Does::Release => customer.claimed(from, None, sendings),
+            Does::Refer { referral, at, version } => {
+                customer.referred(from, referral, Word::Event(at, version), &rules, sendings);
+            }
+            Does::Unrefer { referral } => customer.referred(from, referral, Word::Over, &rules, sendings),
+            Does::Credit { orders, refund } => {
+                let foreign = customer.credit(from, orders, prices);
+                self.note_foreign(slot, foreign);
+                return Outcome { look: true, refund, ..Outcome::default() };
+            }
+            Does::Uncredit { orders } => {
+                customer.uncredit(from, &orders, &rules);
+                return Outcome { look: true, ..Outcome::default() };
+            }
+            Does::Forgotten => customer.forget_referred(from),
+        }
+        Outcome::default()
+    }
+
+    /// Whoever says of somebody erased that they were referred is told that they are nobody any more.
+    fn answer_for_erased(&mut self, effect: Effect) {
+        let Effect { to: from, from: to, at, hops, origin, does: Does::Refer { .. }, .. } = effect else { return };
+        let at = at.max(self.now).plus(self.rules.hop);
+        self.dispatch(Effect { to, from, number: 0, at, hops: hops + 1, origin, does: Does::Forgotten });
     }
 
     /// Sends what an entity has to do to others: at home here it waits, elsewhere it leaves with the epoch.
@@ -168,12 +195,16 @@ impl Engine {
             let ties = customer.ties_mut();
             ties.sent += 1;
             let effect = Effect { to, from, number: ties.sent, at, hops: hops + 1, origin: own, does };
-            match self.home.of(&effect.to) {
-                task if task == self.home.task => self.queue_effect(effect),
-                task => {
-                    *self.effects.sent.entry(task).or_default() += 1;
-                    self.leaving.push((task, effect));
-                }
+            self.dispatch(effect);
+        }
+    }
+
+    fn dispatch(&mut self, effect: Effect) {
+        match self.home.of(&effect.to) {
+            task if task == self.home.task => self.queue_effect(effect),
+            task => {
+                *self.effects.sent.entry(task).or_default() += 1;
+                self.leaving.push((task, effect));
             }
         }
     }
@@ -183,6 +214,7 @@ impl Engine {
         match body {
             Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
             Body::Mention(_) => true,
+            Body::Referral(_) | Body::Purchase(_) => self.rules.follows_referrals(),
             _ => false,
         }
     }

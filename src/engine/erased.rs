@@ -129,6 +129,7 @@ impl Engine {
         let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], &occasion, outputs);
         self.customers[slot].name_handles(None, &mut self.sendings);
+        self.customers[slot].cut_referrals(&mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);

@@ -9,6 +9,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::customer::{BUSY, Customer, MAX_OBJECTS, NEVER};
 use super::entry::{Entry, Extra, Flag, Object};
+use super::money::Money;
 use super::rates::Prices;
 use super::windows::STALE;
 use crate::model::event::{Body, Event, Kind};
@@ -18,7 +19,7 @@ use crate::model::time::{EventTime, MaybeTime};
 use crate::rules::calendar::Window;
 use crate::rules::fact::{Fact, Facts};
 use crate::rules::fields::Field;
-use crate::rules::ruleset::{Aggregate, Feature, Ruleset};
+use crate::rules::ruleset::{Aggregate, Feature, Filter, Ruleset};
 use crate::rules::value::{Fault, Val};
 
 /// Decimals of a contribution to a sum.
@@ -179,15 +180,26 @@ pub(super) fn keep(object: &mut Object, event: &Event, prices: Prices<'_>) {
 
 /// Judges the filters that read the amount anew, as it was sent and by the rates known now.
 pub(super) fn judge_amount(object: &mut Object, prices: Prices<'_>) {
+    if object.extra.money.as_deref().is_some_and(|money| prices.is_foreign(&money.currency.0)) {
+        judge(object, prices, |filter| {
+            filter.program.facts().any(|fact| matches!(fact, Fact::Event(field) if field.is_money()))
+        });
+    }
+}
+
+/// Judges all filters on what is kept of an object, which for this kind is all that they read.
+pub(super) fn judge_kept(object: &mut Object, prices: Prices<'_>) {
+    judge(object, prices, |_| true);
+}
+
+fn judge(object: &mut Object, prices: Prices<'_>, which: impl Fn(&Filter) -> bool) {
     let (rules, kind) = (prices.rules, object.entry.kind());
-    let Some(money) = object.extra.money.as_deref().filter(|money| prices.is_foreign(&money.currency.0)) else {
-        return;
-    };
-    let price = prices.price(money.amount, &money.currency.0, object.entry.place());
+    let Money { amount, currency, .. } = object.money(rules);
+    let price = prices.price(amount, &currency.0, object.entry.place());
     let sent = Some(Val::or_missing(price.map(Val::Decimal)));
     let mut filters = object.entry.filters();
     for filter in rules.plan.of(kind).features.iter().filter_map(|at| rules.features[usize::from(*at)].filter.as_ref()) {
-        if filter.program.facts().any(|fact| matches!(fact, Fact::Event(field) if field.is_money())) {
+        if which(filter) {
             let kept = Kept { sent, ..Kept::of(&object.entry, Some(&object.extra), kind, rules) };
             let holds = filter.program.decide(&kept) == Some(true);
             filters = filters & !(1 << filter.bit) | u16::from(holds) << filter.bit;
@@ -268,6 +280,9 @@ impl Customer {
         rare.pay_until(extra.period_end);
         if kind == Kind::Purchase {
             rare.lost_order.raise(entry.place());
+        } else if kind == Kind::ReferredPurchase {
+            let lost = &mut self.ties_mut().lost_referred;
+            *lost = (*lost).max(Some(entry.place()));
         }
     }
 

@@ -52,6 +52,18 @@ impl Refunds {
         self.0.is_empty()
     }
 
+    /// Each key, amount and currency.
+    pub(super) fn into_list(self) -> Vec<(u64, Decimal, Currency)> {
+        self.0.into_iter().map(|Refund { key, amount, currency }| (key, amount, currency)).collect()
+    }
+
+    /// From such a list.
+    pub(super) fn of_list(list: Vec<(u64, Decimal, Currency)>) -> Self {
+        let mut refunds = Self::default();
+        list.into_iter().for_each(|(key, amount, currency)| refunds.add(Refund { key, amount, currency }));
+        refunds
+    }
+
     pub(super) fn has(&self, key: u64) -> bool {
         self.0.binary_search_by_key(&key, |refund| refund.key).is_ok()
     }

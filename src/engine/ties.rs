@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::advocates::Claim;
 use super::customer::Customer;
 use crate::model::effect::Does;
 use crate::model::event::{Event, Profile};
@@ -19,6 +20,12 @@ pub(super) struct Ties {
     pub(super) claims: Vec<(EventTime, CustomerId)>,
     /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`].
     pub(super) unclaimed: Vec<(Event, Position)>,
+    /// Who referred this customer, the one who is credited first.
+    pub(super) referrers: Vec<Claim>,
+    /// Hashes of the keys of this customer's referrals, and whom each referred.
+    pub(super) referred: Vec<(u64, CustomerId)>,
+    /// Place of the newest order of a referred customer that was lost to the bound on objects.
+    pub(super) lost_referred: Option<EventTime>,
 }
 
 /// Most customers that are known to name one handle; beyond, the earliest is forgotten.

@@ -136,7 +136,7 @@ impl Scope<'_> {
             "pivot" => Err((format!("`pivot.{name}`: pivots are not read by this version"), None)),
             "account" => Err((format!("`account.{name}`: accounts are not read by this version"), None)),
             "attributes" => Err((format!("`attributes.{name}`: attributes are not read by this version"), None)),
-            other if self.event_only && Kind::from_name(other).is_some() => Err((
+            other if self.event_only && Kind::counted().any(|kind| kind.name() == other) => Err((
                 format!("`{other}.{name}` belongs to another kind of event"),
                 Some("a feature reads one kind".to_owned()),
             )),
@@ -228,6 +228,7 @@ pub fn is_reserved(name: &str) -> bool {
         || ["f", "event", "label", "held", "tier", "pivot", "account", "attributes"].contains(&name)
         || ProfileField::ALL.iter().any(|(other, _)| *other == name)
         || Kind::from_name(name).is_some()
+        || Kind::counted().any(|kind| kind.name() == name)
 }
 
 /// A place in one of the ruleset's lists.

@@ -129,7 +129,7 @@ pub struct AlertRule {
 /// What follows from the rules for each kind of event, worked out once.
 #[derive(Debug, Default)]
 pub struct Plan {
-    kinds: [KindPlan; Kind::ALL.len()],
+    kinds: [KindPlan; Kind::COUNT],
     /// The features that labels and programmes read, as bits by place: their exits are looked at.
     pub(super) watched: u64,
     /// `days_since` comparisons of labels and programmes.
@@ -240,6 +240,11 @@ impl Ruleset {
         labels.chain(programmes).chain(alerts)
     }
 
+    /// Whether purchases of referred customers count for anybody.
+    pub(crate) const fn follows_referrals(&self) -> bool {
+        !self.plan.of(Kind::ReferredPurchase).features.is_empty()
+    }
+
     /// How many features sum.
     pub(crate) fn sums(&self) -> usize {
         self.plan.sums.iter().flatten().count()
@@ -260,7 +265,15 @@ impl Ruleset {
         if plan.lifetime {
             return None;
         }
-        plan.windows.iter().filter_map(|window| self.calendar.exit(*window, place)).chain([day]).max()
+        // Orders are remembered as long as whoever referred the buyer may count them.
+        let referred = self.plan.of(Kind::ReferredPurchase);
+        let is_order = kind == Kind::Purchase;
+        if is_order && referred.lifetime {
+            return None;
+        }
+        let others = referred.windows.iter().filter(|_| is_order);
+        let exits = plan.windows.iter().chain(others).filter_map(|window| self.calendar.exit(*window, place));
+        exits.chain([day]).max()
     }
 }
 

@@ -72,6 +72,10 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
         let (at, kind) = (times.next(&mut dice), *dice.pick(&SHARED));
         timed.push(events::of_kind(&mut dice, kind, at, customers));
     }
+    while dice.chance(85) {
+        let at = times.next(&mut dice);
+        timed.push(events::of_kind(&mut dice, Kind::FxRate, at, customers));
+    }
     let until = dice.chance(50).then(|| EventTime(times.start + times.span * dice.number(20, 140) / 100));
     timed.sort_by_key(|(at, ..)| *at);
     let inputs = lanes(&mut dice, &timed, disorder);

@@ -68,6 +68,7 @@ impl Arrival<'_> {
             order.extra.period_end = self.rules.calendar.period_end(end).into();
         }
         features::keep(&mut order, self.event, self.prices);
+        customer.tell_referrer(&order, false, self.rules, self.sendings);
         customer.insert(order, self.rules);
         CHANGED
     }
@@ -95,6 +96,7 @@ impl Arrival<'_> {
             }
             if !is_known {
                 self.worth(&mut order, money);
+                customer.tell_referrer(&order, true, self.rules, self.sendings);
             }
             customer.insert(order, self.rules);
             return if is_known { self.duplicate() } else { Outcome { refund: true, ..CHANGED } };

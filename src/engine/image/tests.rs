@@ -156,7 +156,8 @@ fn ties() -> Ties {
         AT.0
     );
     let post = decode(Kind::Mention, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() });
-    Ties { sent: 3, claims: vec![(AT, CustomerId::from("ann"))], unclaimed: vec![(post.expect("a mention"), POSITION)] }
+    Ties {
+        sent: 3, claims: vec![(AT, CustomerId::from("ann"))], unclaimed: vec![(post.expect("a mention"), POSITION)], referred: vec![(7, CustomerId::from("bob"))], ..Ties::default() }
 }
 
 fn order(number: u64) -> super::super::entry::Entry {

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use vipstream::model::event::{Body, Event, Profile};
+use vipstream::model::event::{Body, Event, Profile, ReferralStatus};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
+use super::advocates::Referrals;
 use super::customer::{Customer, Entity};
+use super::memory::Object;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -16,7 +18,7 @@ const MAX_CLAIMS: usize = 8;
 const MAX_UNCLAIMED: usize = 64;
 
 /// Something that an entity does to another.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Effect {
     pub(super) to: Entity,
     pub(super) from: Entity,
@@ -38,13 +40,23 @@ impl Effect {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Does {
     /// An event that is the target's as well, or after all.
     Bring(Box<Event>, Position),
     /// The sender's profile names this handle, or no longer.
     Claim,
     Release,
+    /// An event of the sender's referral of that key, at its time, with its status.
+    Refer(String, EventTime, ReferralStatus),
+    /// The sender's referral of that key is not of the target, or no more.
+    Unrefer(String),
+    /// The sender's orders as they stand; whether money went back.
+    Credit(Vec<Object>, bool),
+    /// The sender's orders of these keys are another's.
+    Uncredit(Vec<String>),
+    /// The sender is erased.
+    Forgotten,
 }
 
 /// To be done to another.
@@ -59,6 +71,7 @@ pub(super) struct Ties {
     claims: Vec<(EventTime, Entity)>,
     /// Of a handle: what was written under it while nobody named it.
     unclaimed: Vec<(Event, Position)>,
+    pub(super) referrals: Referrals,
 }
 
 impl Ties {

@@ -59,7 +59,7 @@ fn contribution(rules: &Ruleset, feature: &Feature, object: &Object, as_of: Even
         None => None,
         Some(expr) => Some(part(expr, feature.function, &Fields { event, money: left(rules, event, object) }).ok()?),
     };
-    let tie = xxhash_rust::xxh3::xxh3_64(object.key.as_bytes());
+    let tie = object.tie();
     Some(Contribution { place: object.place, tie, position: object.position, value, exit })
 }
 

@@ -122,7 +122,7 @@ impl Ruleset {
         let mut features = self.features.iter().filter(|feature| {
             feature.kind == kind || kind == Kind::Purchase && feature.kind == Kind::ReferredPurchase
         });
-        let is_read = || {
+        let mut is_read = || {
             features.any(|feature| self.calendar.exit(feature.window, place).is_none_or(|exit| as_of < exit))
         };
         as_of < place.plus(DAY) || !matches!(kind, Kind::Presence | Kind::Engagement) && is_read()
@@ -134,6 +134,11 @@ impl Memory {
     pub(super) fn take(&mut self, taking: &Taking<'_>) -> Outcome {
         match &taking.event.body {
             Body::Purchase(purchase) if purchase.test => NOTHING,
+            Body::Referral(referral)
+                if taking.event.customer.as_ref().is_some_and(|id| id.0 == referral.referred_customer_id) =>
+            {
+                NOTHING
+            }
             Body::Purchase(purchase) if purchase.status == PurchaseStatus::Completed => self.order(taking, purchase),
             Body::Purchase(purchase) => self.request(taking, purchase),
             Body::Mention(mention) => self.mention(taking, mention),
@@ -150,7 +155,8 @@ impl Memory {
 
     /// Greatest end of a paid period.
     pub(super) fn period_end(&self, rules: &Ruleset) -> Option<EventTime> {
-        let ends = self.objects.iter().filter(|object| !object.is_wholly_taken_back(rules)).filter_map(|object| {
+        let orders = self.objects.iter().filter(|object| object.kind == Kind::Purchase);
+        let ends = orders.filter(|object| !object.is_wholly_taken_back(rules)).filter_map(|object| {
             let Some(Body::Purchase(purchase)) = object.content.as_ref().map(|event| &event.body) else { return None };
             Some(match purchase.subscription.as_ref()?.period_end? {
                 PeriodEnd::Instant(end) => end,

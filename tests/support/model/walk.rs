@@ -192,6 +192,12 @@ impl Walk {
         let Effect { to, from, at, hops, origin, does, .. } = effect;
         if self.erased.contains(&to) {
             self.counts.erased_events += 1;
+            if matches!(does, Does::Refer(..)) {
+                let at = at.max(self.now).plus(self.run.rules.hop);
+                let (to, from) = (from, to);
+                let answer = Effect { to, from, number: 0, at, hops: hops + 1, origin, does: Does::Forgotten };
+                self.effects.insert(answer.place(), answer);
+            }
             return;
         }
         let cause = origin.as_ref().map(|(event, position)| (event, *position));
@@ -200,13 +206,34 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
+        let rules = &self.run.rules;
+        let mut outcome = Outcome::default();
         let sendings = match does {
             Does::Bring(..) => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
+            Does::Refer(key, at, status) => customer.hear(rules, &from, &key, Some((at, status))),
+            Does::Unrefer(key) => customer.hear(rules, &from, &key, None),
+            Does::Credit(orders, refund) => {
+                customer.credit(rules, &from, orders);
+                outcome = Outcome { look: true, refund, ..outcome };
+                Vec::new()
+            }
+            Does::Uncredit(orders) => {
+                customer.uncredit(&from, &orders);
+                outcome.look = true;
+                Vec::new()
+            }
+            Does::Forgotten => {
+                customer.ties.referrals.forget(&from);
+                Vec::new()
+            }
         };
+        // What was counted before is not what counts now.
+        let as_of = self.customers[&to].as_of;
+        self.customers.get_mut(&to).expect("met just now").move_to(as_of);
         self.send(&to, sendings, cause, hops);
-        self.judge(&to, cause, Outcome::default());
+        self.judge(&to, cause, outcome);
         self.queue(&to);
     }
 
@@ -302,7 +329,8 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
             self.found.events.extend(look::leave(&self.run, customer, (event, position)));
-            let sendings = name_handles(customer.profile.as_ref(), None);
+            let mut sendings = name_handles(customer.profile.as_ref(), None);
+            sendings.extend(customer.ties.referrals.cut());
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
         }
@@ -313,7 +341,9 @@ impl Walk {
         let before = customer.profile.clone();
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
-        let sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        sendings.extend(customer.refer(&self.run.rules, event, outcome));
+        sendings.extend(customer.tell_referrer(&self.run.rules, event, outcome));
         if entity.customer_id().is_none() && outcome.look {
             customer.keep_unclaimed(event, position);
         }
