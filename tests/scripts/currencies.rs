@@ -22,11 +22,11 @@ fn an_order_counts_at_its_own_dates_rate() {
         d2 ann purchase o1 200 USD
         d3 bob purchase o2 100 USD";
     insta::assert_snapshot!(run(SPEND, script), @r"
-    d2 ann cohort.entered one_order
     d2 ann cohort.entered s100
-    d3 bob cohort.entered one_order
+    d2 ann cohort.entered one_order
     d3 bob cohort.entered s100
     d3 bob cohort.entered s200
+    d3 bob cohort.entered one_order
     ");
 }
 
@@ -37,9 +37,9 @@ fn an_order_without_a_rate_is_no_order_until_the_rate_comes() {
         d5 ann csat i1 3
         d9 USD/EUR rate 0.6 d0";
     insta::assert_snapshot!(run(SPEND, script), @r"
-    d9 ann cohort.entered big
-    d9 ann cohort.entered one_order
     d9 ann cohort.entered s100
+    d9 ann cohort.entered one_order
+    d9 ann cohort.entered big
     ");
 }
 
@@ -50,8 +50,8 @@ fn a_rate_holds_for_the_six_dates_after_its_own() {
         d6 ann purchase o1 100 USD
         d7 bob purchase o2 100 USD";
     insta::assert_snapshot!(run(SPEND, script), @r"
-    d6 ann cohort.entered one_order
     d6 ann cohort.entered s100
+    d6 ann cohort.entered one_order
     ");
 }
 
@@ -64,14 +64,14 @@ fn a_nearer_rate_and_a_corrected_one_price_anew() {
         d5 USD/EUR rate 2 d2
         d6 USD/EUR rate 9 d1";
     insta::assert_snapshot!(run(SPEND, script), @r"
-    d3 ann cohort.entered big
-    d3 ann cohort.entered one_order
     d3 ann cohort.entered s100
-    d4 ann cohort.left big
+    d3 ann cohort.entered one_order
+    d3 ann cohort.entered big
     d4 ann cohort.left s100
-    d5 ann cohort.entered big
+    d4 ann cohort.left big
     d5 ann cohort.entered s100
     d5 ann cohort.entered s200
+    d5 ann cohort.entered big
     ");
 }
 
@@ -82,9 +82,9 @@ fn the_reverse_of_a_rate_serves_where_there_is_no_direct_one() {
         d0 ann purchase o1 100 USD
         d1 USD/EUR rate 1.5 d0";
     insta::assert_snapshot!(run(SPEND, script), @r"
-    d0 ann cohort.entered one_order
     d0 ann cohort.entered s100
     d0 ann cohort.entered s200
+    d0 ann cohort.entered one_order
     d1 ann cohort.left s200
     ");
 }
@@ -99,9 +99,9 @@ fn refunds_in_any_currency_are_taken_off_at_the_orders_rate() {
         d10 ann refund o1 60 GBP refund_id=r2
         d11 ann refund o1 30 EUR refund_id=r3";
     insta::assert_snapshot!(run(SPEND, script), @r"
-    d0+01:00 ann cohort.entered one_order
     d0+01:00 ann cohort.entered s100
     d0+01:00 ann cohort.entered s200
+    d0+01:00 ann cohort.entered one_order
     d9 ann cohort.left s200
     d10 ann cohort.left s100
     d11 ann cohort.left one_order
@@ -115,14 +115,14 @@ fn an_order_waits_for_the_rate_of_its_refund() {
         d1 ann refund o1 50 USD
         d2 USD/EUR rate 1 d0";
     insta::assert_snapshot!(run(SPEND, script), @r"
-    d0 ann cohort.entered one_order
     d0 ann cohort.entered s100
     d0 ann cohort.entered s200
-    d1 ann cohort.left one_order
+    d0 ann cohort.entered one_order
     d1 ann cohort.left s100
     d1 ann cohort.left s200
-    d2 ann cohort.entered one_order
+    d1 ann cohort.left one_order
     d2 ann cohort.entered s100
+    d2 ann cohort.entered one_order
     ");
 }
 
