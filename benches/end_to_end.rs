@@ -3,7 +3,7 @@
 //! many producers.
 //!
 //! `tests/run --release --bench end_to_end` (it fetches Kafka); with `-- --quick` a twentieth of the events, with
-//! `-- --throughput` or `-- --latency` one half of it.
+//! `-- --throughput` or `-- --latency` one half of it, with `-- --relayed` what effects between tasks cost.
 
 #[path = "../tests/support/kafka.rs"]
 mod kafka;
@@ -13,6 +13,8 @@ mod latency;
 mod machine;
 #[path = "support/passing.rs"]
 mod passing;
+#[path = "support/relayed.rs"]
+mod relayed;
 #[path = "support/shop.rs"]
 mod shop;
 #[path = "support/steady.rs"]
@@ -32,8 +34,12 @@ fn main() {
     let shrink = if is_given("--quick") { 20 } else { 1 };
     machine::print();
     let bootstrap = kafka::bootstrap();
+    if is_given("--relayed") {
+        return relayed::measure(bootstrap, shrink);
+    }
     if !is_given("--latency") {
         throughput::measure(bootstrap, shrink);
+        relayed::measure(bootstrap, shrink);
     }
     if !is_given("--throughput") {
         latency::measure(bootstrap, shrink);

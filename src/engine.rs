@@ -4,7 +4,10 @@
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
 mod advocates;
+mod absorb;
+mod agents;
 mod apply;
+mod audit;
 mod bucket;
 mod customer;
 mod customers;
@@ -15,6 +18,7 @@ mod erased;
 mod evidence;
 pub mod export;
 mod features;
+mod identity;
 pub mod image;
 mod look;
 mod money;
@@ -22,6 +26,9 @@ mod presence;
 mod programme;
 mod rates;
 mod reprice;
+mod resolved;
+mod routing;
+mod status;
 mod tally;
 mod ties;
 mod windows;
@@ -39,6 +46,7 @@ use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use agents::Agents;
 use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
@@ -77,6 +85,7 @@ pub struct Engine {
     effects: Effects,
     rates: Rates,
     foreign: Foreign,
+    agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -101,10 +110,10 @@ pub struct Stats {
     pub expired: u64,
     /// Test purchases.
     pub tests: u64,
+    /// Referrals of a customer by the same customer.
+    pub self_referrals: u64,
     /// In a currency without a rate.
     pub unpriced: u64,
-    /// Referrals of oneself.
-    pub self_referrals: u64,
     /// Customers erased, whether anything was known of them or not.
     pub erasures: u64,
     /// What entities did to entities here, at home here or not; and what of it came after its instant.
@@ -155,6 +164,7 @@ impl Engine {
             effects: Effects::default(),
             rates: Rates::default(),
             foreign: Foreign::default(),
+            agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -233,11 +243,13 @@ impl Engine {
     /// Fires what fell due and takes what is in force, in the order (instant, id), as far as the slice reaches.
     fn fire_due(&mut self, slice: &mut usize, outputs: &mut Vec<Output>) {
         let (due, clock) = (self.due(), self.clock);
+        // In `event` it matters what comes first where what is said of one customer depends on what others did.
+        let in_order = self.mode == TimeMode::Event && self.rules.plan.resolvers;
         loop {
             self.take_arrivals(outputs);
             let customers = &self.customers;
             let by_id = |slots: &mut Vec<Slot>| customers.sort(slots);
-            let has_room = *slice > 0;
+            let has_room = *slice > 0 || in_order;
             // In `event` nothing but order says what comes first: effects wait for no next epoch.
             let effect = self.effects.first().filter(|at| *at <= clock && (has_room || self.mode == TimeMode::Event));
             let limit = effect.map_or(due, |effect| effect.min(due));
@@ -245,13 +257,13 @@ impl Engine {
             if has_room && let Some((at, slot)) = self.looks.pop(clock, by_id) {
                 let customer = &self.customers[slot];
                 if customer.look_pending && customer.as_of <= at {
-                    *slice -= 1;
+                    *slice = slice.saturating_sub(1);
                     self.customers.touch(slot);
                     self.look_now(slot, outputs);
                     self.requeue(slot);
                 }
             } else if has_room && let Some((at, slot)) = self.deadlines.pop(limit, by_id) {
-                *slice -= usize::from(self.reach(slot, at, outputs));
+                *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if effect.is_some() {
                 *slice = slice.saturating_sub(1);
                 self.take_first_effect(outputs);
@@ -315,7 +327,8 @@ impl Engine {
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
         customer.look_pending = false;
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund, errors: &self.errors };
+        let occasion =
+            Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
     }
 
@@ -335,7 +348,7 @@ impl Engine {
             return self.take_rate(rate, event, record.position, outputs);
         }
         if !event.kind().has_customer() {
-            return;
+            return self.agents.take(&event.body);
         }
         let Some(slot) = slot else { return self.pass_over(event) };
         self.stats.late += u64::from(event.at < self.due());
@@ -363,24 +376,39 @@ impl Engine {
         let (stats, sendings) = (&mut self.stats, &mut self.sendings);
         let mut foreign = Vec::new();
         let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
-        let outcome = arrival.apply(customer);
+        let (outcome, said) = (arrival.apply(customer), customer.seq);
         self.note_foreign(slot, foreign);
+        if self.customers[slot].is_leaving() {
+            self.leave(slot, Brought::Event(event, position), "merged", outputs);
+            self.describe(slot, event, position, outputs);
+        }
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
         let touches = self.customers[slot].look_again || self.rules.plan.touches(event.kind());
         let judged = Outcome { look: outcome.look && touches, ..outcome };
         self.judge(slot, Brought::Event(event, position), judged, outputs);
+        if outcome.described && self.customers[slot].seq == said {
+            self.describe(slot, event, position, outputs);
+        }
         if outcome.alert {
             self.alert(slot, event, position, outputs);
         }
     }
 
+    /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
+    fn describe(&self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
+        let cause = Brought::Event(event, position);
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
+        status::say(&self.customers[slot], &occasion, outputs);
+    }
+
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.
     fn judge(&mut self, slot: Slot, brought: Brought<'_>, outcome: Outcome, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
-        // Of an author nothing is decided.
-        if customer.id.kind() == EntityKind::Author {
+        // Of an author nothing is decided, and of whoever is merged into another: there it is.
+        if customer.id.kind() == EntityKind::Author || customer.merged_into().is_some() {
             return;
         }
         if customer.as_of > self.clock {
@@ -404,7 +432,9 @@ impl Engine {
         if customer.look_pending && customer.as_of <= self.clock {
             self.look_now(slot, outputs);
         }
-        let limit = self.due().max(at.min(self.clock));
+        // In `event`, what an effect meets does not depend on how far the clock has come beyond it.
+        let due = if self.mode == TimeMode::Event { self.now } else { self.due() };
+        let limit = due.max(at.min(self.clock));
         while !self.customers[slot].look_pending && self.customers[slot].deadline <= limit {
             self.fire(slot, outputs);
         }
@@ -421,6 +451,7 @@ impl Engine {
             let occasion = Occasion {
                 app: &self.app,
                 rules: &rules,
+                agents: &self.agents,
                 cause: Brought::Event(event, position),
                 refund: false,
                 errors: &self.errors,

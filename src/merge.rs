@@ -18,6 +18,16 @@ pub enum Lane {
     Input(Kind, u32),
     /// What the task of this number hands over: records that lie with it and are at home here.
     Relay(u32),
+    /// What entities at home with the task of this number do to some at home here. Never in a [`Merge`]: it is taken
+    /// as it comes.
+    Effect(u32),
+}
+
+impl Lane {
+    /// Whether it comes from another task.
+    pub const fn is_relayed(self) -> bool {
+        !matches!(self, Self::Input(..))
+    }
 }
 
 /// The order in which records are taken.
@@ -202,12 +212,37 @@ impl Merge {
         lanes.filter(|(lane, _)| matches!(lane, Lane::Input(kind, _) if !kind.is_broadcast()))
     }
 
+    /// The earliest time at which a record for which `matters` holds may be taken, buffered or, of a lane not at its
+    /// end, still to be fetched: none comes before it.
+    pub fn earliest(&self, matters: impl Fn(&Event) -> bool) -> Option<EventTime> {
+        let of_lane = |buffer: &Buffer| {
+            // Where a task that was at its end went on, an older record may lie behind a newer one.
+            let mut reached = EventTime::MIN;
+            let first = buffer.records.iter().find_map(|record| {
+                reached = reached.max(record.merge_time);
+                record.body.as_ref().is_ok_and(&matters).then_some(reached)
+            });
+            first.into_iter().chain((!buffer.at_end).then_some(buffer.reached)).min()
+        };
+        self.ordered().filter_map(of_lane).min()
+    }
+
     /// Says whether the last fetch found the lane's end.
     pub fn set_at_end(&mut self, lane: Lane, at_end: bool) {
         self.change(lane, |buffer| {
             buffer.at_end = at_end;
             buffer.left_out &= !(at_end && buffer.records.is_empty());
         });
+    }
+
+    /// The greatest event time fetched, or said to be.
+    pub fn reached(&self) -> EventTime {
+        self.ordered().map(|buffer| buffer.reached).max().unwrap_or(EventTime::MIN)
+    }
+
+    /// Whether the lane was opened.
+    pub fn has(&self, lane: Lane) -> bool {
+        self.place(lane).is_ok()
     }
 
     /// Whether the last fetch found the lane's end.

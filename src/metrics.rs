@@ -49,6 +49,11 @@ const SNAPSHOTS_GIVEN_UP: &str = "vipstream_task_given_up_snapshots_total";
 const SNAPSHOTS_UNDER_WAY: &str = "vipstream_task_snapshots_under_way";
 const SNAPSHOT_TIME: &str = "vipstream_task_snapshot_timestamp_seconds";
 const HANDED_OVER: &str = "vipstream_task_handed_over_records_total";
+const EFFECTS: &str = "vipstream_task_effects_total";
+const EFFECTS_SENT: &str = "vipstream_task_sent_effects_total";
+const EFFECTS_RECEIVED: &str = "vipstream_task_received_effects_total";
+const EFFECTS_WAITING: &str = "vipstream_task_waiting_effects";
+const EFFECTS_LATE: &str = "vipstream_relay_late_total";
 const TAKEN_IN: &str = "vipstream_task_taken_in_records_total";
 const TRANSACTIONS: &str = "vipstream_task_transactions_total";
 const DUE_LAG: &str = "vipstream_task_due_lag_seconds";
@@ -73,7 +78,7 @@ pub(crate) fn describe() {
     describe_counter!(DUPLICATES, Unit::Count, "Events whose business key had been seen");
     describe_counter!(EXPIRED, Unit::Count, "Events older than everything that could hold them");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Records refused, by code");
-    describe_counter!(OUTPUTS, Unit::Count, "Decisions and alerts, by type");
+    describe_counter!(OUTPUTS, Unit::Count, "Decisions, alerts and standings, by type");
     describe_counter!(ERASURES, Unit::Count, "Customers erased");
     describe_counter!(ERASED_EVENTS, Unit::Count, "Events about customers erased before, dropped");
     describe_counter!(
@@ -110,6 +115,15 @@ pub(crate) fn describe() {
     describe_gauge!(SNAPSHOT_TIME, Unit::Seconds, "When the newest snapshot was begun, as Unix time");
     describe_counter!(HANDED_OVER, Unit::Count, "Records handed over to the task where they are at home");
     describe_counter!(TAKEN_IN, Unit::Count, "Records applied that another task handed over");
+    describe_counter!(EFFECTS, Unit::Count, "What customers, accounts and handles did to some at home with this task");
+    describe_counter!(EFFECTS_SENT, Unit::Count, "What they did from here to some at home with another task");
+    describe_counter!(EFFECTS_RECEIVED, Unit::Count, "What they did from another task to some at home here");
+    describe_gauge!(EFFECTS_WAITING, Unit::Count, "What they did that is not in force yet");
+    describe_counter!(
+        EFFECTS_LATE,
+        Unit::Count,
+        "What they did that came after the instant at which it was to be in force"
+    );
     describe_counter!(TRANSACTIONS, Unit::Count, "Transactions, by how they ended");
     describe_gauge!(DUE_LAG, Unit::Seconds, "How long the earliest deadline that should have fired is overdue");
     describe_gauge!(LAG_RECORDS, Unit::Count, "Records of an input not yet applied");
@@ -150,6 +164,9 @@ pub(crate) struct TaskMetrics {
     snapshot_time: Gauge,
     handed_over: Counter,
     taken_in: Counter,
+    effects_sent: Counter,
+    effects_received: Counter,
+    effects_waiting: Gauge,
     /// By [`Ending`].
     transactions: [Counter; 5],
     /// What the engine had counted when last published.
@@ -197,6 +214,9 @@ impl TaskMetrics {
             counted_snapshots: Counts::default(),
             handed_over: count(HANDED_OVER),
             taken_in: count(TAKEN_IN),
+            effects_sent: count(EFFECTS_SENT),
+            effects_received: count(EFFECTS_RECEIVED),
+            effects_waiting: level(EFFECTS_WAITING),
             transactions: ENDINGS.map(|ending| counter!(TRANSACTIONS, "task" => task.clone(), "ended" => ending)),
             published: Stats::default(),
         }
@@ -234,6 +254,9 @@ impl TaskMetrics {
         self.records.increment(done.records as u64);
         self.handed_over.increment(done.handed_over as u64);
         self.taken_in.increment(done.taken_in as u64);
+        self.effects_sent.increment(done.effects_out as u64);
+        self.effects_received.increment(done.effects_in as u64);
+        self.effects_waiting.set(level(done.effects_waiting as u64));
         self.epochs.increment(1);
         self.epoch_seconds.record(done.took.as_secs_f64());
         self.clock_seconds.set(seconds(done.clock));
@@ -256,6 +279,8 @@ impl TaskMetrics {
         let name = match output {
             Output::Decision(decision) => decision.change.type_name(),
             Output::Alert(_) => ALERT,
+            Output::Status(_) => STATUS,
+            Output::Audit(_) => AUDIT,
             Output::DeadLetter(_, letter) => {
                 self.dead_letters[letter.code as usize].increment(1);
                 return;
@@ -280,7 +305,8 @@ impl TaskMetrics {
 /// A gauge keeps its last value for ever: what is another process's by now must not be counted twice.
 impl Drop for TaskMetrics {
     fn drop(&mut self) {
-        for gauge in [&self.restored, &self.customers, &self.left_out, &self.snapshots_under_way] {
+        let waiting = &self.effects_waiting;
+        for gauge in [&self.restored, &self.customers, &self.left_out, &self.snapshots_under_way, waiting] {
             gauge.set(0.0);
         }
     }
@@ -316,7 +342,7 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 15] = [
+const COUNTED: [(&str, Read); 17] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
@@ -332,6 +358,8 @@ const COUNTED: [(&str, Read); 15] = [
     (TESTS, |stats| stats.tests),
     (UNKNOWN, |stats| stats.unknown_values),
     (REORDERED, |stats| stats.reordered),
+    (EFFECTS, |stats| stats.effects),
+    (EFFECTS_LATE, |stats| stats.effects_late),
 ];
 
 /// How a transaction ended.
@@ -353,6 +381,10 @@ pub(crate) struct EpochDone<'a> {
     /// Records that went to other tasks, and that came from them.
     pub(crate) handed_over: usize,
     pub(crate) taken_in: usize,
+    /// Effects that went to other tasks, that came from them, and that wait here to be in force.
+    pub(crate) effects_out: usize,
+    pub(crate) effects_in: usize,
+    pub(crate) effects_waiting: usize,
     pub(crate) outputs: &'a [Output],
     pub(crate) stats: &'a Stats,
     pub(crate) took: Duration,
@@ -404,5 +436,16 @@ fn seconds(time: EventTime) -> f64 {
 
 const ALERT: &str = "agent.alert";
 
-const OUTPUT_TYPES: [&str; 7] =
-    ["vip.granted", "vip.revoked", "vip.changed", "vip.expiring", "cohort.entered", "cohort.left", ALERT];
+const STATUS: &str = "status";
+const AUDIT: &str = "decision";
+const OUTPUT_TYPES: [&str; 9] = [
+    "vip.granted",
+    "vip.revoked",
+    "vip.changed",
+    "vip.expiring",
+    "cohort.entered",
+    "cohort.left",
+    ALERT,
+    STATUS,
+    AUDIT,
+];

@@ -23,6 +23,13 @@ pub(crate) enum Mutant {
     ClockTwice,
     /// Records are handed on for ever.
     NoHops,
+    /// Effects leave before the transaction of the epoch that caused them.
+    #[cfg(test)]
+    EffectsApart,
+    /// Effects that lie before the place from which a restart goes on are taken once more.
+    EffectsTwice,
+    /// Time passes before what others may yet do.
+    NoHorizon,
 }
 
 /// Whether this safeguard is missing.

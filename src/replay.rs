@@ -201,7 +201,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where an output stands in the sorted files.
+/// Where an output stands in the sorted files. Standings of one customer at one instant stay as they were said: the last
+/// one holds.
 fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str, u128) {
     match output {
         Output::DeadLetter(position, _) => (Some(*position), EventTime::MIN, "", 0, "", "", 0),
@@ -212,6 +213,11 @@ fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str
         Output::Alert(it) => {
             let id = it.customer_id.as_ref().map_or("", |id| id.as_str());
             (None, it.occurred_at, id, it.status_seq, "agent.alert", &it.name, it.event_id.0)
+        }
+        Output::Status(it) => (None, it.occurred_at, it.customer_id.as_str(), it.status_seq, "status", "", 0),
+        Output::Audit(it) => {
+            let id = it.customer_id.as_str();
+            (None, it.occurred_at, id, it.status_seq, "decision", &it.programme, it.event_id.0)
         }
     }
 }

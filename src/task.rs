@@ -7,6 +7,7 @@ mod brake;
 mod commit;
 mod epoch;
 mod handover;
+mod horizon;
 pub(crate) mod identity;
 mod image;
 mod intake;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use self::brake::BrakeWindow;
+use self::commit::Leaving;
 use self::epoch::Fixed;
 use self::handover::Sender;
 use self::image::{JournalEnd, Marks};
@@ -32,7 +34,7 @@ use self::journal::{SnapshotName, TopicId};
 use self::ownership::Ownership;
 use self::progress::{Progress, Standing};
 use self::relay::Announcement;
-use crate::broker::{Broker, BrokerError, Partition};
+use crate::broker::{Broker, BrokerError, Outgoing, Partition};
 use crate::clock;
 use crate::codec::output::Wire;
 use crate::config::{Brake, EpochBounds, Outputs, Start};
@@ -175,6 +177,8 @@ pub(crate) struct Task<B> {
     intake: Intake,
     /// What the other tasks were last told of how far this one has looked through its inputs.
     announced: Option<Announcement>,
+    /// In `event`: before it nothing is in force that is still to come from another task.
+    horizon: EventTime,
     /// The group's offsets as last committed.
     mirrored: BTreeMap<Partition, u64>,
     /// The topics that the journal names, and those that it does not name yet.
@@ -219,6 +223,7 @@ impl<B: Broker> Task<B> {
             ownership,
             inputs,
             announced: None,
+            horizon: EventTime::MIN,
             mirrored: BTreeMap::new(),
             named: Vec::new(),
             unnamed: Vec::new(),
@@ -258,18 +263,22 @@ impl<B: Broker> Task<B> {
 
     /// Applies an epoch and commits it with all that it causes.
     fn carry_out(&mut self, fixed: Fixed, outputs: &mut Vec<Output>) -> Result<(), TaskError> {
-        let Fixed { epoch, ranges, relay, opened } = fixed;
+        let Fixed { epoch, ranges, mut relay, opened } = fixed;
         let (clock, wall, records) = (epoch.clock, epoch.wall, epoch.records.len());
         let (handed_over, taken_in) = (ranges.handed_over(), ranges.taken_in());
+        let effects_in = epoch.effects.len();
         // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
         self.engine.apply(epoch, outputs);
+        let effects = self.leaving();
+        let effects_out = effects.len();
+        self.announce(&mut relay);
         #[cfg(test)]
         if mutant::is(Mutant::ManifestFirst) {
             self.publish_before_commit();
         }
         // One transaction. Until it is known to be committed `outputs` stays as it is: an abort sends the identical
         // epoch again, so state is never rolled back.
-        self.commit(ranges, relay, clock, wall, outputs)?;
+        self.commit(ranges, Leaving { outputs, effects, relay }, clock, wall)?;
         self.number += 1;
         self.clock = clock;
         self.wall = wall;
@@ -283,6 +292,9 @@ impl<B: Broker> Task<B> {
             records,
             handed_over,
             taken_in,
+            effects_out,
+            effects_in,
+            effects_waiting: self.engine.waiting_effects(),
             outputs,
             stats: &self.engine.stats(),
             took: clock::since(opened),
@@ -290,6 +302,12 @@ impl<B: Broker> Task<B> {
             left_out: self.intake.merge().left_out().count(),
         });
         Ok(())
+    }
+
+    /// What the newest epoch does to entities at home elsewhere, as it goes to their tasks.
+    fn leaving(&mut self) -> Vec<Outgoing> {
+        let effects = self.engine.take_effects().into_iter();
+        effects.map(|(target, effect)| relay::pass(self.partition, target, &effect, &self.setup.relay)).collect()
     }
 
     /// Tells those who ask from other threads where the task stands.
@@ -308,7 +326,7 @@ impl<B: Broker> Task<B> {
     fn place(&self, lane: Lane) -> (&str, u32) {
         match lane {
             Lane::Input(kind, partition) => (&self.setup.wire.topics[kind as usize], partition),
-            Lane::Relay(_) => (&self.setup.relay, self.partition),
+            Lane::Relay(_) | Lane::Effect(_) => (&self.setup.relay, self.partition),
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Role {
     Relay,
     Events,
     Alerts,
+    Status,
+    Audit,
     DeadLetters,
 }
 
@@ -41,6 +43,8 @@ impl fmt::Display for Role {
             Self::Relay => "relay",
             Self::Events => "events",
             Self::Alerts => "alerts",
+            Self::Status => "status",
+            Self::Audit => "audit",
             Self::DeadLetters => "dlq",
         })
     }
@@ -115,6 +119,8 @@ pub fn needed(config: &Config, input_partitions: u32) -> Vec<Needed> {
         (Role::Relay, config.relay(), kept),
         (Role::Events, config.outputs.events.clone(), &[]),
         (Role::Alerts, config.outputs.alerts.clone(), &[]),
+        (Role::Status, config.outputs.status.clone(), &COMPACTED[..]),
+        (Role::Audit, config.outputs.audit.clone(), &KEPT_APART[..]),
         (Role::DeadLetters, config.outputs.dlq.clone(), &LETTERS[..]),
     ];
     let all = inputs.chain(ours);
@@ -215,3 +221,15 @@ const KEPT_A_WEEK: [Setting; 4] = [
 ];
 
 const LETTERS: [Setting; 2] = [NEVER_COMPACTED, LARGE_RECORDS];
+
+/// Every decision counts, also an older one of the same customer.
+const KEPT_APART: [Setting; 1] = [NEVER_COMPACTED];
+
+/// Whoever starts to read must find everybody, however long ago the last decision was.
+const COMPACTED: [Setting; 1] = [Setting {
+    name: "cleanup.policy",
+    value: "compact",
+    or_more: false,
+    grade: Grade::Refuse,
+    why: "a reader that starts empty would not find customers whose record has expired",
+}];

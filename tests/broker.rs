@@ -2,6 +2,9 @@
 
 #[path = "support/kafka.rs"]
 mod kafka;
+#[path = "support/router.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
+mod router;
 #[path = "support/service.rs"]
 #[expect(dead_code, reason = "other tests need the rest")]
 mod service;
@@ -11,8 +14,10 @@ mod shop;
 #[path = "support/topics.rs"]
 mod topics;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use router::{Decided, Router, Weights};
 use service::{Files, get, until};
 use shop::{Shop, UNTIL};
 use vipstream::broker::cluster::Cluster;
@@ -28,6 +33,32 @@ fn run_decides_as_replay_does() {
     assert!(expected.decisions.len() > 50, "{} decisions", expected.decisions.len());
     assert!(expected.alerts.len() > 10, "{} alerts", expected.alerts.len());
     shop.assert_decided(&expected);
+}
+
+#[test]
+fn a_router_that_starts_empty_knows_what_all_decisions_say() {
+    let shop = Shop::open();
+    shop.fill(&shop.traffic(2_000));
+    shop.run_to_the_end();
+    let mut router = Router::default();
+    let (mut records, mut nulls) = (0, 0);
+    for read in topics::read_all(&shop.bootstrap, &shop.output("status")) {
+        let key = String::from_utf8(read.key.clone().expect("a key")).expect("text");
+        nulls += u32::from(read.value.is_none());
+        records += 1;
+        router.read(&key, read.value.is_some().then(|| read.json()));
+    }
+    let mut decided: BTreeMap<String, Decided> = BTreeMap::new();
+    for read in topics::read_all(&shop.bootstrap, &shop.output("events")) {
+        let key = String::from_utf8(read.key.clone().expect("a key")).expect("text");
+        decided.entry(key).or_default().take(&read.json());
+    }
+    assert!(records > 100 && nulls > 0 && decided.len() > 20, "{records} records, {nulls} nulls, {}", decided.len());
+    let of_tiers = [("gold", 3), ("silver", 2), ("none", 1)].map(|(tier, weight)| (tier.to_owned(), weight.into()));
+    let weights = Weights { of_tiers: of_tiers.into(), tiered: ["big_spender".to_owned()].into() };
+    for (customer, decided) in decided {
+        assert_eq!(router.view(&customer), decided.view(&weights), "{customer}");
+    }
 }
 
 #[test]

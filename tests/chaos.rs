@@ -32,10 +32,16 @@ use support::chaos::ledger::Ledger;
 use support::chaos::reading;
 use support::chaos::traffic::{INPUTS, RULES, Traffic};
 use support::kafka::{self, Broker};
-use support::model::fold::{Fold, Mode, Said, Setup};
+use support::model::fold::{Fold, Mode, Sent, Setup, null_status, numbered};
 use support::topics;
 use vipstream::model::event::Kind;
 use vipstream::rules::ruleset::Ruleset;
+
+/// The output topics, dead letters last.
+const OUTPUTS: [&str; 5] = ["events", "alerts", "status", "audit", "dlq"];
+
+/// What lies in each: those of a key with their numbers, so that their order tells.
+type Lines = [Vec<String>; 5];
 
 const TASKS: u32 = 5;
 const PROCESSES: usize = 3;
@@ -140,9 +146,10 @@ fn prepare(bootstrap: &str, app: &str, folder: &Path, rules: &str) {
     }
     let inputs: Vec<String> =
         INPUTS.iter().map(|(kind, _)| format!("  {0}: {{ topic: {app}.{0} }}", kind.name())).collect();
+    let outputs = OUTPUTS.map(|name| format!("{name}: {app}.{name}")).join(", ");
     let config = format!(
         "app: {app}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", session.timeout.ms: {} }}\ntasks: {TASKS}\n\
-         rules: rules.yaml\ninputs:\n{}\noutputs: {{ events: {app}.events, alerts: {app}.alerts, dlq: {app}.dlq }}\n\
+         rules: rules.yaml\ninputs:\n{}\noutputs: {{ {outputs} }}\n\
          snapshots: {{ every: 10s }}\n",
         SESSION.as_millis(),
         inputs.join("\n")
@@ -282,11 +289,11 @@ fn lag(watcher: &BaseConsumer, app: &str) -> i64 {
 /// Compares what committed readers see with what the model says.
 fn judge(ledger: &Ledger, bootstrap: &str, app: &str, rules: &str) {
     let expected = model_says(ledger, app, rules);
-    let [events, alerts, letters] = expected.each_ref().map(Vec::len);
-    eprintln!("{events} decisions, {alerts} alerts, {letters} dead letters, as the model says");
-    assert!(expected.iter().all(|lines| lines.len() > 20), "the traffic brings outputs of every kind");
-    for (name, expected) in ["events", "alerts", "dlq"].into_iter().zip(expected) {
-        let seen = seen(bootstrap, &format!("{app}.{name}"));
+    let counts = expected.each_ref().map(Vec::len);
+    eprintln!("{OUTPUTS:?}: {counts:?} records, as the model says");
+    assert!(counts.iter().all(|count| *count > 20), "the traffic brings outputs of every kind: {counts:?}");
+    for (name, expected) in OUTPUTS.into_iter().zip(expected) {
+        let seen = seen(bootstrap, app, name);
         for (seen, expected) in seen.iter().zip(&expected) {
             assert_eq!(seen, expected, "{app}.{name}");
         }
@@ -294,61 +301,61 @@ fn judge(ledger: &Ledger, bootstrap: &str, app: &str, rules: &str) {
     }
 }
 
-/// Events, alerts and dead letters of all tasks, sorted.
-fn model_says(ledger: &Ledger, app: &str, rules: &str) -> [Vec<String>; 3] {
-    // The model is slow, and tasks know nothing of each other.
-    let each = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..TASKS).map(|task| scope.spawn(move || model_says_of(ledger, task, app, rules))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a model that ends")).collect::<Vec<_>>()
-    });
-    let mut lines: [Vec<String>; 3] = Default::default();
-    for of_task in each {
-        for (lines, more) in lines.iter_mut().zip(of_task) {
-            lines.extend(more);
+/// The outputs of all tasks, sorted.
+fn model_says(ledger: &Ledger, app: &str, rules: &str) -> Lines {
+    let hash = Ruleset::parse("rules.yaml", rules).expect("rules in order").hash().to_owned();
+    let topics: BTreeMap<Kind, String> =
+        INPUTS.iter().map(|(kind, _)| (*kind, format!("{app}.{}", kind.name()))).collect();
+    let fold = |task| {
+        let (hash, mode, topics) = (&hash, Mode::Live, topics.clone());
+        Fold::new(Setup { ruleset: rules, hash, app, mode, topics, task, tasks: TASKS })
+    };
+    let (mut topics, mut letters): ([Vec<Sent>; 4], Vec<String>) = Default::default();
+    for said in ledger.folded(fold) {
+        letters.extend(said.dead_letters.iter().map(|(position, code)| {
+            format!("{app}.{} {} {} {}", position.kind.name(), position.partition, position.offset, code.name())
+        }));
+        for (topic, (_, sent)) in topics.iter_mut().zip(said.topics()) {
+            topic.extend(sent);
         }
     }
+    let [events, alerts, status, audit] = topics.map(numbered);
+    let mut lines = [events, alerts, status, audit, letters];
     for lines in &mut lines {
         lines.sort_unstable();
     }
     lines
 }
 
-fn model_says_of(ledger: &Ledger, task: u32, app: &str, rules: &str) -> [Vec<String>; 3] {
-    let hash = Ruleset::parse("rules.yaml", rules).expect("rules in order").hash().to_owned();
-    let topics: BTreeMap<Kind, String> =
-        INPUTS.iter().map(|(kind, _)| (*kind, format!("{app}.{}", kind.name()))).collect();
-    let mut fold = Fold::new(Setup { ruleset: rules, hash: &hash, app, mode: Mode::Live, topics });
-    let mut lines: [Vec<String>; 3] = Default::default();
-    for epoch in ledger.epochs(task) {
-        let Said { events, alerts, dead_letters } = fold.apply(epoch);
-        lines[0].extend(events.into_iter().map(|sent| sent.value));
-        lines[1].extend(alerts.into_iter().map(|sent| sent.value));
-        lines[2].extend(dead_letters.into_iter().map(|(position, code)| {
-            format!("{app}.{} {} {} {}", position.kind.name(), position.partition, position.offset, code.name())
-        }));
-    }
+/// What a committed reader finds, in the model's form, sorted.
+fn seen(bootstrap: &str, app: &str, name: &str) -> Vec<String> {
+    let read = topics::read_all(bootstrap, &format!("{app}.{name}"));
+    let mut lines: Vec<String> = if name == "dlq" {
+        let parts = ["topic", "partition", "offset", "code"].map(|name| format!("vipstream.error.{name}"));
+        let line = |read: &topics::Read| parts.each_ref().map(|name| read.header(name).unwrap_or_default()).join(" ");
+        read.iter().map(line).collect()
+    } else {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        let sent = read.into_iter().map(|read| {
+            let key = text(read.key.expect("an output has a key"));
+            Sent { value: read.value.map_or_else(|| null_status(&key), text), key }
+        });
+        let sent: Vec<Sent> = sent.collect();
+        if name == "events" {
+            assert_sequences(&sent);
+        }
+        numbered(sent)
+    };
+    lines.sort_unstable();
     lines
 }
 
-/// What a committed reader finds, in the model's form, sorted.
-fn seen(bootstrap: &str, topic: &str) -> Vec<String> {
-    let mut sequence: BTreeMap<String, u64> = BTreeMap::new();
-    let line = |read: topics::Read| {
-        if let Some(code) = read.header("vipstream.error.code") {
-            let place = ["topic", "partition", "offset"].map(|name| read.header(&format!("vipstream.error.{name}")));
-            return format!("{} {code}", place.map(Option::unwrap_or_default).join(" "));
-        }
-        let value = String::from_utf8(read.value.expect("an output has a value")).expect("JSON is text");
-        if topic.ends_with(".events") {
-            let json: serde_json::Value = serde_json::from_str(&value).expect("JSON");
-            let customer = json["customer_id"].as_str().expect("a customer").to_owned();
-            let number = json["status_seq"].as_u64().expect("a number");
-            assert_eq!(sequence.insert(customer, number).unwrap_or_default() + 1, number, "{value}");
-        }
-        value
-    };
-    let mut lines: Vec<String> = topics::read_all(bootstrap, topic).into_iter().map(line).collect();
-    lines.sort_unstable();
-    lines
+/// Each customer's decisions are 1, 2, 3, ...
+fn assert_sequences(sent: &[Sent]) {
+    let mut sequence: BTreeMap<&str, u64> = BTreeMap::new();
+    for Sent { key, value } in sent {
+        let json: serde_json::Value = serde_json::from_str(value).expect("JSON");
+        let number = json["status_seq"].as_u64().expect("a number");
+        assert_eq!(sequence.insert(key, number).unwrap_or_default() + 1, number, "{value}");
+    }
 }

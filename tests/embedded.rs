@@ -39,7 +39,16 @@ fn config(bootstrap: &str) -> Config {
 
 fn cluster() -> MockCluster<'static, DefaultProducerContext> {
     let cluster = MockCluster::new(1).unwrap();
-    for topic in ["vip.purchases", "shop.journal", "shop.relay", "vip.events", "vip.alerts", "vip.dlq"] {
+    for topic in [
+        "vip.purchases",
+        "shop.journal",
+        "shop.relay",
+        "vip.events",
+        "vip.alerts",
+        "vip.status",
+        "vip.audit",
+        "vip.dlq",
+    ] {
         cluster.create_topic(topic, 2, 1).unwrap();
     }
     cluster

@@ -20,6 +20,7 @@ fn rules(name: &str) -> Ruleset {
 fn every_example_ruleset_is_accepted() {
     assert_eq!(rules("cdnow.yaml").name(), "cdnow");
     assert_eq!(rules("shop.yaml").name(), "shop");
+    assert_eq!(rules("grievance.yaml").name(), "grievance");
 }
 
 #[test]

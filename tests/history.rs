@@ -26,10 +26,11 @@ fn loaded_into_topics_and_run_to_its_end_it_is_decided_as_by_replay() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("rules.yaml"), history::rules().replace("ruleset: cdnow", &format!("ruleset: {app}"))).unwrap();
+    let outputs = ["events", "alerts", "status", "audit", "dlq"].map(|name| format!("{name}: {app}.{name}")).join(", ");
     let config = format!(
         "app: {app}\nkafka: {{ bootstrap.servers: \"{bootstrap}\" }}\ntasks: 4\ntime: event\nrules: rules.yaml\nsnapshots: off\n\
          inputs: {{ purchase: {{ topic: {app}.purchases }}, mention: {{ topic: {app}.mentions }} }}\n\
-         outputs: {{ events: {app}.events, alerts: {app}.alerts, dlq: {app}.dlq }}\n"
+         outputs: {{ {outputs} }}\n"
     );
     std::fs::write(path("vipstream.yaml"), config).unwrap();
     for (kind, name) in [("purchase", "purchases"), ("mention", "mentions")] {
@@ -66,7 +67,7 @@ fn loaded_into_topics_and_run_to_its_end_it_is_decided_as_by_replay() {
         "--input",
         &inputs[1],
     ]);
-    for name in ["events", "alerts"] {
+    for name in ["events", "alerts", "status"] {
         let decided = sorted(topics::read_all(bootstrap, &format!("{app}.{name}")).iter().map(topics::Read::json));
         let lines = history::read(Path::new(&path("out")).join(format!("vip.{name}.jsonl")).as_path());
         let replayed = sorted(lines.lines().map(|line| serde_json::from_str(line).expect("an output is JSON")));

@@ -8,6 +8,7 @@ mod support {
     pub mod judge;
     #[expect(dead_code, reason = "the simulation needs the rest")]
     pub mod model;
+    pub mod router;
     pub mod script;
 }
 
@@ -16,21 +17,27 @@ mod scripts {
     mod currencies;
     mod erasure;
     mod evidence;
+    mod identity;
     mod objects;
     mod presence;
     mod programmes;
     mod purchases;
     mod regressions;
+    mod routing;
+    mod status;
     mod windows;
 }
 
 mod properties {
+    mod convergence;
     mod damage;
     mod equality;
     mod history;
     mod laws;
     mod live;
+    mod router;
     mod seeds;
     mod split;
+    mod tasks;
     mod windows;
 }

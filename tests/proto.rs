@@ -119,6 +119,13 @@ fn output() -> impl Strategy<Value = v1::Output> {
             Body::Expiring(v1::Expiring { programme, missing, ..v1::Expiring::default() })
         }),
         (".{0,10}", ".{0,10}").prop_map(|(label, definition)| Body::CohortLeft(v1::Cohort { label, definition })),
+        (names(), vec((".{0,10}", any::<bool>(), vec(evidence(), 0..2)), 0..2)).prop_map(|(labels, progress)| {
+            let progress = progress.into_iter().map(|(programme, held, rows)| v1::Progress { programme, held, rows });
+            Body::Status(v1::Status { labels, progress: progress.collect(), ..v1::Status::default() })
+        }),
+        (".{0,10}", option::of(any::<i64>()), names()).prop_map(|(decision, until, standing)| {
+            Body::Decision(v1::Decision { decision, until, standing, ..v1::Decision::default() })
+        }),
     ];
     ("[0-9a-f]{32}", option::of(".{0,10}"), any::<u64>(), 0..6, vec(evidence(), 0..3), option::of(body)).prop_map(
         |(event_id, customer_id, status_seq, origin, evidence, body)| v1::Output {

@@ -1,4 +1,5 @@
-//! Records that lie elsewhere than their customer's task, on a real Apache Kafka: the answer is the same.
+//! Records that lie elsewhere than their customer's task, and customers whose handles are at home elsewhere, on a real
+//! Apache Kafka: the answer is the same.
 
 #[path = "support/kafka.rs"]
 mod kafka;
@@ -12,8 +13,9 @@ mod shop;
 #[expect(dead_code, reason = "other tests need the rest")]
 mod topics;
 
-use service::until;
-use shop::Shop;
+use service::{Files, until};
+use shop::{Shop, UNTIL};
+use vipstream::load::Generated;
 use vipstream::model::event::Kind;
 
 /// Inputs of 5, 3 and 7 partitions, one of them written with another partitioner.
@@ -46,6 +48,46 @@ fn more_tasks_than_partitions_share_the_customers_all_the_same() {
     shop.fill(&shop.traffic(1_000));
     shop.run_to_the_end_as("time: event\ntasks: 3\nepoch: { linger: 1ms, records: 50 }");
     shop.assert_decided(&shop.replayed());
+}
+
+/// The posts of every third author say no more who wrote them: the handle that the profile names does.
+fn by_handle(traffic: &mut [Generated]) -> usize {
+    let mut posts = 0;
+    for record in traffic.iter_mut().filter(|record| record.kind == Kind::Mention) {
+        let Some(key) = record.key.as_ref().filter(|key| key.as_str().bytes().map(u32::from).sum::<u32>() % 3 == 0)
+        else {
+            continue;
+        };
+        let json = String::from_utf8(record.json.clone()).unwrap();
+        record.json = json.replace(&format!(r#""customer_id":"{}","#, key.as_str()), "").into_bytes();
+        posts += 1;
+    }
+    posts
+}
+
+#[test]
+fn what_is_written_under_a_handle_comes_to_its_owner_though_a_process_is_killed() {
+    let shop = Shop::open();
+    let mut traffic = shop.traffic(1_500);
+    let posts = by_handle(&mut traffic);
+    shop.fill(&traffic);
+    let files = Files::of(&shop, "time: event\ntasks: 4\nepoch: { linger: 1ms, records: 100 }");
+    let until_end = UNTIL.to_string();
+    let stays = files.start(&["--until", &until_end]);
+    let mut killed = files.start(&["--until", &until_end]);
+    killed.wait_for("started anew");
+    let journal = format!("{}.journal", shop.app);
+    until("some epochs are committed", || (topics::read_all(&shop.bootstrap, &journal).len() > 20).then_some(()));
+    killed.kill();
+    let next = files.start(&["--until", &until_end]);
+    for process in [stays, next] {
+        let (status, said) = process.end();
+        assert!(status.success(), "{status}: {said}");
+    }
+    shop.assert_decided(&shop.replayed());
+    let relayed = topics::read_all(&shop.bootstrap, &format!("{}.relay", shop.app));
+    let effects = relayed.iter().filter(|record| record.header("vipstream.relay.effect").is_some()).count();
+    assert!(effects > posts / 2, "{effects} effects of {posts} posts lie in the relay");
 }
 
 #[test]

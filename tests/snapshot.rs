@@ -35,7 +35,16 @@ struct Said {
 impl Shop {
     fn open() -> Self {
         let cluster = MockCluster::new(1).unwrap();
-        for topic in ["vip.purchases", "shop.journal", "shop.relay", "vip.events", "vip.alerts", "vip.dlq"] {
+        for topic in [
+            "vip.purchases",
+            "shop.journal",
+            "shop.relay",
+            "vip.events",
+            "vip.alerts",
+            "vip.status",
+            "vip.audit",
+            "vip.dlq",
+        ] {
             cluster.create_topic(topic, 1, 1).unwrap();
         }
         let shop = Self { folder: tempfile::tempdir().unwrap(), cluster };

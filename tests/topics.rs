@@ -94,7 +94,7 @@ fn what_is_missing_is_shown_then_made_then_in_order() {
     app.admin().delete(&app.shop.input(Kind::Csat));
     let shown = app.topics(&[]);
     assert_eq!(shown.code, Some(1), "{}", shown.out);
-    assert_eq!(shown.error, "vipstream: 6 of 12 topics are missing: --create makes them\n");
+    assert_eq!(shown.error, "vipstream: 8 of 14 topics are missing: --create makes them\n");
     assert_eq!(line(&shown.out, "app.purchase")[..4], ["app.purchase", "purchase", "4", "ok"]);
     assert_eq!(line(&shown.out, "app.csat")[..5], ["app.csat", "csat", "wants", "2", "missing"]);
     assert_eq!(line(&shown.out, "app.journal")[..5], ["app.journal", "journal", "wants", "2", "missing"]);
@@ -118,7 +118,10 @@ fn what_is_missing_is_shown_then_made_then_in_order() {
     let again: Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!(again["ok"], true);
     let topics = again["topics"].as_array().unwrap();
-    assert_eq!(topics.len(), 12);
+    assert_eq!(topics.len(), 14);
+    let status = topics.iter().find(|topic| topic["role"] == "status").unwrap();
+    let compacted = serde_json::json!({ "name": "cleanup.policy", "wanted": "compact", "found": "compact" });
+    assert_eq!(status["settings"][0], compacted);
     let relay = topics.iter().find(|topic| topic["role"] == "relay").unwrap();
     assert_eq!(relay["partitions"], serde_json::json!({ "wanted": 2, "found": 2 }));
     assert_eq!(relay["replication"], 1);
@@ -133,9 +136,10 @@ fn what_differs_is_shown_with_the_command_that_mends_it() {
     admin.create(&app.journal(), 2, &[("retention.ms", "604800000"), ("max.message.bytes", "17825792")]);
     admin.create(&format!("{}.relay", app.shop.app), 3, &[("retention.ms", "-1"), ("max.message.bytes", "20000000")]);
     admin.create(&app.shop.output("dlq"), 5, &[("max.message.bytes", "1000012")]);
+    admin.create(&app.shop.output("status"), 2, &[("cleanup.policy", "delete")]);
     let shown = app.topics(&["--create"]);
     assert_eq!(shown.code, Some(1));
-    assert_eq!(shown.error, "vipstream: 3 of 12 topics are not as they should be\n", "{}", shown.out);
+    assert_eq!(shown.error, "vipstream: 4 of 14 topics are not as they should be\n", "{}", shown.out);
     let journal = line(&shown.out, "app.journal").join(" ");
     assert!(journal.contains("2 differs cleanup.policy=delete; retention.ms=604800000, wants -1;"), "{journal}");
     let command = format!(
@@ -146,6 +150,8 @@ fn what_differs_is_shown_with_the_command_that_mends_it() {
     assert!(shown.out.contains(&command), "{}", shown.out);
     assert_eq!(line(&shown.out, "app.relay")[2..5], ["3,", "wants", "2"]);
     assert!(shown.out.contains("app.relay has 3 partitions, `tasks` says 2\n    delete it"), "{}", shown.out);
+    let status = line(&shown.out, "app.out.status").join(" ");
+    assert!(status.contains("2 differs cleanup.policy=delete, wants compact"), "{status}");
     let letters = line(&shown.out, "app.out.dlq").join(" ");
     assert!(letters.contains("5 differs"), "any number of partitions will do: {letters}");
     assert!(letters.contains("max.message.bytes=1000012, wants 17825792 or more"), "{letters}");
@@ -165,8 +171,9 @@ fn check_compares_with_the_cluster_and_reckons_what_will_be_handed_over() {
     app.order(|number| format!("c{number}"), |_| None);
     let said = app.check(&[]);
     assert_eq!((said.code, said.error.as_str()), (Some(0), ""), "{}", said.out);
-    assert!(said.out.contains("ok  cluster: 7 of 12 topics are there"), "{}", said.out);
-    let others = "\n      the same: app.relay, app.out.events, app.out.alerts, app.out.dlq\n";
+    assert!(said.out.contains("ok  cluster: 7 of 14 topics are there"), "{}", said.out);
+    let others =
+        "\n      the same: app.relay, app.out.events, app.out.alerts, app.out.status, app.out.audit, app.out.dlq\n";
     assert!(said.out.contains(others), "what is alike is said once: {}", said.out);
     let purchases = line(&said.out, "app.purchase").join(" ");
     assert_eq!(purchases, "app.purchase 0 % of 4 partitions' records; measured 0 % of the newest 200");

@@ -49,10 +49,11 @@ impl Shop {
             .iter()
             .map(|kind| format!("{0}: {{ topic: {1} }}", kind.name(), self.topic(kind.name())))
             .collect();
-        let [events, alerts, dlq] = ["events", "alerts", "dlq"].map(|name| self.topic(name));
+        let outputs = ["events", "alerts", "status", "audit", "dlq"];
+        let outputs = outputs.map(|name| format!("{name}: {}", self.topic(name))).join(", ");
         format!(
             "app: {app}\nkafka: {{ {kafka}bootstrap.servers: \"{}\" }}\ntasks: {TASKS}\nrules: rules.yaml\n\
-             inputs: {{ {} }}\noutputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}\n{more}\n",
+             inputs: {{ {} }}\noutputs: {{ {outputs} }}\n{more}\n",
             self.bootstrap,
             inputs.join(", ")
         )

@@ -29,7 +29,7 @@ pub fn measure(bootstrap: &str, shrink: u32) {
     timed("reading and decoding", events, || passing::read(&shop, true));
     let mut outputs = 0;
     let service = timed("vipstream", events, || {
-        run_service(&shop, events);
+        run_service(&shop, &shop.app, events, "");
         outputs = outputs_of(&shop);
         outputs
     });
@@ -45,12 +45,13 @@ pub fn measure(bootstrap: &str, shrink: u32) {
     );
 }
 
-/// Runs the service until the group's offsets have reached the end of every input.
-fn run_service(shop: &Shop, events: u64) {
-    let running = vipstream::app::start(&shop.config(&shop.app, ""), rules()).expect("a start");
+/// Runs the service, under a name and with more configuration, until the group's offsets have reached the end of every
+/// input.
+pub fn run_service(shop: &Shop, app: &str, events: u64, more: &str) {
+    let running = vipstream::app::start(&shop.config(app, more), rules()).expect("a start");
     let watcher: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &shop.bootstrap)
-        .set("group.id", &shop.app)
+        .set("group.id", app)
         .set("isolation.level", "read_uncommitted")
         .create()
         .expect("a consumer");
@@ -83,7 +84,7 @@ fn outputs_of(shop: &Shop) -> u64 {
 }
 
 /// Runs, prints a line, and says the CPU seconds per million events.
-fn timed(name: &str, events: u64, run: impl FnOnce() -> u64) -> f64 {
+pub fn timed(name: &str, events: u64, run: impl FnOnce() -> u64) -> f64 {
     let (cpu, started) = (cpu_seconds(), Instant::now());
     let outputs = run();
     let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - cpu);

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Print each decision about this customer with its evidence
     #[arg(long, value_name = "ID")]
     explain: Option<String>,
-    /// The folder for vip.events.jsonl, vip.alerts.jsonl and vip.dlq.jsonl
+    /// The folder for a file of each output topic: vip.events.jsonl, vip.alerts.jsonl, ...
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
     /// Print the summary as one JSON object
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 }
 
 /// The output topics, each a file.
-const TOPICS: [&str; 3] = ["vip.events", "vip.alerts", "vip.dlq"];
+const TOPICS: [&str; 5] = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.dlq"];
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -142,6 +142,8 @@ fn counts(replayed: &Replayed) -> Vec<(String, u64)> {
                 change => format!("{} {}", change.type_name(), change.name()),
             },
             Output::Alert(alert) => format!("alert {}", alert.name),
+            Output::Status(_) => "status".to_owned(),
+            Output::Audit(audit) => format!("decision {} {}", audit.decision, audit.programme),
             Output::DeadLetter(_, letter) => format!("dead letter {}", letter.code.name()),
         };
         match counts.iter_mut().find(|(other, _)| *other == name) {

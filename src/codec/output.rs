@@ -3,8 +3,10 @@
 //! The order of fields is fixed, so that two runs can be compared byte by byte. Written field by field
 //! rather than by deriving, since a line holds what an output does not know: topics, ruleset, run.
 
+mod audit;
 pub mod headers;
 mod line;
+mod status;
 
 use std::borrow::Cow;
 
@@ -35,14 +37,18 @@ impl Wire {
         match output {
             Output::Decision(decision) => self.decision(decision, decided_at),
             Output::Alert(alert) => self.alert(alert, decided_at),
+            Output::Status(status) => self.status(status, decided_at),
+            Output::Audit(audit) => self.audit(audit, decided_at),
             Output::DeadLetter(position, letter) => self.dead_letter(*position, letter),
         }
     }
 
-    /// The value on Kafka: JSON, but a dead letter's is the bytes that came, `None` for a null.
+    /// The value on Kafka: JSON, but a dead letter's is the bytes that came, `None` for a null; the status of somebody
+    /// erased is a null.
     pub fn value<'a>(&self, output: &'a Output, decided_at: Option<EventTime>) -> Option<Cow<'a, [u8]>> {
         match output {
             Output::DeadLetter(_, letter) => letter.value.as_deref().map(Cow::Borrowed),
+            Output::Status(status) if status.content.is_none() => None,
             _ => Some(Cow::Owned(self.json(output, decided_at))),
         }
     }
@@ -203,7 +209,9 @@ impl Wire {
 /// Whom an output is about: the customer's id, or an unknown author's `platform:handle`.
 fn subject(output: &Output) -> Option<Cow<'_, str>> {
     match output {
-        Output::Decision(decision) => Some(Cow::Borrowed(decision.customer_id.as_str())),
+        Output::Decision(it) => Some(Cow::Borrowed(it.customer_id.as_str())),
+        Output::Status(it) => Some(Cow::Borrowed(it.customer_id.as_str())),
+        Output::Audit(it) => Some(Cow::Borrowed(it.customer_id.as_str())),
         Output::Alert(alert) => match (&alert.customer_id, &alert.reply_on) {
             (Some(id), _) => Some(Cow::Borrowed(id.as_str())),
             (None, Some((platform, handle))) => Some(Cow::Owned(format!("{platform}:{handle}"))),
@@ -213,8 +221,10 @@ fn subject(output: &Output) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The `type` of alerts.
+/// The `type` of alerts, of standings, of decisions that change nothing visible.
 const ALERT: &str = "agent.alert";
+const STATUS: &str = "status";
+const AUDIT: &str = "decision";
 
 #[cfg(test)]
 mod tests;

@@ -19,12 +19,20 @@ pub enum Start {
 pub struct Outputs {
     pub events: String,
     pub alerts: String,
+    pub status: String,
+    pub audit: String,
     pub dlq: String,
 }
 
 impl Default for Outputs {
     fn default() -> Self {
-        Self { events: "vip.events".to_owned(), alerts: "vip.alerts".to_owned(), dlq: "vip.dlq".to_owned() }
+        Self {
+            events: "vip.events".to_owned(),
+            alerts: "vip.alerts".to_owned(),
+            status: "vip.status".to_owned(),
+            audit: "vip.audit".to_owned(),
+            dlq: "vip.dlq".to_owned(),
+        }
     }
 }
 
@@ -95,7 +103,8 @@ pub(super) fn read_outputs(top: &mut Section<'_>, problems: &mut Problems) -> Ou
     let mut outputs = Outputs::default();
     let Some(node) = top.take("outputs") else { return outputs };
     let Some(mut section) = Section::open(node, "outputs", problems) else { return outputs };
-    for (key, target) in [("events", &mut outputs.events), ("alerts", &mut outputs.alerts), ("dlq", &mut outputs.dlq)] {
+    let Outputs { events, alerts, status, audit, dlq } = &mut outputs;
+    for (key, target) in [("events", events), ("alerts", alerts), ("status", status), ("audit", audit), ("dlq", dlq)] {
         if let Some(name) = section.text(key, problems)
             && let Some(name) = topic(name, section.line, &section.at(key), problems)
         {

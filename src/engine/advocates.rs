@@ -91,6 +91,9 @@ impl Customer {
         prices: Prices<'_>,
     ) -> Vec<(CompactString, Day)> {
         let mut foreign = Vec::new();
+        if self.is_known_as(buyer.as_str()) {
+            return foreign;
+        }
         for order in orders {
             let key = credited(buyer, order.key);
             let found = self.find(KIND, key, prices.rules);
@@ -136,7 +139,7 @@ impl Customer {
             && since <= order.entry.place()
         {
             let orders = vec![self.stand(order, rules)];
-            sendings.push(Sending { to: referrer.clone(), does: Does::Credit { orders, refund } });
+            sendings.push(Sending { to: referrer.clone(), does: Does::Credit { buyer: self.id.clone(), orders, refund } });
         }
     }
 
@@ -195,7 +198,7 @@ impl Customer {
         if let Some((to, _)) = &before {
             let orders: Vec<u64> = moved(to, &after, &before).into_iter().map(|entry| entry.key).collect();
             if !orders.is_empty() {
-                sendings.push(Sending { to: to.clone(), does: Does::Uncredit { orders } });
+                sendings.push(Sending { to: to.clone(), does: Does::Uncredit { buyer: self.id.clone(), orders } });
             }
         }
         if let Some((to, _)) = &after {
@@ -205,7 +208,7 @@ impl Customer {
             });
             let orders: Vec<Order> = orders.collect();
             if !orders.is_empty() {
-                sendings.push(Sending { to: to.clone(), does: Does::Credit { orders, refund: false } });
+                sendings.push(Sending { to: to.clone(), does: Does::Credit { buyer: self.id.clone(), orders, refund: false } });
             }
         }
     }

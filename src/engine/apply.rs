@@ -12,6 +12,7 @@ use super::money::{Money, Refunds, Settled};
 use super::rates::Prices;
 use super::ties::{Sending, Ties};
 use crate::model::event::{Action, Activity, Body, Event, Kind, Mention, Profile, Referral};
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::rules::calendar::Day;
@@ -19,6 +20,7 @@ use crate::rules::ruleset::{DEDUP, Ruleset};
 
 /// What an event did, and what follows from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each follows from the event by itself")]
 pub(super) struct Outcome {
     /// Labels and programmes are to be looked at.
     pub(super) look: bool,
@@ -26,10 +28,12 @@ pub(super) struct Outcome {
     pub(super) alert: bool,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
+    /// The customer's profile is another.
+    pub(super) described: bool,
 }
 
-const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false };
-const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false };
+const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false, described: false };
+const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false, described: false };
 
 /// An event on its way into a customer's state.
 pub(super) struct Arrival<'a> {
@@ -48,10 +52,18 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
+        if self.rules.plan.resolvers {
+            customer.learn_resolved(event, &self.rules.calendar, self.sendings);
+        }
         match &event.body {
+            _ if event.kind().is_activity() && customer.merged_into().is_some() => self.follow(customer),
             Body::Purchase(purchase) => self.purchase(customer, purchase),
             Body::Csat(survey) => self.object(customer, survey.revision, Place::Earliest),
             Body::Case(case) => self.object(customer, case.version, Place::Earliest),
+            Body::Referral(referral) if customer.is_known_as(&referral.referred_customer_id) => {
+                self.stats.self_referrals += 1;
+                NOTHING
+            }
             Body::Referral(referral) => self.referral(customer, referral),
             Body::Mention(mention) => self.written(customer, mention),
             Body::Presence(presence) => {
@@ -72,20 +84,15 @@ impl Arrival<'_> {
             }
             Body::Forget => {
                 customer.name_handles(None, self.sendings);
-                if let Some(rare) = &mut customer.rare {
-                    rare.profile = None;
-                }
-                CHANGED
+                customer.merge_into(None, self.rules, self.sendings);
+                let profile = customer.rare.as_mut().and_then(|rare| rare.profile.take());
+                Outcome { described: profile.is_some(), ..CHANGED }
             }
         }
     }
 
-    /// A referral; of oneself it is none.
+    /// A referral: whoever was referred is told.
     fn referral(&mut self, customer: &mut Customer, referral: &Referral) -> Outcome {
-        if customer.id.0 == referral.referred_customer_id {
-            self.stats.self_referrals += 1;
-            return NOTHING;
-        }
         let outcome = self.object(customer, referral.status as i64, Place::Present);
         if outcome.look && self.rules.follows_referrals() {
             customer.refer(referral, self.event, outcome.alert, self.sendings);
@@ -137,9 +144,8 @@ impl Arrival<'_> {
         place: Place,
     ) -> Outcome {
         let (kind, at) = (self.event.kind(), self.event.at);
-        let key_of = |version| seen(kind, &self.event.version_key(version));
-        // Most objects are new, and forming keys is dear.
-        let seen = found.map_or(0, |_| seen(kind, &self.event.business_key()));
+        let key_of = |version| seen_version(kind, key, version);
+        let seen = key_of(version);
         if found.is_some_and(|found| key_of(customer.log[found].version()) == seen || customer.has_seen(seen)) {
             return self.duplicate();
         }
@@ -180,6 +186,7 @@ impl Arrival<'_> {
     fn write(&mut self, customer: &mut Customer, mut object: Object) -> Outcome {
         if let Body::Referral(referral) = &self.event.body {
             self.value(&mut object, referral);
+            object.entry.set_referred(hash(&referral.referred_customer_id));
         }
         features::keep(&mut object, self.event, self.prices);
         let deleted = match &self.event.body {
@@ -312,20 +319,32 @@ impl Arrival<'_> {
         }
     }
 
+    /// An event of somebody who is merged into another: it is the other's.
+    fn follow(&mut self, customer: &Customer) -> Outcome {
+        let to = customer.merged_into().map(|to| CustomerId(to.clone()));
+        self.sendings.extend(to.map(|to| Sending::bring(self.event, self.position, to)));
+        NOTHING
+    }
+
     fn profile(&mut self, customer: &mut Customer, profile: &Profile) -> Outcome {
         let held = customer.profile().map(|held| held.version);
         match held {
             Some(held) if profile.version == held => self.duplicate(),
             Some(held) if profile.version < held => NOTHING,
             _ => {
-                // Another customer's id, which nothing reads yet and an erasure would not find.
-                let profile = Profile { merged_into: None, ..profile.clone() };
+                let mut profile = profile.clone();
+                profile.merged_into.take_if(|into| **into == *customer.id.as_str() || !is_customer(into));
                 customer.name_handles(Some(&profile), self.sendings);
+                customer.merge_into(profile.merged_into.as_ref(), self.rules, self.sendings);
                 customer.rare().profile = Some(Box::new(profile));
-                CHANGED
+                Outcome { described: true, ..CHANGED }
             }
         }
     }
+}
+
+fn is_customer(id: &CompactString) -> bool {
+    CustomerId(id.clone()).kind() == EntityKind::Customer
 }
 
 /// At which of its events' times an object counts.
@@ -364,6 +383,15 @@ impl Customer {
 /// The hash under which an object, a text or a session is remembered.
 pub(super) fn hash(text: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
+/// The hash under which a version of an object is remembered, by the hash of the object's key. Of a post only updates are
+/// told apart by their time.
+pub(super) fn seen_version(kind: Kind, key: u64, version: i64) -> u64 {
+    let activity = version & 3;
+    let version = if kind == Kind::Mention && activity != Activity::Update as i64 { activity } else { version };
+    let bytes = (u128::from(key) << 64 | u128::from(version.cast_unsigned())).to_le_bytes();
+    xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, kind as u64 + 1)
 }
 
 /// The hash under which a business key is remembered: kinds may share ids.

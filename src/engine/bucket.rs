@@ -77,7 +77,8 @@ impl Customer {
 }
 
 impl Bucket {
-    fn hold(&mut self, aggregate: Aggregate, order: (EventTime, u64), value: Scalar) {
+    /// Takes in a value of the unit.
+    pub(super) fn hold(&mut self, aggregate: Aggregate, order: (EventTime, u64), value: Scalar) {
         if aggregate == Aggregate::Distinct {
             let hash = hash_of(&value);
             if let Err(at) = self.values.binary_search(&hash)

@@ -141,6 +141,13 @@ impl Customers {
         customer.id
     }
 
+    /// An entity, where there is one of this id.
+    pub(super) fn known(&self, id: &CustomerId) -> Option<&Customer> {
+        let hash = hash_of(id);
+        let is_it = |(other, slot): &(u32, Slot)| *other == hash && self[*slot].id == *id;
+        self.slots.find(spread(hash), is_it).map(|(_, slot)| &self[*slot])
+    }
+
     /// Where an entity is kept, made on first sight; `None` for whoever was erased.
     pub(super) fn meet_one(&mut self, id: &CustomerId, rules: &Ruleset, erased: &Erased) -> Option<Slot> {
         let slot = self.slot_of(Cow::Borrowed(id), (hash_of(id), None), rules, erased)?;

@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::advocates::Word;
 use super::apply::Outcome;
+use super::customer::Customer;
 use super::customers::Slot;
 use super::look::Brought;
 use super::rates::Prices;
-use super::ties::Sending;
+use super::ties::{Sending, Ties};
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
-use crate::model::event::Body;
-use crate::model::id::CustomerId;
+use crate::model::event::{Body, Event, Profile};
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::murmur2;
 use crate::model::output::Output;
 use crate::model::record::{Code, DeadLetter};
@@ -87,6 +88,11 @@ impl Engine {
         (&self.effects.sent, &self.effects.came)
     }
 
+    /// How many wait to be in force.
+    pub fn waiting_effects(&self) -> usize {
+        self.effects.queue.len()
+    }
+
     /// Takes in what another task sent.
     pub(super) fn receive(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         *self.effects.came.entry(self.home.of(&effect.from)).or_default() += 1;
@@ -119,10 +125,12 @@ impl Engine {
 
     fn take_effect(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         self.stats.effects += 1;
+        if let Does::Resolved { agent, day, cases, well } = &effect.does {
+            let today = self.rules.calendar.day(effect.at);
+            return self.agents.count(agent, (*day, *cases, *well), today);
+        }
         let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
-            self.stats.erased_events += 1;
-            self.answer_for_erased(effect);
-            return;
+            return self.pass_over_effect(effect);
         };
         self.stats.effects_late += u64::from(self.customers[slot].as_of > effect.at);
         let Effect { from, at, hops, origin, does, .. } = effect;
@@ -146,32 +154,37 @@ impl Engine {
         let prices = Prices { rules: &rules, rates: &self.rates };
         let (customer, sendings) = (&mut self.customers[slot], &mut self.sendings);
         match does {
-            Does::Bring(..) => {}
+            // Taken before.
+            Does::Bring(..) | Does::Resolved { .. } => {}
             Does::Claim => customer.claimed(from, Some(at), sendings),
             Does::Release => customer.claimed(from, None, sendings),
             Does::Refer { referral, at, version } => {
                 customer.referred(from, referral, Word::Event(at, version), &rules, sendings);
             }
             Does::Unrefer { referral } => customer.referred(from, referral, Word::Over, &rules, sendings),
-            Does::Credit { orders, refund } => {
-                let foreign = customer.credit(from, orders, prices);
+            does @ (Does::Credit { .. } | Does::Uncredit { .. }) if customer.merged_into().is_some() => {
+                let into = customer.merged_into().cloned().map(CustomerId);
+                sendings.extend(into.map(|to| Sending { to, does }));
+            }
+            Does::Credit { buyer, orders, refund } => {
+                let foreign = customer.credit(&buyer, orders, prices);
                 self.note_foreign(slot, foreign);
                 return Outcome { look: true, refund, ..Outcome::default() };
             }
-            Does::Uncredit { orders } => {
-                customer.uncredit(from, &orders, &rules);
+            Does::Uncredit { buyer, orders } => {
+                customer.uncredit(&buyer, &orders, &rules);
                 return Outcome { look: true, ..Outcome::default() };
             }
             Does::Forgotten => customer.forget_referred(from),
+            Does::Absorb(state) => {
+                let look = customer.join(from, state, prices, &mut self.stats, sendings);
+                self.note_all_foreign(slot);
+                return Outcome { look, ..Outcome::default() };
+            }
+            Does::Part => customer.part(from),
+            Does::Cut => return Outcome { look: customer.cut(from), ..Outcome::default() },
         }
         Outcome::default()
-    }
-
-    /// Whoever says of somebody erased that they were referred is told that they are nobody any more.
-    fn answer_for_erased(&mut self, effect: Effect) {
-        let Effect { to: from, from: to, at, hops, origin, does: Does::Refer { .. }, .. } = effect else { return };
-        let at = at.max(self.now).plus(self.rules.hop);
-        self.dispatch(Effect { to, from, number: 0, at, hops: hops + 1, origin, does: Does::Forgotten });
     }
 
     /// Sends what an entity has to do to others: at home here it waits, elsewhere it leaves with the epoch.
@@ -181,7 +194,8 @@ impl Engine {
                 Does::Bring(event, position) => Some(Origin::of(event, *position)),
                 _ => origin.cloned(),
             };
-            if hops >= MAX_HOPS {
+            // What every task keeps does nothing further.
+            if hops >= MAX_HOPS && to.kind() != EntityKind::EveryTask {
                 outputs.extend(own.map(|origin| too_many_hops(&origin)));
                 self.stats.dead_letters += 1;
                 continue;
@@ -195,27 +209,50 @@ impl Engine {
             let ties = customer.ties_mut();
             ties.sent += 1;
             let effect = Effect { to, from, number: ties.sent, at, hops: hops + 1, origin: own, does };
-            self.dispatch(effect);
+            self.deliver(effect);
         }
     }
 
-    fn dispatch(&mut self, effect: Effect) {
+    /// At home here it waits, elsewhere it leaves with the epoch; what is everybody's goes to each task.
+    pub(super) fn deliver(&mut self, effect: Effect) {
+        let own = self.home.task;
+        if effect.to.kind() == EntityKind::EveryTask {
+            for task in (0..self.home.tasks).filter(|task| *task != own) {
+                self.depart(task, effect.clone());
+            }
+            return self.queue_effect(effect);
+        }
         match self.home.of(&effect.to) {
-            task if task == self.home.task => self.queue_effect(effect),
+            task if task == own => self.queue_effect(effect),
             task => {
-                *self.effects.sent.entry(task).or_default() += 1;
-                self.leaving.push((task, effect));
+                self.depart(task, effect);
             }
         }
     }
 
-    /// Whether an event may do something to others, as far as can be told now; that it may not is certain.
-    pub fn may_send(&self, body: &Body) -> bool {
-        match body {
-            Body::Customer(_) | Body::Forget | Body::Erasure(_) => true,
-            Body::Mention(_) => true,
-            Body::Referral(_) | Body::Purchase(_) => self.rules.follows_referrals(),
-            _ => false,
+    fn depart(&mut self, task: u32, effect: Effect) {
+        *self.effects.sent.entry(task).or_default() += 1;
+        self.leaving.push((task, effect));
+    }
+
+    /// Whether an event may do something to others, as far as can be told now; that it may not is certain, unless
+    /// something that may comes before it.
+    pub fn may_send(&self, event: &Event) -> bool {
+        let known = self.customers.known(&event.entity_id());
+        let is_tied = |profile: Option<&Profile>| {
+            profile.is_some_and(|profile| !profile.handles.is_empty() || profile.merged_into.is_some())
+        };
+        // Whatever comes for somebody merged into another goes on, and so may what is done to somebody with ties.
+        let profile = known.and_then(Customer::profile);
+        let is_merged = profile.is_some_and(|profile| profile.merged_into.is_some());
+        let ties = known.and_then(Customer::ties);
+        match &event.body {
+            Body::Customer(next) => is_tied(Some(next)) || is_tied(profile) || ties.is_some(),
+            Body::Forget | Body::Erasure(_) => is_tied(profile) || ties.is_some(),
+            Body::Mention(_) if event.customer.is_none() => ties.and_then(Ties::owner).is_some(),
+            Body::Referral(_) | Body::Purchase(_) => is_merged || self.rules.follows_referrals(),
+            Body::Case(_) | Body::Csat(_) => is_merged || self.rules.plan.resolvers,
+            _ => is_merged,
         }
     }
 

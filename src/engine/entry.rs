@@ -19,7 +19,8 @@ pub(super) struct Entry {
     packed: u64,
     /// 3 bits of the kind's rank, 13 of partition, 43 of offset, 5 of the amount's scale: the record of the present content.
     position: u64,
-    /// The mantissa of an order's amount left; else the version, a post's with the alerts raised in its upper 16 bits.
+    /// The mantissa of an order's amount left; else the version: a post's with the alerts raised in its upper 16 bits, a
+    /// referral's with the hash of who was referred in all but its lowest 2.
     content: u64,
 }
 
@@ -157,13 +158,31 @@ impl Entry {
 
     /// The version of the content.
     pub(super) const fn version(&self) -> i64 {
-        if self.is_post() { (self.content & MAX_POST_VERSION).cast_signed() } else { self.content.cast_signed() }
+        (self.content & self.version_mask()).cast_signed()
     }
 
     /// Notes the version of the content.
     pub(super) const fn set_version(&mut self, version: i64) {
-        let version = version.cast_unsigned();
-        self.content = if self.is_post() { self.content & !MAX_POST_VERSION | version } else { version };
+        self.content = self.content & !self.version_mask() | version.cast_unsigned() & self.version_mask();
+    }
+
+    /// The bits of the content that are the version.
+    const fn version_mask(&self) -> u64 {
+        match self.kind() {
+            Kind::Mention => MAX_POST_VERSION,
+            Kind::Referral => MAX_REFERRAL_VERSION,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Notes whom a referral refers, by the hash of the id.
+    pub(super) const fn set_referred(&mut self, hash: u64) {
+        self.content = hash & !MAX_REFERRAL_VERSION | self.content & MAX_REFERRAL_VERSION;
+    }
+
+    /// Whether a referral refers whoever has an id of this hash.
+    pub(super) const fn refers(&self, hash: u64) -> bool {
+        matches!(self.kind(), Kind::Referral) && (self.content ^ hash) & !MAX_REFERRAL_VERSION == 0
     }
 
     /// Which alerts a post has raised, by place in the ruleset.
@@ -176,8 +195,9 @@ impl Entry {
         self.content |= 1 << (POST_VERSION_BITS + alert as u32);
     }
 
-    const fn is_post(&self) -> bool {
-        matches!(self.kind(), Kind::Mention)
+    /// Notes that a post raised the alerts that another one did.
+    pub(super) const fn alert_as(&mut self, other: &Self) {
+        self.content |= other.content & !MAX_POST_VERSION;
     }
 
     /// Whether it counts in features at all.
@@ -228,6 +248,8 @@ const MAX_SCALE: u64 = 0x1f;
 /// A post's version is its time and two bits of activity: 46 bits.
 const POST_VERSION_BITS: u32 = 48;
 const MAX_POST_VERSION: u64 = (1 << POST_VERSION_BITS) - 1;
+/// A referral's version is its status.
+const MAX_REFERRAL_VERSION: u64 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,8 @@ use hashbrown::HashTable;
 
 use super::Engine;
 use super::customers::Slot;
-use super::look::{self, Brought, Occasion};
+use super::look::{Brought, Occasion};
+use super::status;
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
@@ -126,10 +127,13 @@ impl Engine {
     /// A look that waits for the clock waits in vain.
     pub(super) fn erase(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
         let cause = Brought::Event(event, position);
-        let occasion = Occasion { app: &self.app, rules: &self.rules, cause, refund: false, errors: &self.errors };
-        look::leave(&mut self.customers[slot], &occasion, outputs);
+        self.leave(slot, cause, "erased", outputs);
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
+        status::withdraw(&self.customers[slot], &occasion, outputs);
         self.customers[slot].name_handles(None, &mut self.sendings);
         self.customers[slot].cut_referrals(&mut self.sendings);
+        self.customers[slot].end_merges(&mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);

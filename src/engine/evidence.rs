@@ -9,7 +9,13 @@ use crate::rules::value::Val;
 
 /// The rows of an expression, filled in. `event` is where the event at hand lies.
 pub(super) fn of(program: &Program, view: &View<'_>, event: Option<Position>) -> Vec<Evidence> {
-    program.rows().iter().map(|row| fill(row, view, event)).collect()
+    let fill = |row| Evidence { sample: sample(row, view, event), ..fill(row, view) };
+    program.rows().iter().map(fill).collect()
+}
+
+/// The rows of an expression, without the records behind them.
+pub(super) fn without_samples(program: &Program, view: &View<'_>) -> Vec<Evidence> {
+    program.rows().iter().map(|row| fill(row, view)).collect()
 }
 
 /// The rows of several expressions, those that say the same only once.
@@ -25,7 +31,7 @@ pub(super) fn of_all<'a>(programs: impl Iterator<Item = &'a Program>, view: &Vie
     rows
 }
 
-fn fill(row: &Row, view: &View<'_>, event: Option<Position>) -> Evidence {
+fn fill(row: &Row, view: &View<'_>) -> Evidence {
     let value = match view.fact(row.fact) {
         Val::Time(time) if row.days => Val::Int(view.days_since(time)),
         value => value,
@@ -45,10 +51,13 @@ fn fill(row: &Row, view: &View<'_>, event: Option<Position>) -> Evidence {
         Fact::Feature(index) => view.rules.features[usize::from(index)].window_text.clone(),
         _ => None,
     };
-    let sample = match (row.fact, view.customer) {
+    Evidence { feature: row.name.clone(), window, value: value.scalar(), threshold, op, holds, sample: Vec::new() }
+}
+
+fn sample(row: &Row, view: &View<'_>, event: Option<Position>) -> Vec<Position> {
+    match (row.fact, view.customer) {
         (Fact::Feature(index), Some(customer)) => customer.sample(index, view.rules),
         (Fact::Event(_), _) => event.into_iter().collect(),
         _ => Vec::new(),
-    };
-    Evidence { feature: row.name.clone(), window, value: value.scalar(), threshold, op, holds, sample }
+    }
 }

@@ -75,7 +75,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::codec::{RawRecord, decode};
-    use crate::engine::{Engine, TimeMode};
+    use crate::engine::{Engine, Home, TimeMode};
     use crate::model::event::Kind;
     use crate::model::record::{Epoch, Position, Record};
     use crate::model::time::EventTime;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use prost::Message;
 
+use super::agents::Agents;
 use super::customer::Customer;
 use super::effects::{Effects, Home};
 use super::erased::{Erased, ErasedImage};
@@ -68,6 +69,9 @@ struct Head {
     /// Rates, in the form of `postcard`.
     #[prost(bytes = "vec", tag = "9")]
     rates: Vec<u8>,
+    /// Agents and how well they resolve, in the form of `postcard`.
+    #[prost(bytes = "vec", tag = "12")]
+    agents: Vec<u8>,
 }
 
 /// The form written and read. A field added to it, too, makes another one: a build that does not know the field must
@@ -94,6 +98,7 @@ impl Engine {
             erased: Some(self.erased.encode()),
             effects: self.effects.to_bytes(),
             rates: self.rates.to_bytes(),
+            agents: self.agents.to_bytes(),
         };
         head.encode_to_vec()
     }
@@ -125,7 +130,7 @@ impl Engine {
             Ok(head) => head,
             Err(error) => return invalid(format!("the head of a state is damaged: {error}")),
         };
-        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects, rates } = head;
+        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects, rates, agents } = head;
         if version != VERSION {
             return invalid(format!("a state of form {version}, this build reads {VERSION}"));
         }
@@ -139,7 +144,10 @@ impl Engine {
         let Some(rates) = Rates::of_bytes(&rates) else {
             return invalid("rates that cannot be read".to_owned());
         };
-        (engine.effects, engine.rates) = (effects, rates);
+        let Some(agents) = Agents::of_bytes(&agents) else {
+            return invalid("agents that cannot be read".to_owned());
+        };
+        (engine.effects, engine.rates, engine.agents) = (effects, rates, agents);
         (engine.clock, engine.wall, engine.behind) = (EventTime(clock_ms), EventTime(wall_ms), behind);
         engine.erased = erased.map(|erased| Erased::decode(&erased)).unwrap_or_default();
         engine.customers.reserve(usize::try_from(customers.min(MOST_AHEAD)).unwrap_or_default());
@@ -194,7 +202,8 @@ impl Engine {
 
     /// Digest of what is no customer's.
     fn head_digest(&self) -> u128 {
-        self.erased.digest().wrapping_add(self.effects.digest()).wrapping_add(self.rates.digest())
+        let parts = [self.erased.digest(), self.effects.digest(), self.rates.digest(), self.agents.digest()];
+        parts.into_iter().fold(0, u128::wrapping_add)
     }
 
     /// Digest of the customers that the newest epoch touched, by a record, a deadline or a look, as they are now; one

@@ -4,11 +4,13 @@ use std::cell::Cell;
 
 use compact_str::CompactString;
 
+use super::agents::Agents;
+use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
-use super::evidence;
 use super::features::EventFacts;
-use super::programme::{Held, Step, rank};
+use super::programme::{Held, Step, TierStep, rank};
 use super::rates::Prices;
+use super::{evidence, routing, status};
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
 use crate::model::id::CustomerId;
@@ -92,6 +94,7 @@ pub(super) enum Brought<'a> {
 pub(super) struct Occasion<'a> {
     pub(super) app: &'a str,
     pub(super) rules: &'a Ruleset,
+    pub(super) agents: &'a Agents,
     pub(super) cause: Brought<'a>,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
@@ -120,7 +123,11 @@ impl Occasion<'_> {
         answer
     }
 
-    fn trigger(&self) -> Option<Trigger> {
+    pub(super) const fn cause(&self) -> Cause {
+        if matches!(self.cause, Brought::Time) { Cause::Timer } else { Cause::Event }
+    }
+
+    pub(super) fn trigger(&self) -> Option<Trigger> {
         let (position, event_id) = match self.cause {
             Brought::Event(event, position) => (position, &event.event_id),
             Brought::Origin(origin) => (origin.position, &origin.event_id),
@@ -129,7 +136,7 @@ impl Occasion<'_> {
         Some(Trigger { position, event_id: event_id.clone() })
     }
 
-    fn id(&self, type_: &str, entity: &str, name: &str, reason: &str, at: EventTime) -> OutputId {
+    pub(super) fn id(&self, type_: &str, entity: &str, name: &str, reason: &str, at: EventTime) -> OutputId {
         let (kind, key) = match self.cause {
             Brought::Event(event, _) => (event.kind().name(), event.business_key()),
             Brought::Origin(origin) => (origin.kind.name(), origin.key.clone()),
@@ -145,21 +152,33 @@ struct Found {
     evidence: Vec<Evidence>,
 }
 
+/// What a look brought: changes, and decisions that change nothing visible.
+#[derive(Default)]
+struct Findings {
+    changes: Vec<Found>,
+    unseen: Vec<Unseen>,
+}
+
 /// Judges labels and programmes; appends what changed.
 pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
-    let mut found = Vec::new();
-    labels(customer, occasion, &mut found);
+    let mut found = Findings::default();
+    labels(customer, occasion, &mut found.changes);
     for (index, rule) in (0..).zip(&occasion.rules.programmes) {
         programme(customer, index, rule, occasion, &mut found);
     }
-    customer.look_again = !found.is_empty();
-    customer.news = if found.is_empty() { ALWAYS } else { u16::MAX };
-    say(customer, occasion, found, outputs);
+    let Findings { changes, unseen } = found;
+    customer.look_again = !changes.is_empty();
+    customer.news = if customer.look_again { u16::MAX } else { ALWAYS };
+    if customer.look_again {
+        say(customer, occasion, changes, outputs);
+        status::say(customer, occasion, outputs);
+    }
+    audit::say(customer, occasion, unseen, outputs);
 }
 
-/// Takes every label and programme from a customer who is erased, whatever tenure and grace say. What the decisions
-/// rested on is not said any more: it is about somebody to be forgotten.
-pub(super) fn leave(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
+/// Takes every label and programme from a customer who is erased, or merged into another, whatever tenure and grace say.
+/// What the decisions rested on is not said any more: it is about somebody to be forgotten, or another's by now.
+pub(super) fn leave(customer: &mut Customer, reason: &'static str, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let rules = occasion.rules;
     let labels = std::mem::take(&mut customer.labels);
     let labels = rules.labels.iter().enumerate().filter(|(index, _)| labels >> index & 1 == 1);
@@ -168,7 +187,7 @@ pub(super) fn leave(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &
     let held = customer.rare.as_mut().map(|rare| std::mem::take(&mut rare.held)).unwrap_or_default();
     let revoked = held.into_iter().map(|held| Change::Revoked {
         programme: rules.programmes[usize::from(held.programme)].name.clone(),
-        reason: "erased",
+        reason,
         revokes: held.grant,
         standing: Vec::new(),
     });
@@ -196,7 +215,7 @@ fn say(customer: &mut Customer, occasion: &Occasion<'_>, found: Vec<Found>, outp
             customer_id: customer.id.clone(),
             status_seq: u64::from(customer.seq),
             occurred_at: customer.as_of,
-            cause: if matches!(occasion.cause, Brought::Time) { Cause::Timer } else { Cause::Event },
+            cause: occasion.cause(),
             trigger: occasion.trigger(),
             evidence,
             change,
@@ -236,7 +255,7 @@ fn labels(customer: &mut Customer, occasion: &Occasion<'_>, found: &mut Vec<Foun
     }
 }
 
-fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Vec<Found>) {
+fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Findings) {
     let rules = occasion.rules;
     let view = View { rules, customer: Some(customer), event: None };
     let ask = |program| occasion.ask(program, &view, rules.labels.len() + usize::from(index));
@@ -251,7 +270,7 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
             standing.reserve_exact(1);
             standing.push(held);
             standing.sort_unstable_by_key(|held| held.programme);
-            found.push(Found { change, evidence });
+            found.changes.push(Found { change, evidence });
         }
         return;
     };
@@ -259,37 +278,32 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
     let mut held = customer.standing()[at].clone();
     let step = held.step(rule, keep, customer.as_of, occasion.refund, rules.refund_skips_grace);
     let name = || rule.name.clone();
-    let tier = |tier: Option<u8>| tier.map(|tier| rule.tiers[usize::from(tier)].0.clone());
-    let changed = |reason, from, to| Change::Changed {
-        programme: name(),
-        reason,
-        from: tier(from),
-        to: tier(to),
-        weight: Scalar::Int(1),
-        standing: Vec::new(),
-    };
     let evidence = || evidence::of(&rule.keep, &view, None);
+    let unseen = |decision, until| Unseen { programme: name(), decision, until, tiers: None, evidence: evidence() };
     match step {
-        Step::Nothing => {
-            let (target, upto) = target_tier(rule, &view);
-            let from = held.tier;
-            if held.move_tier(rule, target, customer.as_of) {
-                let reason = if rank(target) < rank(from) { "tier_rise" } else { "tier_fall" };
-                let evidence = evidence::of_all(rule.tiers[..upto].iter().map(|(_, tier)| tier), &view);
-                found.push(Found { change: changed(reason, from, target), evidence });
-            }
+        Step::Nothing => tiers(&mut held, rule, &view, customer.as_of, found),
+        Step::HeldByTenure(until) => {
+            found.unseen.push(unseen("held_by_tenure", Some(until)));
+            tiers(&mut held, rule, &view, customer.as_of, found);
         }
-        Step::Kept => found.push(Found { change: changed("kept", held.tier, held.tier), evidence: evidence() }),
+        Step::KeptInTenure => {
+            found.unseen.push(unseen("kept_in_tenure", None));
+            tiers(&mut held, rule, &view, customer.as_of, found);
+        }
+        Step::Kept => {
+            let change = changed(rule, "kept", held.tier, held.tier);
+            found.changes.push(Found { change, evidence: evidence() });
+        }
         Step::Expiring(valid_until) => {
             let evidence = evidence();
             let missing = evidence.iter().filter(|row| row.holds == Some(false)).cloned().collect();
             let change = Change::Expiring { programme: name(), valid_until, missing, standing: Vec::new() };
-            found.push(Found { change, evidence });
+            found.changes.push(Found { change, evidence });
         }
         Step::Revoked { by_refund } => {
             let reason = if by_refund { "refund_reversed" } else { "rule_false" };
             let change = Change::Revoked { programme: name(), reason, revokes: held.grant, standing: Vec::new() };
-            found.push(Found { change, evidence: evidence() });
+            found.changes.push(Found { change, evidence: evidence() });
             customer.rare().held.remove(at);
             return;
         }
@@ -297,17 +311,48 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
     customer.rare().held[at] = held;
 }
 
+/// Judges the tier of a programme that stays held.
+fn tiers(held: &mut Held, rule: &Programme, view: &View<'_>, at: EventTime, found: &mut Findings) {
+    let (target, upto) = target_tier(rule, view);
+    let from = held.tier;
+    let evidence = || evidence::of_all(rule.tiers[..upto].iter().map(|(_, tier)| tier), view);
+    let (decision, until, tiers) = match held.move_tier(rule, target, at) {
+        TierStep::Nothing => return,
+        TierStep::Moved => {
+            let reason = if rank(target) < rank(from) { "tier_rise" } else { "tier_fall" };
+            return found.changes.push(Found { change: changed(rule, reason, from, target), evidence: evidence() });
+        }
+        TierStep::Held(until) => ("tier_held", Some(until), Some([tier_name(rule, from), tier_name(rule, target)])),
+        TierStep::Kept => ("tier_kept", None, None),
+    };
+    found.unseen.push(Unseen { programme: rule.name.clone(), decision, until, tiers, evidence: evidence() });
+}
+
+fn changed(rule: &Programme, reason: &'static str, from: Option<u8>, to: Option<u8>) -> Change {
+    Change::Changed {
+        programme: rule.name.clone(),
+        reason,
+        from: tier_name(rule, from),
+        to: tier_name(rule, to),
+        weight: Scalar::Int(1),
+        standing: Vec::new(),
+    }
+}
+
+pub(super) fn tier_name(rule: &Programme, tier: Option<u8>) -> Option<CompactString> {
+    tier.map(|tier| rule.tiers[usize::from(tier)].0.clone())
+}
+
 fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> (Held, Change) {
     let view = View { rules: occasion.rules, customer: Some(customer), event: None };
     let (tier, _) = target_tier(rule, &view);
     let id = occasion.id("vip.granted", customer.id.as_str(), &rule.name, "", customer.as_of);
-    let reads_subscribed = rule.keep.facts().any(|fact| fact == Fact::Subscribed);
     let change = Change::Granted {
         programme: rule.name.clone(),
         profile: rule.profile.clone(),
-        tier: tier.map(|tier| rule.tiers[usize::from(tier)].0.clone()),
-        valid_until: customer.subscribed_until().filter(|end| reads_subscribed && customer.as_of < *end),
-        routing: routing(rule, customer),
+        tier: tier_name(rule, tier),
+        valid_until: paid_until(rule, customer),
+        routing: routing(rule, customer, occasion),
         greeting: greeting(rule, customer),
         entitlements: rule.entitlements.clone(),
         priority: u32::from(index) + 1,
@@ -317,6 +362,12 @@ fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'
     (Held::granted(index, tier, customer.as_of, id), change)
 }
 
+/// End of the subscription that the programme's `keep` reads, while it is paid.
+pub(super) fn paid_until(rule: &Programme, customer: &Customer) -> Option<EventTime> {
+    let reads_subscribed = rule.keep.facts().any(|fact| fact == Fact::Subscribed);
+    customer.subscribed_until().filter(|end| reads_subscribed && customer.as_of < *end)
+}
+
 /// The tier the rule gives, and how many tiers were looked at for it.
 fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
     let found = (0u8..).zip(&rule.tiers).find(|(_, (_, tier))| tier.decide(view) == Some(true));
@@ -324,26 +375,19 @@ fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
     (at, at.map_or(rule.tiers.len(), |at| usize::from(at) + 1))
 }
 
-fn routing(rule: &Programme, customer: &Customer) -> Option<Routing> {
-    let routing = rule.routing.as_ref()?;
-    let profile = customer.profile();
-    let manager = profile.and_then(|profile| profile.account_manager.clone());
-    Some(Routing {
-        team: routing.team.clone(),
-        agent: manager.filter(|_| routing.agent.as_deref() == Some("account_manager")),
-        channel: profile.and_then(|profile| profile.preferred_channel.clone()),
-        reason: routing.agent.clone().unwrap_or_else(|| "team".into()),
-        fallbacks: Vec::new(),
-    })
+/// Where a member of a programme goes, where the programme says.
+pub(super) fn routing(rule: &Programme, customer: &Customer, occasion: &Occasion<'_>) -> Option<Routing> {
+    let rule = rule.routing.as_ref()?;
+    Some(routing::routing(rule, customer, occasion.agents, occasion.rules))
 }
 
-fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
+pub(super) fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
     let name = customer.profile().and_then(|profile| profile.name.as_deref()).unwrap_or_else(|| customer.id.as_str());
     rule.greeting.as_ref().map(|greeting| greeting.replace("{name}", name))
 }
 
 /// The greatest weight among the tiers held.
-fn weight(customer: &Customer, rules: &Ruleset) -> Weight {
+pub(super) fn weight(customer: &Customer, rules: &Ruleset) -> Weight {
     let weights = customer.standing().iter().map(|held| {
         let rule = &rules.programmes[usize::from(held.programme)];
         if rule.tiers.is_empty() {
@@ -439,7 +483,7 @@ pub(super) fn alert(
             Body::Mention(mention) => Some((mention.platform.clone(), mention.handle.clone())),
             _ => None,
         },
-        routing: programmes().find_map(|rule| routing(rule, customer?)),
+        routing: programmes().find_map(|rule| routing(rule, customer?, occasion)),
         greeting: programmes().find_map(|rule| greeting(rule, customer?)),
         customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
         standing: customer.map_or_else(Vec::new, |customer| customer.standing_names(occasion.rules)),

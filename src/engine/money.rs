@@ -197,8 +197,9 @@ impl Customer {
             order.absorb_order(known, prices);
         }
         let as_of = self.as_of;
-        let pending = self.rare.as_mut().and_then(|rare| rare.pending.remove(&key)).filter(|it| as_of < it.until);
-        if let Some(pending) = pending.filter(|_| kind == Kind::Purchase) {
+        let rare = self.rare.as_mut().filter(|_| kind == Kind::Purchase);
+        let pending = rare.and_then(|rare| rare.pending.remove(&key)).filter(|it| as_of < it.until);
+        if let Some(pending) = pending {
             let mut money = order.money(prices.rules);
             money.refunds.absorb(pending.refunds);
             order.entry.set(Flag::Cancelled, order.entry.has(Flag::Cancelled) || pending.cancelled);

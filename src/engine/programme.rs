@@ -31,6 +31,11 @@ pub(super) struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Nothing,
+    /// `keep` is false from now on; tenure holds the programme until the instant.
+    HeldByTenure(EventTime),
+    /// `keep` holds again before tenure was over.
+    KeptInTenure,
+    /// `keep` holds again after `vip.expiring`.
     Kept,
     /// Grace has begun; it ends at the instant.
     Expiring(EventTime),
@@ -38,6 +43,17 @@ pub(super) enum Step {
     Revoked {
         by_refund: bool,
     },
+}
+
+/// What a look does to the tier of a held programme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TierStep {
+    Nothing,
+    Moved,
+    /// The rule gives a lower tier from now on; the one held stays until the instant.
+    Held(EventTime),
+    /// The rule gives the tier held again.
+    Kept,
 }
 
 impl Held {
@@ -65,12 +81,17 @@ impl Held {
         refund: bool,
         refund_skips: bool,
     ) -> Step {
+        let was_kept = self.false_since.is_none();
         if keep {
             self.false_since = None;
             self.by_refund = false;
-            return if std::mem::take(&mut self.announced) { Step::Kept } else { Step::Nothing };
+            return match std::mem::take(&mut self.announced) {
+                true => Step::Kept,
+                false if was_kept => Step::Nothing,
+                false => Step::KeptInTenure,
+            };
         }
-        if self.false_since.is_none() {
+        if was_kept {
             self.false_since = Some(at);
             self.by_refund = refund;
         }
@@ -80,6 +101,8 @@ impl Held {
         } else if at >= begin && !self.announced {
             self.announced = true;
             Step::Expiring(end)
+        } else if was_kept {
+            Step::HeldByTenure(begin)
         } else {
             Step::Nothing
         }
@@ -95,23 +118,29 @@ impl Held {
         Some((begin, begin.plus(rule.grace)))
     }
 
-    /// Takes the tier that the rule gives, when it is time; says whether it moved.
-    pub(super) fn move_tier(&mut self, rule: &Programme, target: Option<u8>, at: EventTime) -> bool {
+    /// When the programme ends, once `vip.expiring` has said so.
+    pub(super) fn expires_at(&self, rule: &Programme, refund_skips: bool) -> Option<EventTime> {
+        self.grace(rule, refund_skips).filter(|_| self.announced).map(|(_, end)| end)
+    }
+
+    /// Takes the tier that the rule gives, when it is time.
+    pub(super) fn move_tier(&mut self, rule: &Programme, target: Option<u8>, at: EventTime) -> TierStep {
+        let falling = self.fall_since.take();
         if target == self.tier {
-            self.fall_since = None;
-            return false;
+            return if falling.is_some() { TierStep::Kept } else { TierStep::Nothing };
         }
         if rank(target) > rank(self.tier) {
-            let since = *self.fall_since.get_or_insert(at);
-            if at < matures(since, self.rise_at, rule.grace, rule.tenure) {
-                return false;
+            let since = falling.unwrap_or(at);
+            let matures = matures(since, self.rise_at, rule.grace, rule.tenure);
+            if at < matures {
+                self.fall_since = Some(since);
+                return if falling.is_some() { TierStep::Nothing } else { TierStep::Held(matures) };
             }
         } else {
             self.rise_at = at;
         }
-        self.fall_since = None;
         self.tier = target;
-        true
+        TierStep::Moved
     }
 
     /// The instants at which time alone may change something.

@@ -44,7 +44,7 @@ impl Play {
         let records = events.iter().map(|(minute, kind, fields)| record(*minute, *kind, fields)).collect();
         let mut outputs = Vec::new();
         self.engine.apply(Epoch { records, clock: at(clock), wall: at(wall), ..Epoch::default() }, &mut outputs);
-        self.said.extend(outputs.iter().map(told));
+        self.said.extend(outputs.iter().filter_map(told));
         self
     }
 }
@@ -61,16 +61,20 @@ fn record(minute: i64, kind: Kind, fields: &str) -> Record {
     Record { position: Position { kind, partition: 0, offset: 0 }, merge_time: at(minute), body }
 }
 
-fn told(output: &Output) -> String {
+/// Decisions, alerts and dead letters; standings follow from them.
+fn told(output: &Output) -> Option<String> {
     let minute = |time: EventTime| (time.0 - START) / 60_000;
-    match output {
+    let told = match output {
         Output::Decision(it) => {
             let by = if it.trigger.is_some() { "event" } else { "time" };
             format!("{} {} {} by {by}", minute(it.occurred_at), it.change.type_name(), it.change.name())
         }
         Output::Alert(it) => format!("{} alert {}", minute(it.occurred_at), it.name),
+        Output::Audit(it) => format!("{} {} {}", minute(it.occurred_at), it.decision, it.programme),
+        Output::Status(_) => return None,
         Output::DeadLetter(_, letter) => letter.code.name().to_owned(),
-    }
+    };
+    Some(told)
 }
 
 fn order(id: &str, amount: u32) -> String {
@@ -155,4 +159,15 @@ fn an_alert_past_its_time_is_counted_and_not_sent() {
     play.epoch(1, 5, &[(1, Kind::Presence, online)]);
     assert_eq!(play.said.len(), 2, "{:?}", play.said);
     assert_eq!(play.engine.stats().stale_alerts, 1);
+}
+
+#[test]
+fn what_is_about_no_customer_counts_and_makes_none() {
+    let mut play = Play::new();
+    let rate = "\"base\":\"USD\",\"quote\":\"EUR\",\"rate\":1,\"valid_on\":\"2025-03-01\"";
+    let agent = "\"agent_id\":\"ann\",\"version\":1,\"state\":\"online\"";
+    let account = "\"account_id\":\"ann\",\"version\":1";
+    play.epoch(0, 0, &[(0, Kind::FxRate, rate), (0, Kind::Account, account), (0, Kind::Agent, agent)]);
+    let stats = play.engine.stats();
+    assert_eq!((stats.events, stats.customers, stats.erased_events, play.said.len()), (3, 0, 0, 0));
 }

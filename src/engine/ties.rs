@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::advocates::Claim;
 use super::customer::Customer;
+use super::resolved::Resolved;
 use crate::model::effect::Does;
 use crate::model::event::{Event, Profile};
 use crate::model::id::{CustomerId, EntityKind};
@@ -26,6 +27,13 @@ pub(super) struct Ties {
     pub(super) referred: Vec<(u64, CustomerId)>,
     /// Place of the newest order of a referred customer that was lost to the bound on objects.
     pub(super) lost_referred: Option<EventTime>,
+    /// Whose profiles say that they are merged into this one. At most [`MAX_MERGED`].
+    pub(super) merged: Vec<CustomerId>,
+    /// Hashes of the ids under which this customer was known before: of those merged into it, and into these. At most
+    /// [`MAX_MERGED`].
+    pub(super) aliases: Vec<u64>,
+    /// Who resolved the customer's cases; only kept where some routing asks.
+    pub(super) resolved: Resolved,
 }
 
 /// Most customers that are known to name one handle; beyond, the earliest is forgotten.

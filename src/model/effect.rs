@@ -64,12 +64,20 @@ pub enum Does {
     Refer { referral: u64, at: EventTime, version: i64 },
     /// A referral that names the target no longer, or whose referrer is nobody any more.
     Unrefer { referral: u64 },
-    /// Orders of the sender, whom the target referred, as they stand now; whether one was taken back.
-    Credit { orders: Vec<Order>, refund: bool },
-    /// Orders of the sender that are credited to the target no longer.
-    Uncredit { orders: Vec<u64> },
+    /// Orders of a buyer, whom the target referred, as they stand now; whether one was taken back.
+    Credit { buyer: CustomerId, orders: Vec<Order>, refund: bool },
+    /// Orders of a buyer that are credited to the target no longer.
+    Uncredit { buyer: CustomerId, orders: Vec<u64> },
     /// The sender, whom the target referred, is erased.
     Forgotten,
+    /// The sender is merged into the target, which is to have what was remembered of it: the image of a customer.
+    Absorb(Vec<u8>),
+    /// The sender is merged into the target no longer.
+    Part,
+    /// The sender was erased: whoever is merged into it no longer is.
+    Cut,
+    /// At every task: an agent resolved so many more of the sender's cases on a local day, so many of them well.
+    Resolved { agent: CompactString, day: i64, cases: i8, well: i8 },
 }
 
 /// How an order stands: whole, so that telling it again changes nothing.

@@ -21,10 +21,13 @@ pub enum EntityKind {
     /// An author, by platform and handle.
     Author,
     Account,
+    /// What every task keeps for itself and all know alike.
+    EveryTask,
 }
 
 const AUTHOR: char = '\u{1}';
 const ACCOUNT: char = '\u{2}';
+const EVERY_TASK: &str = "\u{3}";
 
 impl CustomerId {
     /// Of whoever writes under a handle.
@@ -37,6 +40,11 @@ impl CustomerId {
         Self(format_compact!("{ACCOUNT}{id}"))
     }
 
+    /// Of what every task keeps: whatever is done to it is done at each task.
+    pub const fn every_task() -> Self {
+        Self(CompactString::const_new(EVERY_TASK))
+    }
+
     /// The id as state is kept by it, mark included.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,6 +55,7 @@ impl CustomerId {
         match self.0.as_bytes().first() {
             Some(1) => EntityKind::Author,
             Some(2) => EntityKind::Account,
+            Some(3) => EntityKind::EveryTask,
             _ => EntityKind::Customer,
         }
     }
@@ -56,7 +65,7 @@ impl CustomerId {
     pub fn text(&self) -> &str {
         match self.kind() {
             EntityKind::Customer => &self.0,
-            EntityKind::Author | EntityKind::Account => &self.0[1..],
+            EntityKind::Author | EntityKind::Account | EntityKind::EveryTask => &self.0[1..],
         }
     }
 }

@@ -38,7 +38,7 @@ impl Event {
         match &self.body {
             Body::Referral(it) => {
                 let status = ReferralStatus::ALL.iter().find(|status| **status as i64 == version);
-                joined(&[&self.referral_object(it), "|", status.map_or("", |status| status.name())])
+                joined(&[&Self::referral_object(it), "|", status.map_or("", |status| status.name())])
             }
             Body::Mention(it) => {
                 let activity = Activity::ALL[usize::from(version.to_le_bytes()[0] & 3)];
@@ -61,7 +61,7 @@ impl Event {
             Body::Csat(it) => it.interaction_id.clone(),
             Body::Mention(it) if it.activity == Activity::Repost => it.repost_key(),
             Body::Mention(it) => it.post_key(),
-            Body::Referral(it) => self.referral_object(it),
+            Body::Referral(it) => Self::referral_object(it),
             Body::Case(it) => it.case_id.clone(),
             Body::FxRate(_)
             | Body::Account(_)
@@ -80,10 +80,11 @@ impl Event {
         self.customer.as_ref().map_or("", |id| id.as_str())
     }
 
-    fn referral_object(&self, referral: &Referral) -> CompactString {
+    fn referral_object(referral: &Referral) -> CompactString {
         match &referral.referral_id {
             Some(id) => id.clone(),
-            None => joined(&[self.customer_text(), ">", &referral.referred_customer_id]),
+            // The same whatever id the referrer has: two that are merged are one.
+            None => joined(&[">", &referral.referred_customer_id]),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! What the engine emits: decisions, alerts, dead letters, each with its evidence.
+//! What the engine emits: decisions, standings, alerts, dead letters, each with its evidence.
 //!
 //! Field order is the order on the wire; `codec/output.rs` writes it.
+
+pub mod status;
 
 use compact_str::CompactString;
 use rust_decimal::Decimal;
@@ -8,6 +10,7 @@ use rust_decimal::Decimal;
 use super::id::CustomerId;
 use super::record::{DeadLetter, Position};
 use super::time::EventTime;
+use status::Status;
 
 /// 128-bit identity of an output, 32 hex digits on the wire. The same decision has the same on every replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +46,10 @@ pub enum Output {
     Decision(Box<Decision>),
     /// To `vip.alerts`, keyed by customer, or by `platform:handle` where the author is unknown.
     Alert(Box<Alert>),
+    /// To `vip.status`, keyed by customer.
+    Status(Box<Status>),
+    /// To `vip.audit`, keyed by customer.
+    Audit(Box<Audit>),
     /// To `vip.dlq`.
     DeadLetter(Position, Box<DeadLetter>),
 }
@@ -160,13 +167,26 @@ pub type Weight = Scalar;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Routing {
     pub team: Option<CompactString>,
-    /// A named agent, where one is known.
+    /// The first choice, where there is anybody.
     pub agent: Option<CompactString>,
     /// The profile's preferred channel.
     pub channel: Option<CompactString>,
-    /// How the agent is chosen, as the programme says (`last_resolved`, `account_manager`, ...), else `team`.
-    pub reason: CompactString,
-    pub fallbacks: Vec<CompactString>,
+    /// Why the agent: `account_manager`, `last_resolved`, `familiar` or `resolves_well`; `team` without one.
+    pub reason: &'static str,
+    /// Whom to turn to next, in order.
+    pub fallbacks: Vec<Fallback>,
+}
+
+/// Another choice than the first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fallback {
+    /// `None` for the team as a whole.
+    pub agent: Option<CompactString>,
+    pub team: Option<CompactString>,
+    /// `resolves_well` or `team`.
+    pub reason: &'static str,
+    /// Of an agent: how large a part of the cases resolved lately was resolved well, to two decimals.
+    pub share: Option<Decimal>,
 }
 
 /// Something an agent should act on at once.
@@ -193,6 +213,27 @@ pub struct Alert {
     pub greeting: Option<String>,
     /// The customer's name where a profile gives one.
     pub customer_name: Option<CompactString>,
+    pub standing: Vec<CompactString>,
+}
+
+/// A decision about a programme held that changed nothing which others see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    pub event_id: OutputId,
+    pub customer_id: CustomerId,
+    /// The customer's `status_seq` after the look.
+    pub status_seq: u64,
+    pub occurred_at: EventTime,
+    pub cause: Cause,
+    pub trigger: Option<Trigger>,
+    pub evidence: Vec<Evidence>,
+    pub programme: CompactString,
+    /// `held_by_tenure`, `kept_in_tenure`, `tier_held` or `tier_kept`.
+    pub decision: &'static str,
+    /// Until when what is held is held against the rule.
+    pub until: Option<EventTime>,
+    /// The tier held and the lower one that the rule gives.
+    pub tiers: Option<[Option<CompactString>; 2]>,
     pub standing: Vec<CompactString>,
 }
 
@@ -243,6 +284,8 @@ impl Output {
         match self {
             Self::Decision(_) => "vip.events",
             Self::Alert(_) => "vip.alerts",
+            Self::Status(_) => "vip.status",
+            Self::Audit(_) => "vip.audit",
             Self::DeadLetter(..) => "vip.dlq",
         }
     }

@@ -1270,43 +1270,77 @@ pub struct AlertCustomer {
 /// The whole current standing of a customer; no value after erasure.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Status {
-    #[prost(message, repeated, tag = "1")]
-    pub programmes: ::prost::alloc::vec::Vec<Programme>,
+    /// All programmes now held, in order of precedence.
     #[prost(string, repeated, tag = "2")]
     pub standing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "3")]
     pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of the first programme held that says.
     #[prost(message, optional, tag = "4")]
     pub routing: ::core::option::Option<Routing>,
     #[prost(message, optional, tag = "5")]
     pub weight: ::core::option::Option<Scalar>,
+    #[prost(string, optional, tag = "6")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "7")]
+    pub programmes: ::prost::alloc::vec::Vec<Membership>,
+    #[prost(string, optional, tag = "8")]
+    pub greeting: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of all programmes held, each once.
+    #[prost(string, repeated, tag = "9")]
+    pub entitlements: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "10")]
+    pub channel: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of every programme of the ruleset.
+    #[prost(message, repeated, tag = "11")]
+    pub progress: ::prost::alloc::vec::Vec<Progress>,
 }
-/// Where a customer stands with one programme.
+/// A programme held.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Membership {
+    #[prost(string, tag = "1")]
+    pub programme: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub profile: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "3")]
+    pub tier: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(int64, tag = "4")]
+    pub since: i64,
+    #[prost(int64, optional, tag = "5")]
+    pub valid_until: ::core::option::Option<i64>,
+}
+/// How far the facts are from a programme's thresholds.
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Programme {
+pub struct Progress {
     #[prost(string, tag = "1")]
     pub programme: ::prost::alloc::string::String,
     #[prost(bool, tag = "2")]
     pub held: bool,
-    #[prost(string, optional, tag = "3")]
-    pub tier: ::core::option::Option<::prost::alloc::string::String>,
-    #[prost(int64, optional, tag = "4")]
-    pub granted_at: ::core::option::Option<i64>,
-    /// How far the facts are from the thresholds.
-    #[prost(message, repeated, tag = "5")]
-    pub progress: ::prost::alloc::vec::Vec<Evidence>,
+    /// Without samples.
+    #[prost(message, repeated, tag = "3")]
+    pub rows: ::prost::alloc::vec::Vec<Evidence>,
 }
 /// A decision that changed nothing visible.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Decision {
     #[prost(string, tag = "1")]
     pub programme: ::prost::alloc::string::String,
-    /// denied, waitlisted, held_by_tenure, held_by_grace, ...
+    /// held_by_tenure, kept_in_tenure, tier_held, tier_kept, denied, waitlisted, ...
     #[prost(string, tag = "2")]
-    pub outcome: ::prost::alloc::string::String,
+    pub decision: ::prost::alloc::string::String,
     /// What the rule says by itself.
     #[prost(bool, tag = "3")]
     pub rule_verdict: bool,
+    /// Until when what is held is held against the rule.
+    #[prost(int64, optional, tag = "4")]
+    pub until: ::core::option::Option<i64>,
+    /// Of tier_held: the tier held and the lower one that the rule gives; absent for none.
+    #[prost(string, optional, tag = "5")]
+    pub from: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "6")]
+    pub to: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "7")]
+    pub standing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Figures over a window, plain and weighted.
 #[derive(Clone, PartialEq, ::prost::Message)]

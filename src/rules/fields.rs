@@ -3,6 +3,7 @@
 use super::value::{Fault, Type, Val};
 use crate::model::event::{Body, Case, Event, Exception, Kind, Purchase, Subscription};
 use crate::model::names::Named as _;
+use crate::model::time::EventTime;
 
 /// A field of one kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,6 +197,22 @@ const PRESENCE: &[Row] = &[
     ("ttl_s", Type::Int, of!(Presence, p => Val::Int(i64::from(p.ttl_s)))),
 ];
 
+/// Whole hours from opening to solution, once it is solved.
+fn hours_open(case: &Case) -> Val<'_> {
+    span_ms(case.opened_at, case.solved_at).map_or(Val::Error(Fault::Missing), |span| Val::Int(span / 3_600_000))
+}
+
+/// Whole minutes from opening to the first response.
+fn first_response_minutes(case: &Case) -> Val<'_> {
+    span_ms(case.opened_at, case.first_response_at).map_or(Val::Error(Fault::Missing), |span| Val::Int(span / 60_000))
+}
+
+/// None where one of them is missing, or the order is wrong.
+fn span_ms(from: Option<EventTime>, to: Option<EventTime>) -> Option<i64> {
+    let span = to?.0 - from?.0;
+    (span >= 0).then_some(span)
+}
+
 const CASE: &[Row] = &[
     ("event_id", Type::Text, event_id),
     ("customer_id", Type::Text, customer_id),
@@ -213,6 +230,8 @@ const CASE: &[Row] = &[
     ("reopens", Type::Int, of!(Case, c => Val::or_missing(c.reopens.map(Val::Int)))),
     ("transfers", Type::Int, of!(Case, c => Val::or_missing(c.transfers.map(Val::Int)))),
     ("sla_breached", Type::Bool, of!(Case, c => Val::or_missing(c.sla_breached.map(Val::Bool)))),
+    ("hours_open", Type::Int, of!(Case, c => hours_open(c))),
+    ("first_response_minutes", Type::Int, of!(Case, c => first_response_minutes(c))),
     ("exception.kind", Type::Text, of!(Case, c => Val::text(exception(c).map(|e| &e.kind)))),
     ("exception.approved_by", Type::Text, of!(Case, c => Val::text(exception(c).and_then(|e| e.approved_by.as_ref())))),
 ];

@@ -15,7 +15,7 @@ use super::compile;
 use super::fact::{Fact, Scope, index};
 use super::program::Program;
 use super::fields::{self, Field};
-use super::ruleset::{ALWAYS, Aggregate, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::ruleset::{ALWAYS, Aggregate, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset};
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::event::Kind;
@@ -302,6 +302,8 @@ fn never() -> Program {
 /// Works out what each kind's events must leave behind, and what labels and programmes wait for.
 fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Plan {
     let mut plan = Plan::default();
+    let mut chosen = programmes.iter().filter_map(|programme| programme.routing.as_ref()?.agent);
+    plan.resolvers = chosen.any(|choice| choice != Choice::AccountManager);
     let mut sums = 0..;
     plan.sums = features
         .iter()

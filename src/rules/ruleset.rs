@@ -110,8 +110,37 @@ pub struct Programme {
 #[derive(Clone, Debug)]
 pub struct RoutingRule {
     pub team: Option<CompactString>,
-    /// How the agent is chosen: `last_resolved`, `familiar` or `account_manager`.
-    pub agent: Option<CompactString>,
+    pub agent: Option<Choice>,
+    /// What an agent chosen by how well they resolve must be able to do.
+    pub skill: Option<CompactString>,
+}
+
+/// How an agent is chosen first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The one whom the profile names, whatever they have to do.
+    AccountManager,
+    /// Who resolved a case of the customer's well last.
+    LastResolved,
+    /// Who handled most of the customer's cases.
+    Familiar,
+    /// Who resolves cases well.
+    Best,
+}
+
+impl Choice {
+    /// Every choice.
+    pub const ALL: [Self; 4] = [Self::LastResolved, Self::Familiar, Self::Best, Self::AccountManager];
+
+    /// The word in rules.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccountManager => "account_manager",
+            Self::LastResolved => "last_resolved",
+            Self::Familiar => "familiar",
+            Self::Best => "best",
+        }
+    }
 }
 
 /// When an agent should act at once.
@@ -143,6 +172,8 @@ pub struct Plan {
     pub inputs: [Vec<u16>; 2],
     /// By kind: whether its events, besides counting in features, may change what a label or programme reads.
     pub reads: Reads,
+    /// Whether it is to be known who resolved which cases, and how well: some routing chooses by it.
+    pub resolvers: bool,
 }
 
 /// Stands in [`Plan::inputs`] for what is to be judged at every look.
@@ -210,6 +241,11 @@ impl Ruleset {
     /// Hash of its text, 32 hex digits: its identity.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// How long after its cause an effect on another entity is in force.
+    pub const fn hop(&self) -> Duration {
+        self.hop
     }
 
     /// The text it was read from.

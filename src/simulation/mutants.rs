@@ -5,16 +5,19 @@ use crate::mutant::Mutant;
 
 /// Each safeguard, and a seed from which on one that misses it is not far: all below those that the unmutated code
 /// passes in the other test.
-const MUTANTS: [(Mutant, u64); 9] = [
-    (Mutant::OwnId, 0),
-    (Mutant::UnstableJournal, 120),
+const MUTANTS: [(Mutant, u64); 12] = [
+    (Mutant::OwnId, 140),
+    (Mutant::UnstableJournal, 200),
     (Mutant::DigestsIgnored, 60),
     (Mutant::GenerationIgnored, 100),
     (Mutant::ChangedEpoch, 0),
     (Mutant::ArrivalOrder, 0),
-    (Mutant::ManifestFirst, 200),
-    (Mutant::ClockTwice, 220),
+    (Mutant::ManifestFirst, 280),
+    (Mutant::ClockTwice, 420),
     (Mutant::NoHops, 0),
+    (Mutant::EffectsApart, 0),
+    (Mutant::EffectsTwice, 0),
+    (Mutant::NoHorizon, 0),
 ];
 
 #[test]

@@ -81,8 +81,9 @@ impl Plan {
         let mode = if dice.chance(60) { TimeMode::Live } else { TimeMode::Event };
         let ends = mode == TimeMode::Event && dice.chance(60);
         let processes = 1 + dice.below(3);
-        let inputs = inputs(&mut dice, tasks);
+        let mut inputs = inputs(&mut dice, tasks);
         let astray = dice.chance(40).then(|| dice.pick(&inputs).0);
+        inputs.extend(broadcast(&mut dice));
         let session = Duration::from_millis(*dice.pick(&[1_500, 3_000, 6_000]));
         let calm = dice.chance(5);
         let rate = |dice: &mut Dice, most: usize| if calm || dice.chance(40) { 0 } else { dice.below(most) };
@@ -125,15 +126,25 @@ impl Plan {
 }
 
 fn inputs(dice: &mut Dice, tasks: u32) -> Vec<(Kind, u32)> {
-    let mut kinds = [Kind::Purchase, Kind::Csat, Kind::Mention];
+    let mut kinds = [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Customer];
     dice.shuffle(&mut kinds[1..]);
-    let kinds = &kinds[..=dice.below(3)];
+    let kinds = &kinds[..=dice.below(4)];
     let partitions = |dice: &mut Dice| match dice.below(3) {
         0 => tasks,
         1 => 1,
         _ => u32::try_from(1 + dice.below(5)).expect("few"),
     };
     kinds.iter().map(|kind| (*kind, partitions(dice))).collect()
+}
+
+/// Inputs that every task reads whole.
+fn broadcast(dice: &mut Dice) -> Vec<(Kind, u32)> {
+    let kinds: &[Kind] = match dice.below(4) {
+        0 => &[Kind::Agent],
+        1 => &[Kind::FxRate, Kind::Agent],
+        _ => &[],
+    };
+    kinds.iter().map(|kind| (*kind, u32::try_from(1 + dice.below(3)).expect("few"))).collect()
 }
 
 fn blow(dice: &mut Dice, processes: usize, session: Duration, stores: Stores) -> (Duration, Blow) {

@@ -121,5 +121,6 @@ fn setup(deployment: &Deployment) -> Setup {
 
 pub(super) fn outputs() -> Outputs {
     let topic = |name: &str| format!("{APP}.{name}");
-    Outputs { events: topic("events"), alerts: topic("alerts"), dlq: topic("dlq") }
+    let [events, alerts, status, audit, dlq] = ["events", "alerts", "status", "audit", "dlq"].map(topic);
+    Outputs { events, alerts, status, audit, dlq }
 }

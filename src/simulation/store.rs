@@ -7,10 +7,12 @@ use std::time::Duration;
 use prost::Message;
 
 use super::traffic::APP;
-use super::world::{Deed, Shared, World};
+use super::world::{Deed, Place, Shared, World};
+use crate::model::event::Kind;
 use crate::snapshot::format;
 use crate::snapshot::manifest::Manifest;
 use crate::snapshot::store::{Finished, Object, Store, StoreError, Write};
+use crate::task::journal::{EFFECT, RELAY};
 
 /// What lies in each store, by its number and path: one for all processes, or one for each.
 pub(super) type Disks = BTreeMap<usize, BTreeMap<String, Vec<u8>>>;
@@ -130,10 +132,11 @@ impl World {
     }
 
     /// Retention will remove what no restart can need: all that lies before the oldest snapshot of a task. A moment
-    /// later, as it does: a restart that goes on from an older one may be under way.
+    /// later, as it does: a restart that goes on from an older one may be under way. What every task reads stays for as
+    /// long as any of them needs it.
     pub(super) fn retain(&mut self, tasks: u32) {
         let Some(objects) = self.disks.get(&0) else { return };
-        let mut moves = Vec::new();
+        let mut moves: BTreeMap<Place, (u32, u64)> = BTreeMap::new();
         for task in 0..tasks {
             let below = format!("{APP}/{task}/");
             let mut manifests =
@@ -141,15 +144,20 @@ impl World {
             let Some((path, oldest)) = manifests.next() else { continue };
             let content = format::open(path, oldest).expect("it was sealed");
             let oldest = Manifest::decode(content.as_slice()).expect("a manifest");
-            let inputs = oldest.lanes.iter().filter(|lane| lane.kind != "relay");
-            let inputs = inputs.map(|lane| (format!("{APP}.{}", lane.kind), lane.partition, lane.position));
-            let relay = (tasks > 1).then(|| (format!("{APP}.relay"), task, oldest.relay_from));
-            let journal = (format!("{APP}.journal"), task, oldest.journal_from);
-            for (topic, partition, needed) in inputs.chain(relay).chain([journal]).collect::<Vec<_>>() {
-                moves.push(((topic, partition), needed));
+            let inputs = oldest.lanes.iter().filter(|lane| ![RELAY, EFFECT].contains(&lane.kind.as_str()));
+            let inputs = inputs.map(|lane| {
+                let is_broadcast = Kind::from_name(&lane.kind).is_some_and(Kind::is_broadcast);
+                (lane.kind.as_str(), lane.partition, lane.position, if is_broadcast { tasks } else { 1 })
+            });
+            let relay = (tasks > 1).then_some(("relay", task, oldest.relay_from, 1));
+            let journal = ("journal", task, oldest.journal_from, 1);
+            for (name, partition, needed, readers) in inputs.chain(relay).chain([journal]) {
+                let (silent, least) = moves.entry((format!("{APP}.{name}"), partition)).or_insert((readers, needed));
+                *silent -= 1;
+                *least = needed.min(*least);
             }
         }
-        for (place, needed) in moves {
+        for (place, (_, needed)) in moves.into_iter().filter(|(_, (silent, _))| *silent == 0) {
             self.later(RETAINED, Deed::Retain { place, needed });
         }
     }

@@ -1,4 +1,4 @@
-//! Events from a seed: late, doubled, broken, too early, and on the wrong partition.
+//! Events from a seed: late, doubled, broken, too early, on the wrong partition, and under handles that customers name.
 
 use std::time::Duration;
 
@@ -101,7 +101,8 @@ impl Traffic {
 
     fn record(&mut self, dice: &mut Dice, at: EventTime, kind: Kind, partitions: u32) -> Outgoing {
         self.count += 1;
-        let customer = format!("c{}", dice.below(self.customers));
+        let key = if kind.is_broadcast() { 'a' } else { 'c' };
+        let customer = format!("{key}{}", dice.below(self.customers));
         let value = self.value(dice, kind, &customer, at);
         let home = murmur2::home(customer.as_bytes(), partitions);
         let sum: u32 = customer.bytes().map(u32::from).sum();
@@ -129,11 +130,14 @@ impl Traffic {
                 _ => -dice.number(0, 300),
             };
         let number = self.count;
-        let known = kind != Kind::Mention || dice.below(4) > 0;
+        let known = kind != Kind::Mention || dice.chance(50);
         let id = if known { format!(r#""customer_id":"{customer}","#) } else { String::new() };
         let common = format!(r#""event_id":"e{number}",{id}"occurred_at":{at}"#);
         let own = match kind {
+            Kind::Agent => format!(r#""agent_id":"{customer}","version":{number},"state":"online""#),
+            Kind::FxRate => r#""base":"USD","quote":"EUR","rate":"0.9","valid_on":"2025-06-15""#.to_owned(),
             Kind::Purchase => self.purchase(dice),
+            Kind::Customer => self.profile(dice, customer),
             Kind::Csat => format!(r#""interaction_id":"i{number}","score":{},"scale_max":5"#, 1 + dice.below(5)),
             _ => {
                 let score = dice.below(10);
@@ -143,6 +147,15 @@ impl Traffic {
             }
         };
         format!("{{{common},{own}}}")
+    }
+
+    /// Names the customer's own handle, another's, both or none.
+    fn profile(&self, dice: &mut Dice, customer: &str) -> String {
+        let named = |name: &str| format!(r#"{{"platform":"x","handle":"h-{name}"}}"#);
+        let own = dice.chance(70).then(|| named(customer));
+        let other = dice.chance(20).then(|| named(&format!("c{}", dice.below(self.customers))));
+        let handles: Vec<String> = own.into_iter().chain(other).collect();
+        format!(r#""version":{},"handles":[{}]"#, self.count, handles.join(","))
     }
 
     fn purchase(&self, dice: &mut Dice) -> String {

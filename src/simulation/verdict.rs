@@ -12,10 +12,12 @@ use crate::model::record::{Code, Position};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::support::ledger::Ledger;
-use crate::support::model::fold::{Epoch, Fold, How, Mode, Said, Setup};
+use crate::support::model::fold::{Epoch, Fold, How, Mode, Said, Sent, Setup, null_status, numbered};
 
-/// Decisions, alerts, dead letters, sorted.
-type Lines = [Vec<String>; 3];
+/// The lines of each output topic, sorted: those of a key with their numbers, so that their order tells.
+type Lines = BTreeMap<&'static str, Vec<String>>;
+
+const LETTERS: &str = "dlq";
 
 /// Judges what the topics hold.
 ///
@@ -30,9 +32,10 @@ pub(super) fn judge(world: &World, plan: &Plan, rules: &Ruleset, until: Option<E
         ledger.assert_handed_over_once();
     }
     let mut seen = seen(world);
-    let before = seen[2].len();
-    seen[2].retain(|line| !line.ends_with(&format!(" {INTRUDER} {}", Code::TooManyHops.name())));
-    assert_eq!(before - seen[2].len(), plan.intruders, "what was written from outside ends as a dead letter");
+    let letters = seen.get_mut(LETTERS).expect("a topic");
+    let before = letters.len();
+    letters.retain(|line| !line.ends_with(&format!(" {INTRUDER} {}", Code::TooManyHops.name())));
+    assert_eq!(before - letters.len(), plan.intruders, "what was written from outside ends as a dead letter");
     compare(&seen, &folded(&ledger, plan, rules), "of its epochs");
     if let Some(until) = until {
         let told = without_time(seen);
@@ -61,92 +64,103 @@ fn ledger(world: &World, plan: &Plan) -> Ledger {
     ledger
 }
 
-fn fold(plan: &Plan, rules: &Ruleset) -> Fold {
+fn fold(plan: &Plan, rules: &Ruleset, (task, tasks): (u32, u32)) -> Fold {
     let topics = plan.inputs.iter().map(|(kind, _)| (*kind, format!("{APP}.{}", kind.name()))).collect();
     let mode = if plan.mode == TimeMode::Live { Mode::Live } else { Mode::Event };
-    Fold::new(Setup { ruleset: RULES, hash: rules.hash(), app: APP, mode, topics })
+    Fold::new(Setup { ruleset: RULES, hash: rules.hash(), app: APP, mode, topics, task, tasks })
 }
 
 /// What the model says of the journaled epochs.
 fn folded(ledger: &Ledger, plan: &Plan, rules: &Ruleset) -> Lines {
-    let mut lines = Lines::default();
-    for task in 0..plan.tasks {
-        let mut fold = fold(plan, rules);
-        ledger.epochs(task).for_each(|epoch| add(&mut lines, fold.apply(epoch)));
-    }
-    lines.map(sorted)
+    lines(ledger.folded(|task| fold(plan, rules, (task, plan.tasks))))
 }
 
 /// What the model says of the inputs, whatever tasks and epochs there were.
 fn replayed(ledger: &Ledger, plan: &Plan, rules: &Ruleset, until: EventTime) -> Lines {
-    let mut lines = Lines::default();
     let records = ledger.inputs(until);
     let records = records.into_iter().map(|mut taken| {
         taken.how = How::Read;
         taken
     });
-    add(&mut lines, fold(plan, rules).apply(Epoch { records: records.collect(), clock: until, wall: until }));
-    lines.map(sorted)
+    let epoch = Epoch { records: records.collect(), clock: until, wall: until, ..Epoch::default() };
+    lines(vec![fold(plan, rules, (0, 1)).apply(epoch)])
 }
 
-fn add(lines: &mut Lines, said: Said) {
-    let Said { events, alerts, dead_letters } = said;
-    lines[0].extend(events.into_iter().map(|sent| sent.value));
-    lines[1].extend(alerts.into_iter().map(|sent| sent.value));
-    lines[2].extend(dead_letters.into_iter().map(|(position, code)| {
+fn lines(said: Vec<Said>) -> Lines {
+    let letters = said.iter().flat_map(|said| &said.dead_letters).map(|(position, code)| {
         let Position { kind, partition, offset } = position;
         format!("{APP}.{} {partition} {offset} {}", kind.name(), code.name())
-    }));
+    });
+    let letters = letters.collect();
+    let mut topics: BTreeMap<&str, Vec<Sent>> = BTreeMap::new();
+    for (name, sent) in said.into_iter().flat_map(Said::topics) {
+        topics.entry(name).or_default().extend(sent);
+    }
+    let lines = topics.into_iter().map(|(name, sent)| (name, numbered(sent)));
+    sorted(lines.chain([(LETTERS, letters)]).collect())
 }
 
-fn sorted(mut lines: Vec<String>) -> Vec<String> {
-    lines.sort_unstable();
+fn sorted(mut lines: Lines) -> Lines {
+    for lines in lines.values_mut() {
+        lines.sort_unstable();
+    }
     lines
 }
 
 /// What a committed reader finds.
 fn seen(world: &World) -> Lines {
     let outputs = outputs();
-    let mut sequence: BTreeMap<String, u64> = BTreeMap::new();
     let mut lines = Lines::default();
-    for (place, topic) in [&outputs.events, &outputs.alerts, &outputs.dlq].into_iter().enumerate() {
-        for (_, entry) in world.logs(topic).flat_map(|(_, log)| log.committed(0)) {
-            let header = |name: &str| {
-                let found = entry.headers.iter().find(|(key, _)| key == &format!("vipstream.error.{name}"));
-                found.map(|(_, value)| String::from_utf8(value.clone()).expect("text"))
-            };
-            if let Some(code) = header("code") {
-                let at = ["topic", "partition", "offset"].map(|name| header(name).unwrap_or_default());
-                lines[place].push(format!("{} {code}", at.join(" ")));
-                continue;
-            }
-            let value = String::from_utf8(entry.value.clone().expect("a value")).expect("JSON is text");
-            if place == 0 {
-                let json: serde_json::Value = serde_json::from_str(&value).expect("JSON");
-                let customer = json["customer_id"].as_str().expect("a customer").to_owned();
-                let number = json["status_seq"].as_u64().expect("a number");
-                assert_eq!(sequence.insert(customer, number).unwrap_or_default() + 1, number, "{value}");
-            }
-            lines[place].push(value);
+    let topics = [&outputs.events, &outputs.alerts, &outputs.status, &outputs.audit];
+    for (name, topic) in ["events", "alerts", "status", "audit"].into_iter().zip(topics) {
+        let records = world.logs(topic).flat_map(|(_, log)| log.committed(0));
+        let sent = records.map(|(_, entry)| {
+            let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).expect("text");
+            let key = text(entry.key.as_ref().expect("a key"));
+            Sent { value: entry.value.as_ref().map_or_else(|| null_status(&key), text), key }
+        });
+        let sent: Vec<Sent> = sent.collect();
+        if name == "events" {
+            assert_sequences(&sent);
         }
+        lines.insert(name, numbered(sent));
     }
-    lines.map(sorted)
+    let letters = world.logs(&outputs.dlq).flat_map(|(_, log)| log.committed(0)).map(|(_, entry)| {
+        let header = |name: &str| {
+            let found = entry.headers.iter().find(|(key, _)| key == &format!("vipstream.error.{name}"));
+            found.map(|(_, value)| String::from_utf8(value.clone()).expect("text")).unwrap_or_default()
+        };
+        ["topic", "partition", "offset", "code"].map(header).join(" ")
+    });
+    let letters = letters.collect();
+    lines.insert(LETTERS, letters);
+    sorted(lines)
+}
+
+/// Each customer's decisions are 1, 2, 3, ...
+fn assert_sequences(sent: &[Sent]) {
+    let mut sequence: BTreeMap<&str, u64> = BTreeMap::new();
+    for Sent { key, value } in sent {
+        let json: serde_json::Value = serde_json::from_str(value).expect("JSON");
+        let number = json["status_seq"].as_u64().expect("a number");
+        assert_eq!(sequence.insert(key, number).unwrap_or_default() + 1, number, "{value}");
+    }
 }
 
 /// When an epoch decided depends on epochs.
 fn without_time(lines: Lines) -> Lines {
-    lines.map(|lines| {
-        let lines = lines.into_iter().map(|line| {
-            let Some((before, rest)) = line.split_once("\"decided_at\":\"") else { return line };
-            let rest = rest.split_once("\",").expect("it ends").1;
-            format!("{before}{rest}")
-        });
-        sorted(lines.collect())
-    })
+    let strip = |line: String| {
+        let Some((before, rest)) = line.split_once("\"decided_at\":\"") else { return line };
+        let rest = rest.split_once("\",").expect("it ends").1;
+        format!("{before}{rest}")
+    };
+    let lines = lines.into_iter().map(|(name, lines)| (name, lines.into_iter().map(strip).collect()));
+    sorted(lines.collect())
 }
 
 fn compare(seen: &Lines, expected: &Lines, what: &str) {
-    for ((name, seen), expected) in ["events", "alerts", "dlq"].into_iter().zip(seen).zip(expected) {
+    for (name, expected) in expected {
+        let seen = &seen[name];
         let (mut strange, mut missing) = (seen.clone(), expected.clone());
         strange.retain(|line| !expected.contains(line));
         missing.retain(|line| !seen.contains(line));

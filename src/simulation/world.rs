@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use prost::Message;
+
 use super::group::Coordinator;
 use super::log::Log;
 use super::plan::Plan;
@@ -14,9 +16,12 @@ use super::traffic::APP;
 use super::transactions::Transactions;
 use crate::broker::{BrokerError, Committed, Outgoing};
 use crate::clock;
+use crate::merge::Lane;
+use crate::model::event::Kind;
 use crate::model::murmur2;
 use crate::snapshot::store::Write;
 use crate::support::dice::Dice;
+use crate::task::journal::JournalRecord;
 
 /// A partition by its topic's name.
 pub(super) type Place = (String, u32);
@@ -202,6 +207,30 @@ impl World {
         }
     }
 
+    /// Where a task has not read a partition to its end that every task reads: read up to, of so many.
+    fn unread_by_all(&self, plan: &Plan) -> Vec<(Place, u64, u64)> {
+        let mut unread = Vec::new();
+        let inputs = plan.inputs.iter().filter(|(kind, _)| kind.is_broadcast());
+        let inputs: Vec<(Kind, String)> = inputs.map(|(kind, _)| (*kind, format!("{APP}.{}", kind.name()))).collect();
+        for (_, journal) in self.logs(&format!("{APP}.journal")).filter(|_| !inputs.is_empty()) {
+            let mut read: BTreeMap<Lane, u64> = BTreeMap::new();
+            for (_, entry) in journal.committed(0) {
+                let record = JournalRecord::decode(entry.value.as_deref().unwrap_or_default()).expect("a record");
+                read.extend(record.ranges.iter().filter_map(|range| Some((range.lane()?, range.to))));
+            }
+            for (kind, topic) in &inputs {
+                for (partition, log) in self.logs(topic) {
+                    let last = log.committed(0).last().map_or(0, |(offset, _)| offset + 1);
+                    let read = read.get(&Lane::Input(*kind, partition)).copied().unwrap_or_default();
+                    if read < last {
+                        unread.push(((topic.clone(), partition), read, last));
+                    }
+                }
+            }
+        }
+        unread
+    }
+
     /// Where the group's offsets have not reached the end of an input or of the relay: read up to, of so many.
     pub(super) fn unread(&self, plan: &Plan) -> Vec<(Place, u64, u64)> {
         let mut unread = Vec::new();
@@ -218,6 +247,6 @@ impl World {
                 }
             }
         }
-        unread
+        if unread.is_empty() { self.unread_by_all(plan) } else { unread }
     }
 }

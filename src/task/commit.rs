@@ -17,26 +17,39 @@ use crate::model::output::Output;
 use crate::model::time::EventTime;
 use crate::mutant::{self, Mutant};
 
+/// What leaves with an epoch.
+#[derive(Default)]
+pub(super) struct Leaving<'a> {
+    pub(super) outputs: &'a [Output],
+    /// What it does to entities at home elsewhere.
+    pub(super) effects: Vec<Outgoing>,
+    /// Records handed over, and announcements.
+    pub(super) relay: Vec<Outgoing>,
+}
+
 impl<B: Broker> Task<B> {
-    /// Commits an epoch: its outputs, what it hands over, the group's positions, its journal record.
+    /// Commits an epoch: all that leaves with it, the group's positions, its journal record.
     pub(super) fn commit(
         &mut self,
         ranges: Ranges,
-        relay: Vec<Outgoing>,
+        leaving: Leaving<'_>,
         clock: EventTime,
         wall: EventTime,
-        outputs: &[Output],
     ) -> Result<(), TaskError> {
+        let Leaving { outputs, effects, relay } = leaving;
+        let digest = outputs_digest(outputs, &effects);
+        #[cfg(test)]
+        let effects = self.send_apart(effects);
         let mut positions = self.intake.positions();
         positions.retain(|partition, position| {
             self.is_mirrored(*partition) && self.mirrored.get(partition) != Some(position)
         });
-        let record = self.journal_record(ranges, clock, wall, outputs);
+        let metadata = mirror::note(self.number, &digest);
+        let record = self.journal_record(ranges, clock, wall, digest);
         self.marks.note(&record.ranges);
         let record = record.encode_to_vec();
-        let metadata = mirror::note(self.number, &outputs_digest(outputs));
         let mut outgoing: Vec<Outgoing> = outputs.iter().map(|output| self.outgoing(output, wall)).collect();
-        outgoing.extend(relay);
+        outgoing.extend(effects.into_iter().chain(relay));
         outgoing.push(Outgoing {
             topic: self.setup.journal.clone(),
             partition: Some(self.partition),
@@ -54,7 +67,26 @@ impl<B: Broker> Task<B> {
         Ok(())
     }
 
-    fn journal_record(&self, ranges: Ranges, clock: EventTime, wall: EventTime, outputs: &[Output]) -> JournalRecord {
+    /// What must not be: effects of an epoch that may never be committed.
+    #[cfg(test)]
+    fn send_apart(&mut self, effects: Vec<Outgoing>) -> Vec<Outgoing> {
+        if !mutant::is(Mutant::EffectsApart) || effects.is_empty() {
+            return effects;
+        }
+        if self.transaction(&effects, &BTreeMap::new(), "").is_err() {
+            let _ = self.broker.abort();
+            return effects;
+        }
+        Vec::new()
+    }
+
+    fn journal_record(
+        &self,
+        ranges: Ranges,
+        clock: EventTime,
+        wall: EventTime,
+        outputs_digest: Vec<u8>,
+    ) -> JournalRecord {
         let rules = &self.setup.rules;
         JournalRecord {
             epoch: self.number,
@@ -64,7 +96,7 @@ impl<B: Broker> Task<B> {
             ruleset: rules.hash().to_owned(),
             ruleset_text: (self.number == 0).then(|| rules.text().to_owned()),
             logic_version: LOGIC_VERSION,
-            outputs_digest: outputs_digest(outputs),
+            outputs_digest,
             caught_up: self.caught_up,
             time: mode_name(self.setup.mode).to_owned(),
             topics: self.unnamed.clone(),
@@ -79,6 +111,8 @@ impl<B: Broker> Task<B> {
         let topic = match output {
             Output::Decision(_) => &setup.outputs.events,
             Output::Alert(_) => &setup.outputs.alerts,
+            Output::Status(_) => &setup.outputs.status,
+            Output::Audit(_) => &setup.outputs.audit,
             Output::DeadLetter(..) => &setup.outputs.dlq,
         };
         let headers = setup.wire.headers(output, Some(wall));

@@ -12,6 +12,7 @@ use super::{Task, TaskError};
 use crate::broker::{Broker, Outgoing};
 use crate::clock;
 use crate::engine::TimeMode;
+use crate::model::effect::Effect;
 use crate::model::record::{Epoch, Record};
 use crate::model::time::EventTime;
 use crate::mutant::{self, Mutant};
@@ -30,6 +31,8 @@ pub(super) struct Fixed {
 /// An epoch as it grows.
 #[derive(Default)]
 pub(super) struct Draft {
+    /// Each with its offset.
+    effects: Vec<(u64, Effect)>,
     records: Vec<Record>,
     ranges: Ranges,
     relay: Vec<Outgoing>,
@@ -41,12 +44,13 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn add(&mut self, next: Next) {
-        let Next { lane, offset, record, from, digest, bytes, early } = next;
+        let Next { lane, offset, record, effect, from, digest, bytes, early } = next;
         self.ranges.add(lane, from, offset, digest, early);
         self.count += 1;
         self.bytes += bytes;
         self.open();
         self.records.extend(record);
+        self.effects.extend(effect.map(|effect| (offset, *effect)));
     }
 
     fn hand_over(&mut self, handover: Handover, position: u64, early: Vec<u64>) {
@@ -71,7 +75,9 @@ impl Draft {
         if !mutant::is(Mutant::ArrivalOrder) {
             self.records.sort_unstable_by_key(|record| (record.merge_time, record.position));
         }
-        let epoch = Epoch { records: self.records, clock, wall, ..Epoch::default() };
+        self.effects.sort_unstable_by_key(|(offset, _)| *offset);
+        let effects = self.effects.into_iter().map(|(_, effect)| effect).collect();
+        let epoch = Epoch { effects, records: self.records, clock, wall };
         Fixed { epoch, ranges: self.ranges, relay: self.relay, opened: self.opened.unwrap_or_else(clock::now) }
     }
 }
@@ -95,6 +101,9 @@ impl<B: Broker> Task<B> {
             let awaits_relay = self.setup.mode == TimeMode::Event;
             self.intake.fetch(&mut self.broker, wait, wall, awaits_relay)?;
             self.check_brake()?;
+            if draft.opened.is_none() {
+                self.look_to_horizon();
+            }
             self.fill(&mut draft);
             if draft.opened.is_none() && self.has_news() {
                 draft.open();
@@ -103,7 +112,6 @@ impl<B: Broker> Task<B> {
             let clock = self.next_clock(&draft, wall);
             if self.is_closed(&draft, clock, stopping) {
                 let wall = if self.setup.mode == TimeMode::Event { clock } else { wall };
-                self.announce(&mut draft);
                 return Ok(Some(draft.fix(clock, wall)));
             }
             if draft.opened.is_none() && self.is_done() {
@@ -144,6 +152,11 @@ impl<B: Broker> Task<B> {
             draft.hand_over(handover, position, early);
         }
         while has_room(draft, records)
+            && let Some(next) = self.intake.take_effect()
+        {
+            draft.add(next);
+        }
+        while has_room(draft, records)
             && let Some(next) = self.intake.take_outside()
         {
             draft.add(next);
@@ -157,26 +170,12 @@ impl<B: Broker> Task<B> {
                 draft.add(next);
             }
         }
-        while has_room(draft, records) && !self.is_past_until() {
+        while has_room(draft, records) && !self.is_past_until() && !self.is_past_horizon() {
             let Some(next) = self.intake.take() else { break };
             draft.add(next);
         }
         self.has_heard_all |= self.intake.has_caught_up_with_relay();
         self.caught_up |= self.has_heard_all && self.intake.merge().clock().is_none();
-    }
-
-    /// Tells the other tasks how far this one has looked through its inputs, where that is news.
-    fn announce(&mut self, draft: &mut Draft) {
-        let Some(announcement) = self.intake.announcement().filter(|it| self.announced.as_ref() != Some(it)) else {
-            return;
-        };
-        let others = (0..self.setup.tasks).filter(|task| *task != self.partition);
-        draft.relay.extend(others.map(|task| announcement.to(task, &self.setup.relay)));
-        self.announced = Some(announcement);
-    }
-
-    fn has_news(&self) -> bool {
-        self.intake.announcement().is_some_and(|it| self.announced.as_ref() != Some(&it))
     }
 
     fn is_past_until(&self) -> bool {
@@ -192,8 +191,9 @@ impl<B: Broker> Task<B> {
             TimeMode::Live if !self.has_heard_all => self.clock,
             TimeMode::Live => open.map_or(wall, |open| open.min(wall)),
             TimeMode::Event => {
+                // Where all inputs are at their end, time has come to the last record of any of them.
                 let applied = draft.records.iter().map(|record| record.merge_time).max();
-                open.max(applied).unwrap_or(self.clock)
+                open.max(applied).unwrap_or_else(|| self.intake.reached())
             }
         };
         let clock = match self.setup.until {
@@ -201,7 +201,7 @@ impl<B: Broker> Task<B> {
             Some(until) => clock.min(until),
             None => clock,
         };
-        clock.max(self.clock)
+        self.within_horizon(clock).max(self.clock)
     }
 
     /// Whether the epoch is to be carried out now.

@@ -115,7 +115,7 @@ impl<B: Broker> Task<B> {
         let image = |lane| {
             let read_to = match lane {
                 Lane::Input(kind, partition) => read.get(&Partition::Input(kind, partition)).copied(),
-                Lane::Relay(_) => None,
+                Lane::Relay(_) | Lane::Effect(_) => None,
             };
             self.lane_image(lane, read_to.unwrap_or_default())
         };
@@ -144,7 +144,7 @@ pub(super) fn needs_of(manifest: &Manifest) -> Needs {
             Lane::Input(kind, partition) => {
                 Some((Partition::Input(kind, partition), image.position.max(image.read_to)))
             }
-            Lane::Relay(_) => None,
+            Lane::Relay(_) | Lane::Effect(_) => None,
         });
     let has_relay = manifest.tasks > 1;
     let relay = has_relay.then_some((Partition::Relay, manifest.relay_from));

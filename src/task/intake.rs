@@ -14,6 +14,7 @@ use crate::broker::{Broker, BrokerError, Fetched, Partition};
 use crate::codec::{RawRecord, decode};
 use crate::engine::TimeMode;
 use crate::merge::{Key, Lane, Merge};
+use crate::model::effect::Effect;
 use crate::model::event::{Event, Kind};
 use crate::model::murmur2::home;
 use crate::model::record::{Code, DeadLetter, Record};
@@ -73,6 +74,8 @@ struct Seen {
     timestamp: Option<EventTime>,
     /// To be handed over when its turn comes.
     handover: Option<Box<Handover>>,
+    /// What is done to an entity here, where it is that.
+    effect: Option<Box<Effect>>,
 }
 
 /// A record as an epoch takes it.
@@ -81,6 +84,7 @@ pub(super) struct Next {
     pub(super) offset: u64,
     /// `None` where it is not this task that has to do with it.
     pub(super) record: Option<Record>,
+    pub(super) effect: Option<Box<Effect>>,
     /// The lane's position before it.
     pub(super) from: u64,
     pub(super) digest: u64,
@@ -111,6 +115,7 @@ impl Intake {
         let stop = stop.map(|stop| stop.max(journaled));
         let ended = stop.is_some_and(|stop| position >= stop);
         match (lane, self.mode) {
+            (Lane::Effect(_), _) => {}
             (Lane::Relay(_), TimeMode::Live) => self.merge.open_outside(lane, reached),
             _ => self.merge.open(lane, reached),
         }
@@ -141,7 +146,7 @@ impl Intake {
             Lane::Input(kind, partition) => {
                 Some((Partition::Input(*kind, *partition), state.read_to(*lane, &self.merge)))
             }
-            Lane::Relay(_) => None,
+            Lane::Relay(_) | Lane::Effect(_) => None,
         });
         inputs.chain(self.relay_position().map(|position| (Partition::Relay, position))).collect()
     }
@@ -152,7 +157,7 @@ impl Intake {
         for (lane, state) in &self.lanes {
             let partition = match lane {
                 Lane::Input(kind, partition) => Partition::Input(*kind, *partition),
-                Lane::Relay(_) => Partition::Relay,
+                Lane::Relay(_) | Lane::Effect(_) => Partition::Relay,
             };
             let waiting = state.buffered.front().and_then(|seen| seen.timestamp);
             if let Some(at) = waiting.or(state.reached) {
@@ -195,7 +200,7 @@ impl Intake {
     }
 
     fn relieve_relay<B: Broker>(&mut self, broker: &mut B, awaited: bool) -> Result<(), BrokerError> {
-        let relayed = self.lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Relay(_)));
+        let relayed = self.lanes.iter().filter(|(lane, _)| lane.is_relayed());
         let (records, bytes) =
             relayed.fold((0, 0), |sum, (_, state)| (sum.0 + state.buffered.len(), sum.1 + state.bytes));
         let full = records >= LANE_RECORDS || bytes >= LANE_BYTES;
@@ -319,7 +324,8 @@ impl Intake {
     /// Takes the next record in merge order.
     pub(super) fn take(&mut self) -> Option<Next> {
         if mutant::is(Mutant::ArrivalOrder) {
-            let lane = *self.lanes.iter().find(|(_, state)| !state.buffered.is_empty())?.0;
+            let waits = |(lane, state): &(&Lane, &State)| self.merge.has(**lane) && !state.buffered.is_empty();
+            let lane = *self.lanes.iter().find(waits)?.0;
             return self.take_below(lane, u64::MAX);
         }
         let taken = self.merge.take()?;
@@ -344,15 +350,22 @@ impl Intake {
         if head.offset >= to {
             return None;
         }
+        if let Lane::Effect(_) = lane {
+            return Some(self.note_taken(lane, None));
+        }
         let taken = self.merge.pop(lane)?;
         Some(self.taken(taken))
     }
 
     fn taken(&mut self, (lane, record): (Lane, Record)) -> Next {
+        self.note_taken(lane, Some(record))
+    }
+
+    fn note_taken(&mut self, lane: Lane, record: Option<Record>) -> Next {
         let state = self.lanes.get_mut(&lane).expect("a record taken was pushed");
-        let seen = state.buffered.pop_front().expect("what lies in the merge is noted here");
+        let mut seen = state.buffered.pop_front().expect("what lies in the merge is noted here");
         // What is taken was looked at before, or it would be lost here.
-        if let Some(handover) = seen.handover {
+        if let Some(handover) = seen.handover.take() {
             self.outbox.push(*handover);
         }
         if state.early.front() == Some(&seen.offset) {
@@ -363,8 +376,9 @@ impl Intake {
         state.scouted = state.scouted.saturating_sub(1);
         state.reached = seen.timestamp.or(state.reached);
         let from = std::mem::replace(&mut state.position, seen.offset + 1);
-        let record = (!seen.elsewhere).then_some(record);
-        Next { lane, offset: seen.offset, record, from, digest: seen.digest, bytes, early: seen.early }
+        let record = record.filter(|_| !seen.elsewhere);
+        let Seen { offset, digest, early, effect, .. } = seen;
+        Next { lane, offset, record, effect, from, digest, bytes, early }
     }
 
     /// In `event`: looks ahead through the inputs, up to a time, for what is to be handed over.
@@ -412,15 +426,17 @@ impl Intake {
             Lane::Input(kind, partition) if !kind.is_broadcast() => {
                 Some((*kind, *partition, state, self.merge.is_at_end(*lane)))
             }
-            Lane::Input(..) | Lane::Relay(_) => None,
+            Lane::Input(..) | Lane::Relay(_) | Lane::Effect(_) => None,
         });
         let seen = inputs.map(|(kind, partition, state, at_end)| super::relay::Seen {
             kind: kind.name().to_owned(),
             partition,
             to: state.looked_to(at_end),
+            end: at_end.then(|| state.fetched_to().max(state.end)),
         });
         let (source, seen) = (self.sender.task, seen.collect());
-        Some(Announcement { source, before: self.merge.scouted().map(Place::of), seen })
+        let (before, reached_ms) = (self.merge.scouted().map(Place::of), self.merge.reached().0);
+        Some(Announcement { source, before, seen, reached_ms, ..Announcement::default() })
     }
 
     /// Whether everything of the lane below `to` has been fetched.
@@ -428,7 +444,7 @@ impl Intake {
         let Some(state) = self.lanes.get(&lane) else { return true };
         let at_end = match lane {
             Lane::Input(..) => self.merge.is_at_end(lane),
-            Lane::Relay(_) => self.incoming.at_end,
+            Lane::Relay(_) | Lane::Effect(_) => self.incoming.at_end,
         };
         state.position >= to || !state.buffered.is_empty() || at_end
     }
@@ -456,8 +472,12 @@ impl State {
         if let Some(next) = self.buffered.get(self.scouted) {
             return next.offset;
         }
-        let last = self.buffered.back().map_or(self.position, |seen| seen.offset + 1);
+        let last = self.fetched_to();
         if at_end { last.max(self.end) } else { last }
+    }
+
+    fn fetched_to(&self) -> u64 {
+        self.buffered.back().map_or(self.position, |seen| seen.offset + 1)
     }
 }
 
@@ -472,6 +492,7 @@ impl Seen {
             elsewhere: false,
             timestamp: raw.timestamp,
             handover: None,
+            effect: None,
         }
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed, xxh3_128};
 
+use crate::broker::Outgoing;
 use crate::engine::TimeMode;
 use crate::merge::Lane;
 use crate::model::event::Kind;
-use crate::model::output::Output;
+use crate::model::output::{Output, OutputId};
 use crate::model::record::Code;
 
 /// Version of everything that decides: raised when the same input would give other outputs.
@@ -78,8 +79,8 @@ pub struct TopicId {
     pub id: String,
 }
 
-/// The part of a lane that an epoch took. For what was handed over to this task, `kind` is `relay`, `partition` the
-/// task that handed it over, and the offsets are those of this task's partition of the relay.
+/// The part of a lane that an epoch took. For what came from another task, `kind` is `relay` (records handed over) or
+/// `effect`, `partition` the task that it came from, and the offsets are those of this task's partition of the relay.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct InputRange {
     #[prost(string, tag = "1")]
@@ -111,10 +112,11 @@ impl InputRange {
 
 /// The lane of these names; `None` where this build does not know the kind.
 pub(super) fn lane_of(kind: &str, partition: u32) -> Option<Lane> {
-    if kind == RELAY {
-        return Some(Lane::Relay(partition));
+    match kind {
+        RELAY => Some(Lane::Relay(partition)),
+        EFFECT => Some(Lane::Effect(partition)),
+        _ => Some(Lane::Input(Kind::from_name(kind)?, partition)),
     }
-    Some(Lane::Input(Kind::from_name(kind)?, partition))
 }
 
 /// How a lane is named.
@@ -122,11 +124,15 @@ pub(super) const fn names_of(lane: Lane) -> (&'static str, u32) {
     match lane {
         Lane::Input(kind, partition) => (kind.name(), partition),
         Lane::Relay(source) => (RELAY, source),
+        Lane::Effect(source) => (EFFECT, source),
     }
 }
 
 /// Stands where a kind does for what was handed over.
 pub const RELAY: &str = "relay";
+
+/// Stands where a kind does for what entities elsewhere have done.
+pub const EFFECT: &str = "effect";
 
 /// What an epoch took of each lane, as it grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -221,19 +227,20 @@ pub(super) fn record_digest(key: Option<&[u8]>, value: Option<&[u8]>, headers: &
 const NO_KEY: u64 = 0x6b65_7900_6b65_7900;
 const NO_VALUE: u64 = 0x7661_6c75_6500_7661;
 
-/// Digest of what identifies an epoch's outputs: ids, sequence numbers, refused records; not their wording.
-pub(super) fn outputs_digest(outputs: &[Output]) -> Vec<u8> {
+/// Digest of what identifies an epoch's outputs: ids, sequence numbers, refused records; not their wording. And of
+/// what it does to entities at home elsewhere.
+pub(super) fn outputs_digest(outputs: &[Output], effects: &[Outgoing]) -> Vec<u8> {
+    let named = |hash: &mut Xxh3, id: OutputId, sequence: u64| {
+        hash.update(&id.0.to_le_bytes());
+        hash.update(&sequence.to_le_bytes());
+    };
     let mut hash = Xxh3::new();
     for output in outputs {
         match output {
-            Output::Decision(decision) => {
-                hash.update(&decision.event_id.0.to_le_bytes());
-                hash.update(&decision.status_seq.to_le_bytes());
-            }
-            Output::Alert(alert) => {
-                hash.update(&alert.event_id.0.to_le_bytes());
-                hash.update(&alert.status_seq.to_le_bytes());
-            }
+            Output::Decision(it) => named(&mut hash, it.event_id, it.status_seq),
+            Output::Alert(it) => named(&mut hash, it.event_id, it.status_seq),
+            Output::Status(it) => named(&mut hash, it.event_id, it.status_seq),
+            Output::Audit(it) => named(&mut hash, it.event_id, it.status_seq),
             Output::DeadLetter(position, letter) => {
                 hash.update(&position.offset.to_le_bytes());
                 hash.update(&position.partition.to_le_bytes());
@@ -241,6 +248,10 @@ pub(super) fn outputs_digest(outputs: &[Output]) -> Vec<u8> {
                 hash.update(Code::name(letter.code).as_bytes());
             }
         }
+    }
+    for effect in effects {
+        hash.update(&effect.partition.unwrap_or_default().to_le_bytes());
+        hash.update(effect.value.as_deref().unwrap_or_default());
     }
     hash.digest128().to_le_bytes().to_vec()
 }

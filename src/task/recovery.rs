@@ -10,6 +10,7 @@ use std::time::Duration;
 use prost::Message;
 
 use self::base::Base;
+use super::commit::Leaving;
 use super::epoch::Draft;
 use super::image::{JournalEnd, needs_of};
 use super::intake::Opening;
@@ -108,7 +109,7 @@ impl<B: Broker> Task<B> {
             TimeMode::Live => clock::wall(),
             TimeMode::Event => EventTime::MIN,
         };
-        self.commit(ranges, Vec::new(), EventTime::MIN, wall, &[])?;
+        self.commit(ranges, Leaving::default(), EventTime::MIN, wall)?;
         self.wall = wall;
         self.number = 1;
         tracing::info!(task = self.partition, partitions = self.inputs.len(), "started anew");
@@ -214,7 +215,7 @@ impl<B: Broker> Task<B> {
             let new = Span { from: kept.start, to: kept.start, relayed_to: 0, read_to: 0, reached: EventTime::MIN };
             let Span { from, to, relayed_to, read_to, reached } = spans.get(&lane).copied().unwrap_or(new);
             // Below the place from which the relay is read, nothing of any of its lanes is left.
-            let needed = from.max(if matches!(lane, Lane::Relay(_)) { relay_from } else { read_to });
+            let needed = from.max(if lane.is_relayed() { relay_from } else { read_to });
             self.check_kept(lane, needed, to.max(needed), &kept)?;
             let stop = self.stop_of(lane, kept.end);
             self.intake.open(lane, Opening { position: from, reached, journaled: to, relayed_to, stop });
@@ -241,11 +242,11 @@ impl<B: Broker> Task<B> {
         Ok(())
     }
 
-    /// Every lane: this task's input partitions, and what each other task hands over.
+    /// Every lane: this task's input partitions, what each other task hands over, and what is done there to some here.
     pub(super) fn lanes(&self) -> Vec<Lane> {
         let inputs = self.inputs.iter().map(|(kind, partition)| Lane::Input(*kind, *partition));
         let others = (0..self.setup.tasks).filter(|task| *task != self.partition);
-        inputs.chain(others.map(Lane::Relay)).collect()
+        inputs.chain(others.flat_map(|task| [Lane::Relay(task), Lane::Effect(task)])).collect()
     }
 
     /// Where an input stops being read, with a time to stop at. What others hand over ends when they say so.
@@ -264,7 +265,7 @@ impl<B: Broker> Task<B> {
     fn known_lane(&self, kind: &str, number: u32) -> Result<Lane, TaskError> {
         let is_known = |lane: &Lane| match lane {
             Lane::Input(kind, partition) => self.inputs.contains(&(*kind, *partition)),
-            Lane::Relay(source) => *source < self.setup.tasks,
+            Lane::Relay(source) | Lane::Effect(source) => *source < self.setup.tasks,
         };
         let lane = lane_of(kind, number);
         if let Some(Lane::Input(kind, partition)) = lane
@@ -290,7 +291,8 @@ impl<B: Broker> Task<B> {
             let lane = self.known_lane(&range.kind, range.partition)?;
             self.gather(lane, range.to, &mut draft)?;
         }
-        let differs = |what: String| TaskError::Differs { epoch: record.epoch, partition: self.partition, what };
+        let (epoch, partition) = (record.epoch, self.partition);
+        let differs = |what: String| TaskError::Differs { epoch, partition, what };
         for range in &record.ranges {
             let lane = self.known_lane(&range.kind, range.partition)?;
             if draft.ranges().digest(lane) != range.digest {
@@ -302,8 +304,9 @@ impl<B: Broker> Task<B> {
         let fixed = draft.fix(EventTime(record.clock_ms), EventTime(record.wall_ms));
         let count = fixed.epoch.records.len();
         self.engine.apply(fixed.epoch, outputs);
+        let effects = self.leaving();
         let is_compared = !mutant::is(Mutant::DigestsIgnored);
-        if is_compared && outputs_digest(outputs) != record.outputs_digest {
+        if is_compared && outputs_digest(outputs, &effects) != record.outputs_digest {
             return Err(differs("outputs".to_owned()));
         }
         if is_compared && self.engine.sample_digest() != record.sample_digest {
@@ -331,7 +334,7 @@ impl<B: Broker> Task<B> {
             if self.is_stopping() {
                 return Err(TaskError::Interrupted);
             }
-            let (wall, awaits_relay) = (clock::wall().max(self.wall), matches!(lane, Lane::Relay(_)));
+            let (wall, awaits_relay) = (clock::wall().max(self.wall), lane.is_relayed());
             self.intake.fetch(&mut self.broker, PATIENCE, wall, awaits_relay)?;
         }
     }
@@ -352,7 +355,7 @@ struct Span {
 const fn partition_of(lane: Lane) -> Partition {
     match lane {
         Lane::Input(kind, partition) => Partition::Input(kind, partition),
-        Lane::Relay(_) => Partition::Relay,
+        Lane::Relay(_) | Lane::Effect(_) => Partition::Relay,
     }
 }
 

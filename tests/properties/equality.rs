@@ -26,7 +26,9 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 31] = [
+const EVERY_KIND: [&str; 45] = [
+    "vip.revoked merged",
+    "dead_letter too_many_hops",
     "vip.granted",
     "vip.revoked rule_false",
     "vip.revoked refund_reversed",
@@ -37,6 +39,12 @@ const EVERY_KIND: [&str; 31] = [
     "vip.expiring",
     "cohort.entered",
     "cohort.left",
+    "status",
+    "status withdrawn",
+    "decision held_by_tenure",
+    "decision kept_in_tenure",
+    "decision tier_held",
+    "decision tier_kept",
     "agent.alert purchase",
     "agent.alert csat",
     "agent.alert mention",
@@ -44,6 +52,12 @@ const EVERY_KIND: [&str; 31] = [
     "agent.alert presence",
     "agent.alert case",
     "agent.alert engagement",
+    "routing account_manager",
+    "routing last_resolved",
+    "routing familiar",
+    "routing resolves_well",
+    "routing team",
+    "fallback who resolved something",
     "dead_letter null_value",
     "dead_letter too_large",
     "dead_letter invalid_utf8",
@@ -79,9 +93,18 @@ pub(super) fn counted(outputs: &Outputs) -> Totals {
         let more = match word("type") {
             "agent.alert" => output["trigger"]["topic"].as_str().unwrap_or_default(),
             "dead_letter" => word("code"),
+            "decision" => word("decision"),
+            "status" if output["event_id"].is_null() => "withdrawn",
             _ => word("reason"),
         };
         *totals.entry(format!("{} {more}", word("type")).trim_end().to_owned()).or_default() += 1;
+        if let Some(reason) = output["routing"]["reason"].as_str() {
+            *totals.entry(format!("routing {reason}")).or_default() += 1;
+        }
+        for fallback in output["routing"]["fallbacks"].as_array().into_iter().flatten() {
+            let is_known = fallback["share"].as_str().is_some_and(|share| share != "0.5");
+            *totals.entry("fallback who resolved something".to_owned()).or_default() += u64::from(is_known);
+        }
     }
     totals
 }

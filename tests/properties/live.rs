@@ -51,7 +51,7 @@ fn a_wave_beyond_what_an_epoch_fires_changes_no_decision() {
     };
     let epoch = |hour: i64, records: Vec<Taken>| {
         let clock = EventTime(NEW_YEAR + hour * 3_600_000);
-        Epoch { records, clock, wall: clock }
+        Epoch { records, clock, wall: clock, ..Epoch::default() }
     };
     let mut epochs = vec![
         epoch(23, (0..12_000).map(|number| order(number, 22)).collect()),
@@ -89,7 +89,7 @@ programmes:
 ";
 
 /// What the epochs must bring about.
-const EVERY_CASE: [&str; 18] = [
+const EVERY_CASE: [&str; 23] = [
     "vip.granted",
     "vip.revoked rule_false",
     "vip.revoked refund_reversed",
@@ -100,6 +100,11 @@ const EVERY_CASE: [&str; 18] = [
     "vip.expiring",
     "cohort.entered",
     "cohort.left",
+    "status",
+    "status withdrawn",
+    "decision held_by_tenure",
+    "decision kept_in_tenure",
+    "decision tier_held",
     "dead_letter early",
     "dead_letter null_value",
     "late event",

@@ -268,7 +268,7 @@ fn a_grant_tells_how_to_treat_the_customer() {
         outputs[0]["routing"].to_string(),
         concat!(
             r#"{"team":"concierge","agent":"Mia","channel":"phone","#,
-            r#""reason":"account_manager","fallbacks":[]}"#
+            r#""reason":"account_manager","fallbacks":[{"team":"concierge","reason":"team"}]}"#
         )
     );
     assert_eq!(outputs[0]["entitlements"].to_string(), r#"["priority_queue","gift"]"#);

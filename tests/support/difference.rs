@@ -16,6 +16,8 @@ pub fn by_key(said: &[Said]) -> Outputs {
     Outputs::from([
         ("vip.events", lines(&|said| &said.events)),
         ("vip.alerts", lines(&|said| &said.alerts)),
+        ("vip.status", lines(&|said| &said.statuses)),
+        ("vip.audit", lines(&|said| &said.audits)),
         ("vip.dlq", refused.map(|(position, code)| dead_letter(*position, *code)).collect()),
     ])
 }

@@ -68,13 +68,18 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
         let at = times.next(&mut dice);
         timed.push(events::of_kind(&mut dice, Kind::Erasure, at, customers + 1));
     }
-    while dice.chance(70) {
+    while dice.chance(85) {
         let (at, kind) = (times.next(&mut dice), *dice.pick(&SHARED));
         timed.push(events::of_kind(&mut dice, kind, at, customers));
     }
     while dice.chance(85) {
         let at = times.next(&mut dice);
         timed.push(events::of_kind(&mut dice, Kind::FxRate, at, customers));
+    }
+    let shifts = *dice.pick(&[0, 4, 20]);
+    for _ in 0..shifts {
+        let at = times.next(&mut dice);
+        timed.push(events::of_kind(&mut dice, Kind::Agent, at, customers));
     }
     let until = dice.chance(50).then(|| EventTime(times.start + times.span * dice.number(20, 140) / 100));
     timed.sort_by_key(|(at, ..)| *at);
@@ -153,7 +158,7 @@ impl Times {
 }
 
 /// What many customers share.
-const SHARED: [Kind; 3] = [Kind::FxRate, Kind::Account, Kind::Agent];
+const SHARED: [Kind; 5] = [Kind::FxRate, Kind::Account, Kind::Agent, Kind::Agent, Kind::Agent];
 
 const ZONES: [&str; 5] = ["UTC", "Europe/Ljubljana", "America/Sao_Paulo", "America/St_Johns", "Pacific/Apia"];
 

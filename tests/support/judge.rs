@@ -18,7 +18,7 @@ use vipstream::rules::ruleset::Ruleset;
 
 use super::difference::difference;
 use super::generate::live::Live;
-use super::model::fold::{Counts, Epoch, Fold, How, Mode, Said, Sent, Setup, Taken};
+use super::model::fold::{Counts, Epoch, Fold, How, Mode, Said, Sent, Setup, Taken, null_status};
 use super::model::{Input, Outputs, Replay, without_message};
 
 /// What both say of the inputs.
@@ -35,7 +35,8 @@ pub fn judged(ruleset: &str, inputs: &[Input], until: Option<EventTime>) -> Outp
 
 /// The engine's lines in the model's form: every topic, dead letters without their sentences.
 pub fn engine(lines: BTreeMap<&'static str, Vec<String>>) -> Outputs {
-    let mut outputs = Outputs::from([("vip.events", vec![]), ("vip.alerts", vec![]), ("vip.dlq", vec![])]);
+    let topics = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.dlq"];
+    let mut outputs: Outputs = topics.map(|topic| (topic, vec![])).into();
     outputs.extend(lines);
     for line in outputs.entry("vip.dlq").or_default() {
         *line = without_message(line);
@@ -59,7 +60,8 @@ pub type Told = (Vec<Said>, Counts);
 pub fn folded(live: &Live) -> Told {
     let hash = ruleset(live);
     let topics = Kind::ALL.map(|kind| (kind, topic(kind))).into();
-    let setup = Setup { ruleset: &live.ruleset, hash: hash.hash(), app: APP, mode: live.mode, topics };
+    let setup =
+        Setup { ruleset: &live.ruleset, hash: hash.hash(), app: APP, mode: live.mode, topics, task: 0, tasks: 1 };
     let mut fold = Fold::new(setup);
     let said = live.epochs.iter().map(|epoch| fold.apply(epoch.clone())).collect();
     (said, fold.counts())
@@ -169,13 +171,16 @@ fn as_sent(outputs: &[Output], wire: &Wire, wall: EventTime) -> Said {
     let mut said = Said::default();
     for output in outputs {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("what we write is UTF-8");
-        let sent = || Sent {
-            key: text(&wire.key(output).expect("a key")),
-            value: text(&wire.value(output, Some(wall)).expect("a value")),
+        let sent = || {
+            let key = text(&wire.key(output).expect("a key"));
+            let value = wire.value(output, Some(wall));
+            Sent { value: value.map_or_else(|| null_status(&key), |value| text(&value)), key }
         };
         match output {
             Output::Decision(_) => said.events.push(sent()),
             Output::Alert(_) => said.alerts.push(sent()),
+            Output::Status(_) => said.statuses.push(sent()),
+            Output::Audit(_) => said.audits.push(sent()),
             Output::DeadLetter(position, letter) => said.dead_letters.push((*position, letter.code)),
         }
     }

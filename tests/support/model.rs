@@ -14,6 +14,7 @@ mod expr;
 mod features;
 mod fields;
 pub mod fold;
+mod identity;
 mod json;
 mod keys;
 mod lines;
@@ -22,11 +23,13 @@ mod memory;
 mod money;
 mod presence;
 mod programme;
+mod routing;
 mod rules;
+mod status;
 mod value;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -36,6 +39,7 @@ use vipstream::model::time::EventTime;
 
 use self::lines::{Line, Object, Topics};
 use self::look::{Mode, Run};
+use self::routing::Agents;
 use self::rules::Ruleset;
 use self::walk::{Found, Record, Walk};
 
@@ -68,17 +72,24 @@ impl Replay<'_> {
             mode: Mode::Event,
             topics: Topics::of_files(),
             wall: EventTime::MIN,
+            agents: Agents::default(),
             replay: Some(self.run_id.to_owned()),
         };
-        let mut walk = Walk::new(run);
+        let mut walk = Walk::new(run, (0, 1));
         let records = self.records();
         let last = records.iter().map(|record| record.merge_time).max();
         let clock = self.until.or(last).unwrap_or(EventTime::MIN);
-        walk.epoch(records, clock, clock);
-        let Found { events, alerts, mut refused } = walk.found;
+        walk.epoch(Vec::new(), records, clock, clock);
+        let Found { events, alerts, statuses, audits, mut refused, .. } = walk.found;
         refused.sort_unstable();
         let refused = refused.into_iter().map(|(position, code)| self.dead_letter(position, code));
-        BTreeMap::from([("vip.events", sorted(events)), ("vip.alerts", sorted(alerts)), ("vip.dlq", refused.collect())])
+        BTreeMap::from([
+            ("vip.events", sorted(events)),
+            ("vip.alerts", sorted(alerts)),
+            ("vip.status", sorted(statuses)),
+            ("vip.audit", sorted(audits)),
+            ("vip.dlq", refused.collect()),
+        ])
     }
 
     /// All records up to the time to stop at.
@@ -112,9 +123,19 @@ impl Replay<'_> {
         let Json::Object(place) = Topics::of_files().place(&position) else { unreachable!("a place is an object") };
         body.0.extend(place);
         body.put("code", code.name());
-        body.put("value_base64", lines::base64(line));
+        // What went from one to another was read long ago; where it lies is known.
+        let value = (code != Code::TooManyHops).then(|| lines::base64(line));
+        body.put("value_base64", value);
         Json::Object(body.0).to_string()
     }
+}
+
+/// What a ruleset says of weights: of each tier, and which programmes have tiers.
+pub fn weights(ruleset: &str) -> (BTreeMap<String, Json>, BTreeSet<String>) {
+    let rules = Ruleset::read(ruleset);
+    let of_tiers = rules.weights.iter().map(|(tier, weight)| (tier.clone(), weight.json())).collect();
+    let tiered = rules.programmes.iter().filter(|it| !it.tiers.is_empty()).map(|it| it.name.clone()).collect();
+    (of_tiers, tiered)
 }
 
 /// A dead letter's line as the model writes it, from one that has a sentence.
@@ -126,6 +147,6 @@ pub fn without_message(line: &str) -> String {
 }
 
 fn sorted(mut lines: Vec<Line>) -> Vec<String> {
-    lines.sort();
+    lines.sort_by(|left, right| left.order.cmp(&right.order));
     lines.into_iter().map(|line| line.text).collect()
 }

@@ -51,6 +51,12 @@ pub fn in_full(rules: &str, script: &str) -> Vec<Json> {
     lines.map(|line| serde_json::from_str(line).expect("an output is JSON")).collect()
 }
 
+/// The lines of one topic in full, the time running on to `until`.
+pub fn topic_until(until: &str, topic: &str, rules: &str, script: &str) -> Vec<Json> {
+    let lines = &outputs(rules, script, Some(time(until)))[topic];
+    lines.iter().map(|line| serde_json::from_str(line).expect("an output is JSON")).collect()
+}
+
 fn outputs(rules: &str, script: &str, until: Option<EventTime>) -> Outputs {
     let ruleset = with_head(rules);
     let inputs = inputs(script);
@@ -131,10 +137,15 @@ fn event(words: &[String], number: usize) -> (Kind, Map<String, Json>) {
         "case" => (Kind::Case, &[], &["case_id", "version", "state"]),
         "engagement" => (Kind::Engagement, &[], &["engagement_id", "action"]),
         "erasure" => (Kind::Erasure, &[], &["request_id"]),
+        "agent" => (Kind::Agent, &[], &["version", "state"]),
         "customer" => (Kind::Customer, &[], &["version"]),
         "rate" => (Kind::FxRate, &[], &["rate", "valid_on"]),
         other => panic!("no event is called {other}"),
     };
+    if kind == Kind::Agent {
+        event.shift_remove("customer_id");
+        event.insert("agent_id".to_owned(), json!(words[1]));
+    }
     if kind == Kind::Purchase {
         event.insert("currency".to_owned(), json!("EUR"));
     }
@@ -226,7 +237,8 @@ fn brief_line(output: &Json) -> String {
     text
 }
 
-fn short_time(text: &str) -> String {
+/// An instant by its day.
+pub fn short_time(text: &str) -> String {
     let instant: jiff::Timestamp = text.parse().expect("a time in RFC 3339");
     let millis = instant.as_millisecond() - DAY_ZERO;
     let (day, rest) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));

@@ -38,6 +38,20 @@ pub(crate) struct Shop {
 pub(crate) struct Decided {
     pub(crate) decisions: Vec<String>,
     pub(crate) alerts: Vec<String>,
+    pub(crate) statuses: Vec<String>,
+    pub(crate) audits: Vec<String>,
+}
+
+impl Decided {
+    /// By the topics' names.
+    fn of(lines: impl Fn(&str) -> Vec<String>) -> Self {
+        let [decisions, alerts, statuses, audits] = ["events", "alerts", "status", "audit"].map(lines);
+        Self { decisions, alerts, statuses, audits }
+    }
+
+    const fn topics(&self) -> [&Vec<String>; 4] {
+        [&self.decisions, &self.alerts, &self.statuses, &self.audits]
+    }
 }
 
 impl Shop {
@@ -50,10 +64,15 @@ impl Shop {
     pub(crate) fn open_with(partitions: impl Fn(Kind) -> i32, astray: Option<Kind>) -> Self {
         let kinds =
             [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Presence, Kind::Customer, Kind::Erasure];
+        Self::open_reading(&kinds, partitions, astray)
+    }
+
+    /// The same, with these inputs.
+    pub(crate) fn open_reading(kinds: &[Kind], partitions: impl Fn(Kind) -> i32, astray: Option<Kind>) -> Self {
         let shop = Self {
             app: kafka::unique("shop"),
             bootstrap: kafka::bootstrap().to_owned(),
-            kinds: kinds.into_iter().map(|kind| (kind, partitions(kind))).collect(),
+            kinds: kinds.iter().map(|kind| (*kind, partitions(*kind))).collect(),
             astray,
             sent: Mutex::default(),
         };
@@ -86,7 +105,8 @@ impl Shop {
     pub(crate) fn config_text(&self, more: &str) -> String {
         let inputs: Vec<String> =
             self.kinds.keys().map(|kind| format!("  {}: {{ topic: {} }}", kind.name(), self.input(*kind))).collect();
-        let [events, alerts, dlq] = ["events", "alerts", "dlq"].map(|name| self.output(name));
+        let outputs = ["events", "alerts", "status", "audit", "dlq"];
+        let outputs = outputs.map(|name| format!("{name}: {}", self.output(name))).join(", ");
         let snapshots = if more.contains("snapshots:") { "" } else { "snapshots: off\n" };
         format!(
             "app: {}
@@ -94,7 +114,7 @@ kafka: {{ bootstrap.servers: \"{}\" }}
 rules: rules.yaml
 inputs:
 {}
-outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
+outputs: {{ {outputs} }}
 {snapshots}{more}
 ",
             self.app,
@@ -167,17 +187,18 @@ outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
         let sent = self.sent.lock().expect("no test panics while it sends");
         let inputs: Vec<(Kind, Vec<Vec<u8>>)> = sent.iter().map(|(kind, lines)| (*kind, lines.clone())).collect();
         let topics = replay_memory(&self.rules_text(), &inputs, until);
-        let lines = |topic: &str| {
-            let lines = topics.get(topic).into_iter().flatten();
+        let lines = |name: &str| {
+            let lines = topics.get(format!("vip.{name}").as_str()).into_iter().flatten();
             sorted(lines.map(|line| serde_json::from_str(line).expect("JSON")))
         };
-        Decided { decisions: lines("vip.events"), alerts: lines("vip.alerts") }
+        Decided::of(lines)
     }
 
     /// What committed readers see of the app's outputs.
     pub(crate) fn decided(&self) -> Decided {
-        let lines = |name| sorted(topics::read_all(&self.bootstrap, &self.output(name)).iter().map(topics::Read::json));
-        Decided { decisions: lines("events"), alerts: lines("alerts") }
+        let lines =
+            |name: &str| sorted(topics::read_all(&self.bootstrap, &self.output(name)).iter().map(topics::Read::json));
+        Decided::of(lines)
     }
 
     /// Each customer's decisions carry the numbers 1, 2, 3, ...: one lost or doubled would show.
@@ -198,7 +219,7 @@ outputs: {{ events: {events}, alerts: {alerts}, dlq: {dlq} }}
     /// Compares line by line, so that a difference is found.
     pub(crate) fn assert_decided(&self, expected: &Decided) {
         let found = self.decided();
-        for (found, expected) in [(&found.decisions, &expected.decisions), (&found.alerts, &expected.alerts)] {
+        for (found, expected) in found.topics().into_iter().zip(expected.topics()) {
             for (found, expected) in found.iter().zip(expected) {
                 assert_eq!(found, expected);
             }

@@ -23,8 +23,13 @@ pub(crate) struct Read {
 }
 
 impl Read {
+    /// An output. Of the null under the key of somebody erased, the line that a file has in its place.
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(self.value.as_deref().expect("a value")).expect("JSON")
+        let key = || String::from_utf8_lossy(self.key.as_deref().expect("a null has a key"));
+        let Some(value) = &self.value else {
+            return serde_json::json!({ "type": "status", "customer_id": key(), "status": null });
+        };
+        serde_json::from_slice(value).expect("JSON")
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use crate::model::output::{Change, Evidence, Output};
+use crate::model::output::{Audit, Change, Evidence, Output};
 use crate::replay::Replayed;
 
-/// Prints each decision and alert about a customer.
+/// Prints each decision, seen or not, and alert about a customer.
 pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::io::Result<()> {
     let mut found = false;
     for output in &replayed.outputs {
@@ -16,6 +16,7 @@ pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::
             Output::Alert(it) if it.customer_id.as_ref().is_some_and(|customer| customer.as_str() == id) => {
                 (it.occurred_at, format!("ALERT {} ({})", it.name, it.severity), &it.evidence)
             }
+            Output::Audit(it) if it.customer_id.as_str() == id => (it.occurred_at, unseen(it), &it.evidence),
             _ => continue,
         };
         found = true;
@@ -33,10 +34,12 @@ pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::
 /// A change in a few words.
 pub(crate) fn sentence(change: &Change) -> String {
     match change {
-        Change::Granted { programme, tier, valid_until, .. } => {
+        Change::Granted { programme, tier, valid_until, routing, .. } => {
             let tier = tier.as_ref().map(|tier| format!(", tier {tier}")).unwrap_or_default();
             let until = valid_until.map(|until| format!(", until {until}")).unwrap_or_default();
-            format!("GRANTED {programme}{tier}{until}")
+            let routing = routing.as_ref().and_then(|routing| Some((routing.agent.as_ref()?, routing.reason)));
+            let to = routing.map(|(agent, reason)| format!(", goes to {agent} ({reason})")).unwrap_or_default();
+            format!("GRANTED {programme}{tier}{until}{to}")
         }
         Change::Revoked { programme, reason, .. } => format!("REVOKED {programme} ({reason})"),
         Change::Changed { programme, reason, from, to, .. } => {
@@ -53,6 +56,12 @@ pub(crate) fn sentence(change: &Change) -> String {
         Change::Entered { label, .. } => format!("is now `{label}`"),
         Change::Left { label, .. } => format!("is no longer `{label}`"),
     }
+}
+
+/// A decision that changed nothing visible, in a few words.
+fn unseen(audit: &Audit) -> String {
+    let until = audit.until.map(|until| format!(", until {until}")).unwrap_or_default();
+    format!("{} {}{until}", audit.decision, audit.programme)
 }
 
 /// A row of evidence in a few words: `spend_365d = 5210.4 >= 5000 (365d): yes`.

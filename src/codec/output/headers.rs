@@ -4,7 +4,7 @@
 //! `CloudEvents` Kafka protocol binding 1.0, section 3.2. The `__streams.errors.*` names are those of Kafka
 //! Streams (KIP-1034), so that tools made for its dead letters read ours; there is no stack trace to give.
 
-use super::{ALERT, Wire, subject};
+use super::{ALERT, AUDIT, STATUS, Wire, subject};
 use crate::model::output::{Output, OutputId};
 use crate::model::record::{DeadLetter, Position};
 use crate::model::time::EventTime;
@@ -18,13 +18,20 @@ impl Wire {
         match output {
             Output::Decision(it) => self.cloud_event(output, it.event_id, it.change.type_name(), it.occurred_at),
             Output::Alert(it) => self.cloud_event(output, it.event_id, ALERT, it.occurred_at),
+            Output::Status(it) => {
+                let mut headers = self.cloud_event(output, it.event_id, STATUS, it.occurred_at);
+                // A null is of no type.
+                headers.retain(|(name, _)| it.content.is_some() || *name != CONTENT_TYPE);
+                headers
+            }
+            Output::Audit(it) => self.cloud_event(output, it.event_id, AUDIT, it.occurred_at),
             Output::DeadLetter(position, letter) => self.refusal(*position, letter, at),
         }
     }
 
     fn cloud_event(&self, output: &Output, id: OutputId, kind: &str, time: EventTime) -> Vec<Header> {
         let mut headers = vec![
-            ("content-type", b"application/json".to_vec()),
+            (CONTENT_TYPE, b"application/json".to_vec()),
             ("ce_specversion", b"1.0".to_vec()),
             ("ce_id", id.to_string().into_bytes()),
             ("ce_type", kind.as_bytes().to_vec()),
@@ -61,6 +68,8 @@ impl Wire {
         headers
     }
 }
+
+const CONTENT_TYPE: &str = "content-type";
 
 /// The digits of percent-encoding.
 const HEX: &[u8; 16] = b"0123456789ABCDEF";

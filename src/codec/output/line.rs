@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use crate::model::event::Kind;
-use crate::model::output::{Evidence, Routing, Scalar};
+use crate::model::output::{Evidence, Fallback, Routing, Scalar};
 use crate::model::record::Position;
 
 /// An object being written.
@@ -52,16 +52,18 @@ impl Line {
 /// Rows of evidence, with the topics that their samples lie in.
 pub(super) struct Rows<'a> {
     rows: &'a [Evidence],
-    topics: &'a [String; Kind::ALL.len()],
+    /// `None` where samples are left out.
+    topics: Option<&'a [String; Kind::ALL.len()]>,
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(rows: &'a [Evidence], topics: &'a [String; Kind::ALL.len()]) -> Self {
-        Self { rows, topics }
+        Self { rows, topics: Some(topics) }
     }
 
-    fn place(&self, position: Position) -> Place<'a> {
-        Place { topic: &self.topics[position.kind as usize], partition: position.partition, offset: position.offset }
+    /// Rows that have no samples.
+    pub(super) fn without_samples(rows: &'a [Evidence]) -> Self {
+        Self { rows, topics: None }
     }
 }
 
@@ -76,7 +78,7 @@ impl Serialize for Rows<'_> {
                 threshold: row.threshold.as_ref().map(ScalarJson),
                 op: row.op,
                 holds: row.holds,
-                sample: row.sample.iter().map(|position| self.place(*position)).collect(),
+                sample: self.topics.map(|topics| row.sample.iter().map(|at| Place::of(*at, topics)).collect()),
             })?;
         }
         rows.end()
@@ -95,7 +97,8 @@ struct Row<'a> {
     op: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     holds: Option<bool>,
-    sample: Vec<Place<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample: Option<Vec<Place<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -103,6 +106,12 @@ struct Place<'a> {
     topic: &'a str,
     partition: u32,
     offset: u64,
+}
+
+impl<'a> Place<'a> {
+    fn of(position: Position, topics: &'a [String; Kind::ALL.len()]) -> Self {
+        Self { topic: &topics[position.kind as usize], partition: position.partition, offset: position.offset }
+    }
 }
 
 /// A value: ints as numbers, decimals as strings, so that no reader rounds them.
@@ -131,7 +140,18 @@ pub(super) struct RoutingJson<'a> {
     agent: Option<&'a str>,
     channel: Option<&'a str>,
     reason: &'a str,
-    fallbacks: &'a [compact_str::CompactString],
+    fallbacks: Vec<FallbackJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FallbackJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<&'a str>,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<String>,
 }
 
 impl<'a> RoutingJson<'a> {
@@ -140,8 +160,19 @@ impl<'a> RoutingJson<'a> {
             team: routing.team.as_deref(),
             agent: routing.agent.as_deref(),
             channel: routing.channel.as_deref(),
-            reason: &routing.reason,
-            fallbacks: &routing.fallbacks,
+            reason: routing.reason,
+            fallbacks: routing.fallbacks.iter().map(FallbackJson::of).collect(),
+        }
+    }
+}
+
+impl<'a> FallbackJson<'a> {
+    fn of(fallback: &'a Fallback) -> Self {
+        Self {
+            agent: fallback.agent.as_deref(),
+            team: fallback.team.as_deref(),
+            reason: fallback.reason,
+            share: fallback.share.map(|share| plain(share).to_string()),
         }
     }
 }

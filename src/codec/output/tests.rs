@@ -1,5 +1,7 @@
 //! What each output looks like on the wire, byte for byte.
 
+mod status;
+
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -7,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::model::id::CustomerId;
-use crate::model::output::{Evidence, OutputId, Routing, Scalar};
+use crate::model::output::{Evidence, Fallback, OutputId, Routing, Scalar};
 use crate::model::record::{Code, MAX_DEAD_LETTER_BYTES};
 
 const NOON: EventTime = EventTime(852_120_000_000);
@@ -60,8 +62,16 @@ fn routing() -> Routing {
         team: Some("concierge".into()),
         agent: None,
         channel: None,
-        reason: "team".into(),
-        fallbacks: vec![CompactString::from("bob")],
+        reason: "team",
+        fallbacks: vec![
+            Fallback {
+                agent: Some("bob".into()),
+                team: None,
+                reason: "resolves_well",
+                share: Some(Decimal::new(90, 2)),
+            },
+            Fallback { agent: None, team: Some("concierge".into()), reason: "team", share: None },
+        ],
     }
 }
 
@@ -113,7 +123,7 @@ fn each_decision_is_written_in_the_order_of_the_contract() {
         (
             granted(true),
             "vip.granted",
-            r#""programme":"big","profile":"value","tier":"gold","valid_until":"1997-01-01T12:00:00.000Z","routing":{"team":"concierge","agent":null,"channel":null,"reason":"team","fallbacks":["bob"]},"greeting":"Welcome \"back\", Ann","entitlements":["gift"],"priority":1,"weight":"1.5","standing":["big"]}"#,
+            r#""programme":"big","profile":"value","tier":"gold","valid_until":"1997-01-01T12:00:00.000Z","routing":{"team":"concierge","agent":null,"channel":null,"reason":"team","fallbacks":[{"agent":"bob","reason":"resolves_well","share":"0.9"},{"team":"concierge","reason":"team"}]},"greeting":"Welcome \"back\", Ann","entitlements":["gift"],"priority":1,"weight":"1.5","standing":["big"]}"#,
         ),
         (
             granted(false),
@@ -205,7 +215,7 @@ fn an_alert_says_whom_to_answer_and_where() {
     assert_eq!(
         text(&Output::Alert(Box::new(known))),
         format!(
-            r#"{}"expires_at":"1997-01-01T12:00:00.000Z",{reply}"routing":{{"team":"concierge","agent":null,"channel":null,"reason":"team","fallbacks":["bob"]}},"greeting":"Hello","customer":{{"name":"Ann","standing":["big"]}}}}"#,
+            r#"{}"expires_at":"1997-01-01T12:00:00.000Z",{reply}"routing":{{"team":"concierge","agent":null,"channel":null,"reason":"team","fallbacks":[{{"agent":"bob","reason":"resolves_well","share":"0.9"}},{{"team":"concierge","reason":"team"}}]}},"greeting":"Hello","customer":{{"name":"Ann","standing":["big"]}}}}"#,
             head.replace("CUSTOMER", "\"ann\"")
         )
     );

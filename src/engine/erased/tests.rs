@@ -41,10 +41,11 @@ fn play(engine: &mut Engine, clock: i64, events: &[(i64, &str, &str)]) -> Vec<St
     let mut outputs = Vec::new();
     let clock = EventTime(clock * 1_000);
     engine.apply(Epoch { records, clock, wall: clock, ..Epoch::default() }, &mut outputs);
-    let told = outputs.iter().map(|output| match output {
-        Output::Decision(it) => format!("{} {}", it.customer_id.as_str(), it.change.type_name()),
-        Output::Alert(it) => format!("{} alert", it.customer_id.as_ref().map_or("", CustomerId::as_str)),
-        Output::DeadLetter(..) => "dead letter".to_owned(),
+    let told = outputs.iter().filter_map(|output| match output {
+        Output::Decision(it) => Some(format!("{} {}", it.customer_id.as_str(), it.change.type_name())),
+        Output::Alert(it) => Some(format!("{} alert", it.customer_id.as_ref().map_or("", CustomerId::as_str))),
+        Output::DeadLetter(..) => Some("dead letter".to_owned()),
+        Output::Status(_) | Output::Audit(_) => None,
     });
     told.collect()
 }

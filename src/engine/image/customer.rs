@@ -70,7 +70,7 @@ impl Customer {
     }
 
     /// Reads one; it stands in no queue.
-    pub(super) fn decode(bytes: &[u8], rules: &Ruleset) -> Result<Self, Flaw> {
+    pub(in crate::engine) fn decode(bytes: &[u8], rules: &Ruleset) -> Result<Self, Flaw> {
         let mut it = Self { look_again: false, news: 0, ..Self::blank(Tally::default()) };
         let mut from = Reader(bytes);
         while let Some((tag, field)) = from.next()? {

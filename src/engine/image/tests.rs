@@ -157,7 +157,14 @@ fn ties() -> Ties {
     );
     let post = decode(Kind::Mention, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() });
     Ties {
-        sent: 3, claims: vec![(AT, CustomerId::from("ann"))], unclaimed: vec![(post.expect("a mention"), POSITION)], referred: vec![(7, CustomerId::from("bob"))], ..Ties::default() }
+        sent: 3,
+        claims: vec![(AT, CustomerId::from("ann"))],
+        unclaimed: vec![(post.expect("a mention"), POSITION)],
+        merged: vec![CustomerId::from("anna")],
+        aliases: vec![7],
+        referred: vec![(7, CustomerId::from("bob"))],
+        ..Ties::default()
+    }
 }
 
 fn order(number: u64) -> super::super::entry::Entry {

@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use super::{expression, named, never, scope, words};
 use crate::rules::fact::Scope;
 use crate::rules::program::Program;
-use crate::rules::ruleset::{Feature, Label, MAX_PROGRAMMES, MAX_TIERS, Programme, RoutingRule};
+use crate::rules::ruleset::{Choice, Feature, Label, MAX_PROGRAMMES, MAX_TIERS, Programme, RoutingRule};
 use crate::rules::value::Type;
 use crate::yaml::{self, Node, Problems, Section, suggest};
 
@@ -99,25 +99,33 @@ fn tiers(section: &mut Section<'_>, scope: &Scope<'_>, problems: &mut Problems) 
 fn routing(node: &Node, path: &str, problems: &mut Problems) -> Option<RoutingRule> {
     let mut section = Section::open(node, path, problems)?;
     let team = section.text("team", problems).map(CompactString::from);
-    let agent = section.take("agent").and_then(|node| {
-        let path = yaml::join(path, "agent");
-        let word = yaml::text(node, &path, problems)?;
-        if !AGENTS.contains(&word) {
-            let near =
-                suggest(word, AGENTS.into_iter()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            let help = format!("{near}known: {}", AGENTS.join(", "));
-            problems.add_with_help(node.line, &path, format!("`{word}` is no way to choose an agent"), help);
-        }
-        Some(word.into())
-    });
+    let says_how = section.take("agent");
+    let agent = says_how.and_then(|node| choice(node, &yaml::join(path, "agent"), problems));
+    let skill = section.text("skill", problems).map(CompactString::from);
     section.close(problems);
-    if team.is_none() && agent.is_none() {
-        problems.add(node.line, path, "names neither `team` nor `agent`");
+    match (&team, says_how, &skill) {
+        (_, None, Some(_)) => {
+            let what = "names a `skill`, but not how an agent is chosen";
+            problems.add_with_help(node.line, path, what, "add `agent: best`");
+        }
+        (None, None, None) => problems.add(node.line, path, "names neither `team` nor `agent`"),
+        _ => {}
     }
-    Some(RoutingRule { team, agent })
+    Some(RoutingRule { team, agent, skill })
 }
 
-const AGENTS: [&str; 3] = ["last_resolved", "familiar", "account_manager"];
+/// How an agent is chosen.
+fn choice(node: &Node, path: &str, problems: &mut Problems) -> Option<Choice> {
+    let word = yaml::text(node, path, problems)?;
+    let found = Choice::ALL.into_iter().find(|choice| choice.name() == word);
+    if found.is_none() {
+        let known = Choice::ALL.map(Choice::name);
+        let near = suggest(word, known.into_iter()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        let help = format!("{near}known: {}", known.join(", "));
+        problems.add_with_help(node.line, path, format!("`{word}` is no way to choose an agent"), help);
+    }
+    found
+}
 
 fn greeting(section: &mut Section<'_>, problems: &mut Problems) -> Option<String> {
     let node = section.take("greeting")?;

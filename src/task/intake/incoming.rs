@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Intake, Seen};
+use super::{Intake, Next, Seen};
 use crate::broker::Fetched;
 use crate::codec::{RawRecord, decode};
 use crate::merge::Lane;
+use crate::model::effect::Effect;
 use crate::model::event::Kind;
 use crate::model::record::{Code, DeadLetter, Record};
+use crate::model::time::EventTime;
 use crate::mutant::{self, Mutant};
 use crate::task::answers_for;
 use crate::task::handover::Handover;
@@ -24,6 +26,8 @@ pub(super) struct Incoming {
     caught_up: bool,
     /// What each task last said of its inputs.
     announced: BTreeMap<u32, Announcement>,
+    /// How far event time has come in their inputs.
+    reached: EventTime,
     /// What each said before the place from which a restart reads the relay, and what came after that place.
     settled: BTreeMap<u32, Announcement>,
     unsettled: VecDeque<(u64, Announcement)>,
@@ -39,8 +43,7 @@ impl Intake {
 
     /// Whether everything was fetched that the others handed over before the start, and taken.
     pub(in crate::task) fn has_caught_up_with_relay(&self) -> bool {
-        let waits =
-            |(lane, state): (&Lane, &super::State)| matches!(lane, Lane::Relay(_)) && !state.buffered.is_empty();
+        let waits = |(lane, state): (&Lane, &super::State)| lane.is_relayed() && !state.buffered.is_empty();
         self.tasks == 1 || (self.incoming.caught_up && !self.lanes.iter().any(waits))
     }
 
@@ -51,7 +54,7 @@ impl Intake {
 
     /// Up to where the relay partition was taken.
     pub(super) fn relay_position(&self) -> Option<u64> {
-        let relayed = self.lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Relay(_)));
+        let relayed = self.lanes.iter().filter(|(lane, _)| lane.is_relayed());
         let mut waiting = None;
         let mut any = false;
         for (_, state) in relayed {
@@ -67,8 +70,9 @@ impl Intake {
             Fetched::Record { offset, raw } => {
                 self.incoming.read_to = offset + 1;
                 self.incoming.at_end = false;
-                match relay::read(raw.headers) {
+                match relay::read(raw) {
                     Some(Relayed::Record(origin)) => self.take_in(*offset, raw, &origin),
+                    Some(Relayed::Effect(source, effect)) => self.receive(*offset, raw, source, effect),
                     Some(Relayed::Announcement(announced)) => self.note_announced(*offset, announced),
                     None => tracing::error!(
                         partition = self.sender.task,
@@ -141,7 +145,44 @@ impl Intake {
         if let Some(key) = announced.before.as_ref().and_then(relay::Place::key) {
             self.merge.announce(lane, key);
         }
+        self.incoming.reached = self.incoming.reached.max(EventTime(announced.reached_ms));
         self.incoming.announced.insert(announced.source, announced);
+    }
+
+    fn receive(&mut self, offset: u64, raw: &RawRecord<'_>, source: u32, effect: Box<Effect>) {
+        let lane = Lane::Effect(source);
+        let is_taken = |state: &super::State| offset < state.position && !mutant::is(Mutant::EffectsTwice);
+        if self.lanes.get(&lane).is_none_or(is_taken) {
+            return;
+        }
+        self.note(lane, Seen { effect: Some(effect), ..Seen::of(offset, raw) });
+    }
+
+    /// Takes the next effect, in the order in which they lie in the relay.
+    pub(in crate::task) fn take_effect(&mut self) -> Option<Next> {
+        let effects = self.lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Effect(_)));
+        let (_, lane) = effects.filter_map(|(lane, state)| Some((state.buffered.front()?.offset, *lane))).min()?;
+        Some(self.note_taken(lane, None))
+    }
+
+    /// How far event time has come in the inputs of all tasks, as far as is known.
+    pub(in crate::task) fn reached(&self) -> EventTime {
+        self.incoming.reached.max(self.merge.reached())
+    }
+
+    /// What each other task last said, where it holds for this start: what one found to be the end of an input may
+    /// not be its end any more. `None` before all have spoken.
+    pub(in crate::task) fn announced(&self) -> Option<Vec<&Announcement>> {
+        let others = (0..self.tasks).filter(|task| *task != self.sender.task);
+        let announced = others.map(|task| self.incoming.announced.get(&task).filter(|it| self.holds(it)));
+        announced.collect()
+    }
+
+    fn holds(&self, announced: &Announcement) -> bool {
+        announced.seen.iter().all(|seen| {
+            let goal = Kind::from_name(&seen.kind).and_then(|kind| self.incoming.goals.get(&(kind, seen.partition)));
+            seen.end.is_none_or(|end| goal.is_none_or(|goal| end >= *goal))
+        })
     }
 
     fn take_in(&mut self, offset: u64, raw: &RawRecord<'_>, origin: &Origin) {
@@ -152,7 +193,7 @@ impl Intake {
             return;
         }
         let headers: Vec<(&str, &[u8])> = raw.headers.iter().copied().filter(|(name, _)| *name != ORIGIN).collect();
-        let timestamp = origin.timestamp_ms.map(crate::model::time::EventTime);
+        let timestamp = origin.timestamp_ms.map(EventTime);
         let original = RawRecord { headers: &headers, timestamp, ..*raw };
         let mut seen = Seen::of(offset, raw);
         seen.timestamp = timestamp;

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message as _;
 use vipstream::codec::RawRecord;
 use vipstream::merge::Lane;
+use vipstream::model::effect::Effect;
 use vipstream::model::event::Kind;
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 use vipstream::task::journal::JournalRecord;
-use vipstream::task::relay::{ORIGIN, Origin};
+use vipstream::task::relay::{self, Origin, Relayed};
 
-use crate::support::model::fold::{Epoch, How, Taken, home_of, up_to};
+use crate::support::model::fold::{Epoch, Fold, How, Passed, Said, Taken, home_of, up_to};
 
 /// An input record as it lies in its topic, and the task where it is at home.
 struct Stored {
@@ -35,6 +36,8 @@ pub(crate) struct Ledger {
     inputs: BTreeMap<(Kind, u32), BTreeMap<u64, Stored>>,
     /// By task, by offset.
     relay: Vec<BTreeMap<u64, Handed>>,
+    /// What was done to entities at home with a task: by offset, from which task, and what.
+    effects: Vec<BTreeMap<u64, (u32, Effect)>>,
     /// By task.
     pub(crate) journal: Vec<Vec<JournalRecord>>,
 }
@@ -46,6 +49,7 @@ impl Ledger {
             tasks,
             inputs: BTreeMap::new(),
             relay: (0..per_task).map(|_| BTreeMap::new()).collect(),
+            effects: vec![BTreeMap::new(); per_task],
             journal: (0..per_task).map(|_| Vec::new()).collect(),
         }
     }
@@ -66,11 +70,17 @@ impl Ledger {
 
     /// A record of the relay; announcements are passed over.
     pub(crate) fn hand(&mut self, task: u32, offset: u64, raw: &RawRecord<'_>) {
-        let Some((_, header)) = raw.headers.iter().find(|(name, _)| *name == ORIGIN) else { return };
-        let Origin { source, place, .. } = Origin::decode(*header).expect("where the record came from");
-        let (merge_time, position) = place.key().expect("a kind that is known");
-        let handed = Handed { source, position, merge_time };
-        assert!(self.relay[task as usize].insert(offset, handed).is_none());
+        match relay::read(raw).expect("a record of ours") {
+            Relayed::Record(Origin { source, place, .. }) => {
+                let (merge_time, position) = place.key().expect("a kind that is known");
+                let handed = Handed { source, position, merge_time };
+                assert!(self.relay[task as usize].insert(offset, handed).is_none());
+            }
+            Relayed::Effect(source, effect) => {
+                assert!(self.effects[task as usize].insert(offset, (source, *effect)).is_none());
+            }
+            Relayed::Announcement(_) => {}
+        }
     }
 
     /// Each task's ranges follow each other without gap or overlap, and reach the end of what they read.
@@ -78,12 +88,23 @@ impl Ledger {
         let reached = self.assert_ranges_are_gapless();
         for ((kind, partition), stored) in &self.inputs {
             let last = *stored.keys().next_back().expect("no input stays empty");
-            let task = partition % self.tasks;
-            assert_eq!(reached[&(task, Lane::Input(*kind, *partition))], last + 1, "{kind:?} {partition}");
+            let readers = (0..self.tasks).filter(|task| kind.is_broadcast() || partition % self.tasks == *task);
+            for task in readers {
+                assert_eq!(
+                    reached[&(task, Lane::Input(*kind, *partition))],
+                    last + 1,
+                    "{kind:?} {partition} by {task}"
+                );
+            }
         }
         for (task, handed) in (0..).zip(&self.relay) {
             for (offset, handed) in handed {
                 assert!(reached[&(task, Lane::Relay(handed.source))] > *offset, "task {task} relay {offset}");
+            }
+        }
+        for (task, effects) in (0..).zip(&self.effects) {
+            for (offset, (source, effect)) in effects {
+                assert!(reached[&(task, Lane::Effect(*source))] > *offset, "task {task} relay {offset}: {effect:?}");
             }
         }
     }
@@ -131,23 +152,76 @@ impl Ledger {
         ranges.flat_map(|range| {
             let positions = range.early.iter().filter_map(|offset| match range.lane()? {
                 Lane::Input(kind, partition) => Some(Position { kind, partition, offset: *offset }),
-                Lane::Relay(_) => None,
+                Lane::Relay(_) | Lane::Effect(_) => None,
             });
             positions.collect::<Vec<_>>()
         })
     }
 
-    /// A task's epochs, with the records that each took.
-    pub(crate) fn epochs(&self, task: u32) -> impl Iterator<Item = Epoch> {
-        self.journal[task as usize].iter().map(move |record| {
-            let ranges = record.ranges.iter().filter(|range| range.from < range.to);
-            let records = ranges.flat_map(|range| {
+    /// What the model says of all tasks' epochs, each task's in order. What entities do to some elsewhere the model
+    /// finds out itself: it must be what lies in the relay, neither more nor less.
+    pub(crate) fn folded(&self, fold: impl Fn(u32) -> Fold) -> Vec<Said> {
+        let mut folds: Vec<_> = (0..self.tasks).map(|task| (fold(task), 0)).collect();
+        let mut passed: BTreeMap<(u32, u32), Vec<Passed>> = BTreeMap::new();
+        let mut said = Vec::new();
+        loop {
+            let before = said.len();
+            for (task, (fold, next)) in (0..).zip(&mut folds) {
+                while let Some(record) = self.journal[task as usize].get(*next)
+                    && let Some(epoch) = self.epoch(task, record, &passed)
+                {
+                    *next += 1;
+                    let mut says = fold.apply(epoch);
+                    for (target, effect) in says.passed.drain(..) {
+                        passed.entry((task, target)).or_default().push(effect);
+                    }
+                    // Of what every task reads, one writes the dead letters.
+                    let is_ours = |place: &Position| !place.kind.is_broadcast() || place.partition % self.tasks == task;
+                    says.dead_letters.retain(|(place, _)| is_ours(place));
+                    said.push(says);
+                }
+            }
+            if said.len() == before {
+                break;
+            }
+        }
+        let rest = self.journal.iter().zip(&folds).map(|(journal, (_, next))| journal.len() - next);
+        let rest: Vec<usize> = rest.collect();
+        assert!(rest.iter().all(|rest| *rest == 0), "epochs took effects that nobody caused: {rest:?} are left");
+        for ((source, target), passed) in &passed {
+            let written = self.written(*source, *target).count();
+            assert_eq!(written, passed.len(), "effects from task {source} to {target} in the relay");
+        }
+        said
+    }
+
+    /// The effects that one task sent another, as they lie in the relay.
+    fn written(&self, source: u32, target: u32) -> impl Iterator<Item = (u64, &Effect)> {
+        let effects = self.effects[target as usize].iter().filter(move |(_, (from, _))| *from == source);
+        effects.map(|(offset, (_, effect))| (*offset, effect))
+    }
+
+    /// A task's epoch with what it took; `None` while the model has not come to an effect in it.
+    fn epoch(&self, task: u32, record: &JournalRecord, passed: &BTreeMap<(u32, u32), Vec<Passed>>) -> Option<Epoch> {
+        let mut effects = BTreeMap::new();
+        let mut records = Vec::new();
+        for range in record.ranges.iter().filter(|range| range.from < range.to) {
+            let lane = range.lane().expect("a lane that is known");
+            let Lane::Effect(source) = lane else {
                 let early: BTreeSet<u64> = range.early.iter().copied().collect();
-                self.range(task, range.lane().expect("a lane that is known"), range.from..range.to, &early)
-            });
-            let (clock, wall) = (EventTime(record.clock_ms), EventTime(record.wall_ms));
-            Epoch { records: records.collect(), clock, wall }
-        })
+                records.extend(self.range(task, lane, range.from..range.to, &early));
+                continue;
+            };
+            for (number, (offset, written)) in self.written(source, task).enumerate() {
+                if (range.from..range.to).contains(&offset) {
+                    let effect = passed.get(&(source, task))?.get(number)?;
+                    assert!(effect.is(written), "task {source} sent {written:?}, the model says {effect:?}");
+                    effects.insert(offset, effect.clone());
+                }
+            }
+        }
+        let (clock, wall) = (EventTime(record.clock_ms), EventTime(record.wall_ms));
+        Some(Epoch { effects: effects.into_values().collect(), records, clock, wall })
     }
 
     /// All records of the inputs that merge up to a time.
@@ -184,6 +258,7 @@ impl Ledger {
                 });
                 taken.collect()
             }
+            Lane::Effect(_) => Vec::new(),
         }
     }
 

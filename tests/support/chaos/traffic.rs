@@ -6,8 +6,8 @@ use vipstream::model::event::Kind;
 use crate::support::topics;
 
 /// The inputs, with as many partitions as they have.
-pub(crate) const INPUTS: [(Kind, i32); 4] =
-    [(Kind::Purchase, 5), (Kind::Csat, 3), (Kind::Mention, 7), (Kind::Erasure, 2)];
+pub(crate) const INPUTS: [(Kind, i32); 5] =
+    [(Kind::Purchase, 5), (Kind::Csat, 3), (Kind::Mention, 7), (Kind::Erasure, 2), (Kind::Customer, 3)];
 
 /// Surveys are written with another partitioner than Kafka's Java client has.
 const ASTRAY: (Kind, i32) = INPUTS[1];
@@ -65,7 +65,7 @@ impl Traffic {
         self.count += 1;
         let number = self.below(self.customers);
         let erases = self.below(200) == 0;
-        let input = [0, 0, 0, 0, 1, 1, 2, 2][usize::try_from(self.below(8)).unwrap_or_default()];
+        let input = [0, 0, 0, 4, 1, 1, 2, 2][usize::try_from(self.below(8)).unwrap_or_default()];
         let (kind, partitions) = INPUTS[if erases { 3 } else { input }];
         // Three in four stay, whatever happens.
         let customer = format!("c{}", if erases { number / 4 * 4 } else { number });
@@ -99,6 +99,7 @@ impl Traffic {
         let own = match kind {
             Kind::Purchase => self.purchase(),
             Kind::Erasure => format!(r#""request_id":"q{}""#, number / 2),
+            Kind::Customer => self.profile(customer),
             Kind::Csat => format!(r#""interaction_id":"i{number}","score":{},"scale_max":5"#, 1 + self.below(5)),
             _ => {
                 let score = i64::try_from(self.below(200)).unwrap_or_default() - 100;
@@ -110,6 +111,16 @@ impl Traffic {
             }
         };
         format!("{{{common},{own}}}")
+    }
+
+    /// Most customers name their own handle, some another's as well or none.
+    fn profile(&mut self, customer: &str) -> String {
+        let named = |name: &str| format!(r#"{{"platform":"x","handle":"h-{name}"}}"#);
+        let own = (self.below(10) > 1).then(|| named(customer));
+        let number = self.below(self.customers);
+        let other = (self.below(10) == 0).then(|| named(&format!("c{number}")));
+        let handles: Vec<String> = own.into_iter().chain(other).collect();
+        format!(r#""version":{},"handles":[{}]"#, self.count, handles.join(","))
     }
 
     /// Orders, some of them sent twice, some refunded or cancelled.

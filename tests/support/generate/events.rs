@@ -27,9 +27,9 @@ pub(super) fn of_kind(dice: &mut Dice, kind: Kind, at: i64, customers: usize) ->
         Kind::Csat => csat(dice, &mut fields),
         Kind::Mention => mention(dice, &customer, &mut fields),
         Kind::Referral => referral(dice, &mut fields),
-        Kind::Presence => presence(dice, &mut fields),
-        Kind::Case => case(dice, &mut fields),
-        Kind::Engagement => engagement(dice, &mut fields),
+        Kind::Presence => presence(dice, &customer, &mut fields),
+        Kind::Case => case(dice, at, &mut fields),
+        Kind::Engagement => engagement(dice, &customer, &mut fields),
         Kind::Customer => profile(dice, &mut fields),
         Kind::Erasure => erasure(dice, &mut fields),
         Kind::ReferredPurchase => unreachable!("no input carries it"),
@@ -44,7 +44,7 @@ pub(super) fn visit(dice: &mut Dice, at: i64, customers: usize) -> Vec<(i64, Kin
     let mut events = Vec::new();
     for _ in 0..2 + dice.below(8) {
         let mut fields = common(dice, at, &customer);
-        presence(dice, &mut fields);
+        presence(dice, &customer, &mut fields);
         events.push((at, Kind::Presence, Json::Object(fields).to_string()));
         at += dice
             .pick(&[0, 1_000, 30_000, 60_000, 300_000, 360_000, 1_800_000, 1_860_000, 1_859_999, 1_890_000, 5_400_000]);
@@ -86,7 +86,7 @@ fn purchase(dice: &mut Dice, customer: &str, at: i64, fields: &mut Fields) {
         "cancelled",
         "disputed",
     ]);
-    let owner = if dice.chance(5) { "c0" } else { customer };
+    let owner = if dice.chance(15) { "c0" } else { customer };
     put(fields, "order_id", format!("{owner}-o{}", dice.below(9)));
     put(fields, "status", status);
     put(fields, "amount", if status == "refunded" && dice.chance(50) { json!(3_000) } else { amount(dice) });
@@ -125,7 +125,7 @@ fn amount(dice: &mut Dice) -> Json {
 }
 
 fn csat(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "interaction_id", format!("i{}", dice.below(5)));
+    put(fields, "interaction_id", format!("i{}", if dice.chance(20) { dice.below(40) } else { dice.below(5) }));
     match dice.below(4) {
         0 => {
             put(fields, "score", dice.number(0, 10));
@@ -147,6 +147,8 @@ fn csat(dice: &mut Dice, fields: &mut Fields) {
     if dice.chance(50) {
         put(fields, "revision", dice.number(0, 3));
     }
+    maybe(dice, fields, 40, "case_id", &["k0", "k1", "k2", "k3"]);
+    maybe(dice, fields, 40, "agent_id", &AGENTS);
     maybe(dice, fields, 50, "instrument", &["csat", "nps", "ces", "smiley"]);
     maybe(dice, fields, 30, "channel", &["mail", "web"]);
 }
@@ -191,8 +193,8 @@ fn referral(dice: &mut Dice, fields: &mut Fields) {
     maybe(dice, fields, 60, "currency", &["EUR", "EUR", "GBP", "USD"]);
 }
 
-fn presence(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "session_id", format!("s{}", dice.below(3)));
+fn presence(dice: &mut Dice, customer: &str, fields: &mut Fields) {
+    put(fields, "session_id", format!("{customer}-s{}", dice.below(3)));
     put(fields, "state", *dice.pick(&["online", "heartbeat", "heartbeat", "offline"]));
     if dice.chance(70) {
         put(fields, "ttl_s", *dice.pick(&[1, 60, 60, 90, 3_600]));
@@ -200,14 +202,21 @@ fn presence(dice: &mut Dice, fields: &mut Fields) {
     maybe(dice, fields, 50, "channel", &["web", "app"]);
 }
 
-fn case(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "case_id", format!("k{}", dice.below(4)));
+fn case(dice: &mut Dice, at: i64, fields: &mut Fields) {
+    put(fields, "case_id", format!("k{}", if dice.chance(20) { dice.below(40) } else { dice.below(4) }));
     put(fields, "version", dice.number(1, 6));
     put(
         fields,
         "state",
-        *dice.pick(&["opened", "updated", "reopened", "transferred", "escalated", "solved", "closed"]),
+        *dice.pick(&["opened", "updated", "reopened", "transferred", "escalated", "solved", "solved", "closed", "closed"]),
     );
+    maybe(dice, fields, 70, "agent_id", &AGENTS);
+    if dice.chance(50) {
+        let opened_at = at - dice.number(-1, 100) * 1_800_000;
+        put(fields, "opened_at", opened_at.max(0));
+        put(fields, "solved_at", (opened_at + dice.number(-2, 200) * 1_799_999).max(0));
+        put(fields, "first_response_at", (opened_at + dice.number(-2, 200) * 59_999).max(0));
+    }
     maybe(dice, fields, 40, "priority", &["low", "urgent"]);
     if dice.chance(40) {
         put(fields, "reopens", dice.number(0, 3));
@@ -220,8 +229,8 @@ fn case(dice: &mut Dice, fields: &mut Fields) {
     }
 }
 
-fn engagement(dice: &mut Dice, fields: &mut Fields) {
-    put(fields, "engagement_id", format!("g{}", dice.below(30)));
+fn engagement(dice: &mut Dice, customer: &str, fields: &mut Fields) {
+    put(fields, "engagement_id", format!("{customer}-g{}", dice.below(30)));
     put(
         fields,
         "action",
@@ -239,7 +248,7 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     maybe(dice, fields, 60, "role", &["partner", "reference", "king"]);
     maybe(dice, fields, 60, "region", &["west", "east"]);
     maybe(dice, fields, 30, "support_level", &["premium", "basic"]);
-    maybe(dice, fields, 40, "account_manager", &["mia", "noa"]);
+    maybe(dice, fields, 40, "account_manager", &["mia", "a2"]);
     maybe(dice, fields, 40, "preferred_channel", &["phone", "chat"]);
     if dice.chance(50) {
         let handles = (0..=dice.below(2)).map(|_| json!({ "platform": "x", "handle": format!("@c{}", dice.below(4)) }));
@@ -247,6 +256,9 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     }
     if dice.chance(20) {
         put(fields, "attributes", json!({ "tier": "A", "score": 1.5 }));
+    }
+    if dice.chance(30) {
+        put(fields, "merged_into", format!("c{}", dice.below(5)));
     }
 }
 
@@ -322,7 +334,11 @@ fn maybe(dice: &mut Dice, fields: &mut Fields, percent: usize, name: &str, words
     }
 }
 
-const KINDS: [Kind; 20] = [
+const AGENTS: [&str; 4] = ["a1", "a2", "a3", "a4"];
+
+const KINDS: [Kind; 22] = [
+    Kind::Case,
+    Kind::Case,
     Kind::Purchase,
     Kind::Purchase,
     Kind::Purchase,

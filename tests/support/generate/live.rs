@@ -197,7 +197,7 @@ impl Course {
         } else {
             self.clock = self.clock.max(clock.min(self.wall));
         }
-        self.epochs.push(Epoch { records, clock: self.clock, wall: self.wall });
+        self.epochs.push(Epoch { records, clock: self.clock, wall: self.wall, ..Epoch::default() });
     }
 
     /// At a record's time, or shortly beside it, also by the common lateness.

@@ -116,8 +116,17 @@ fn programme(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut Strin
             let _ = writeln!(text, "    {clause}: {}", dice.pick(&spans));
         }
     }
-    if dice.chance(40) {
-        let routing = ["{ team: concierge }", "{ agent: account_manager }", "{ team: desk, agent: last_resolved }"];
+    if dice.chance(60) {
+        let routing = [
+            "{ team: concierge }",
+            "{ agent: account_manager }",
+            "{ team: desk, agent: last_resolved }",
+            "{ agent: last_resolved }",
+            "{ team: care, agent: familiar }",
+            "{ agent: familiar, skill: billing }",
+            "{ team: concierge, agent: best }",
+            "{ team: care, agent: account_manager, skill: sl }",
+        ];
         let _ = writeln!(text, "    routing: {}", dice.pick(&routing));
     }
     if dice.chance(40) {
@@ -227,7 +236,7 @@ const AMOUNTS: &[&str] = &["0", "10", "100", "250.50", "500", "1000"];
 const COUNTS: &[&str] = &["0", "1", "2", "3", "5"];
 const WORDS: &[&str] = &["trip", "music", "books"];
 
-const TEMPLATES: [Template; 36] = [
+const TEMPLATES: [Template; 38] = [
     ("spend", "sum: purchase.amount", "category == 'trip' || amount >= 10", Type::Decimal, AMOUNTS),
     ("spend", "sum: purchase.amount", "", Type::Decimal, AMOUNTS),
     ("spend", "sum: purchase.amount", "", Type::Decimal, AMOUNTS),
@@ -262,6 +271,8 @@ const TEMPLATES: [Template; 36] = [
     ("seen", "count: presence", "state != 'offline'", Type::Int, COUNTS),
     ("sessions", "distinct: presence.session_id", "", Type::Int, COUNTS),
     ("cases", "count: case", "state != 'closed' && (reopens > 0 || true)", Type::Int, COUNTS),
+    ("hard", "count: case", "hours_open >= 24 || first_response_minutes > 60", Type::Int, COUNTS),
+    ("open", "avg: case.hours_open", "", Type::Decimal, &["0", "5", "24.5"]),
     ("clicks", "count: engagement", "action == 'click' && !machine", Type::Int, COUNTS),
     ("campaign", "last: engagement.campaign_id", "", Type::Text, &["spring", "autumn"]),
 ];

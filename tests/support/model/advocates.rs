@@ -91,7 +91,8 @@ impl Customer {
         let mut orders = self.memory.objects.iter().rev().filter(|it| it.kind == Kind::Purchase);
         let order = orders.find(|it| it.key == *purchase.order_id && rules.remembers(it.kind, it.place, as_of));
         let order = order.filter(|order| since <= order.place).cloned();
-        order.map(|order| (to, Does::Credit(vec![order], outcome.refund))).into_iter().collect()
+        let buyer = self.entity.clone();
+        order.map(|order| (to, Does::Credit(buyer, vec![order], outcome.refund))).into_iter().collect()
     }
 
     /// This customer hears of a referral: an event of it, or that it is none any more.
@@ -141,16 +142,19 @@ impl Customer {
         let (lost, won) = (orders(before, after), orders(after, before));
         let mut sendings = Vec::new();
         if let (Some((to, _)), false) = (before, lost.is_empty()) {
-            sendings.push((to.clone(), Does::Uncredit(lost.into_iter().map(|order| order.key).collect())));
+            sendings.push((to.clone(), Does::Uncredit(self.entity.clone(), lost.into_iter().map(|order| order.key).collect())));
         }
         if let (Some((to, _)), false) = (after, won.is_empty()) {
-            sendings.push((to.clone(), Does::Credit(won, false)));
+            sendings.push((to.clone(), Does::Credit(self.entity.clone(), won, false)));
         }
         sendings
     }
 
     /// Orders of somebody whom this one referred, as they stand now.
     pub(super) fn credit(&mut self, rules: &Ruleset, buyer: &Entity, orders: Vec<Object>) {
+        if self.entity == *buyer || self.ties.aliases.contains(buyer.key()) {
+            return;
+        }
         for mut order in orders.into_iter().filter(|it| rules.remembers(Kind::ReferredPurchase, it.place, self.as_of)) {
             order.kind = Kind::ReferredPurchase;
             order.key = theirs(buyer, &order.key);

@@ -26,6 +26,8 @@ use super::value::{Readings, Value, compare};
 pub(super) enum Entity {
     /// `platform:handle`.
     Author(String),
+    /// What every task keeps; there is but one.
+    Everybody,
     Customer(String),
 }
 
@@ -39,17 +41,23 @@ impl Entity {
         }
     }
 
+    /// The customer of an id.
+    pub(super) fn customer(id: &str) -> Self {
+        Self::Customer(id.to_owned())
+    }
+
     /// The key of outputs.
     pub(super) fn key(&self) -> &str {
         match self {
             Self::Author(key) | Self::Customer(key) => key,
+            Self::Everybody => panic!("nothing is said of what every task keeps"),
         }
     }
 
     /// The id by which events name it.
     pub(super) fn id(&self) -> CustomerId {
         match self {
-            Self::Author(_) => panic!("no event names an author alone"),
+            Self::Author(_) | Self::Everybody => panic!("no event names it"),
             Self::Customer(id) => CustomerId::from(id.as_str()),
         }
     }
@@ -57,7 +65,7 @@ impl Entity {
     /// The customer's id, where known.
     pub(super) fn customer_id(&self) -> Option<&str> {
         match self {
-            Self::Author(_) => None,
+            Self::Author(_) | Self::Everybody => None,
             Self::Customer(id) => Some(id),
         }
     }
@@ -123,13 +131,19 @@ impl Customer {
         if let Body::Customer(profile) = &event.body {
             let is_newer = self.profile.as_ref().is_none_or(|known| known.version < profile.version);
             if is_newer {
-                self.profile = Some((**profile).clone());
+                let mut profile = (**profile).clone();
+                // Nobody is merged into themselves.
+                profile.merged_into = profile.merged_into.filter(|into| into != self.entity.key());
+                self.profile = Some(profile);
             }
-            return Outcome { look: is_newer, ..Outcome::default() };
+            return Outcome { look: is_newer, described: is_newer, ..Outcome::default() };
         }
         if event.body == Body::Forget {
-            self.profile = None;
-            return Outcome { look: true, ..Outcome::default() };
+            let described = self.profile.take().is_some();
+            return Outcome { look: true, described, ..Outcome::default() };
+        }
+        if matches!(&event.body, Body::Referral(referral) if self.is_known_as(&referral.referred_customer_id)) {
+            return Outcome::default();
         }
         let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
         let Body::Presence(presence) = &event.body else { return outcome };

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use vipstream::model::event::{Body, Event, Profile, ReferralStatus};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::advocates::Referrals;
 use super::customer::{Customer, Entity};
+use super::identity::Known;
 use super::memory::Object;
+use super::routing::Resolved;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -51,12 +55,25 @@ pub(super) enum Does {
     Refer(String, EventTime, ReferralStatus),
     /// The sender's referral of that key is not of the target, or no more.
     Unrefer(String),
-    /// The sender's orders as they stand; whether money went back.
-    Credit(Vec<Object>, bool),
-    /// The sender's orders of these keys are another's.
-    Uncredit(Vec<String>),
+    /// A buyer's orders as they stand; whether money went back.
+    Credit(Entity, Vec<Object>, bool),
+    /// A buyer's orders of these keys are another's.
+    Uncredit(Entity, Vec<String>),
     /// The sender is erased.
     Forgotten,
+    /// The sender is now the target as well, which gets what was known of it.
+    Absorb(Box<Known>),
+    /// The sender is the target no longer.
+    Part,
+    /// The sender was erased, and nobody is to be it.
+    Cut,
+    /// An agent resolved so many more cases, the day of an instant, so many of them well.
+    Resolved {
+        agent: String,
+        on: Date,
+        cases: i64,
+        well: i64,
+    },
 }
 
 /// To be done to another.
@@ -72,6 +89,12 @@ pub(super) struct Ties {
     /// Of a handle: what was written under it while nobody named it.
     unclaimed: Vec<(Event, Position)>,
     pub(super) referrals: Referrals,
+    /// Who says to be this one.
+    pub(super) merged: BTreeSet<Entity>,
+    /// The ids of everybody who came to be this one, through others too.
+    pub(super) aliases: BTreeSet<String>,
+    /// What is remembered of cases and surveys.
+    pub(super) resolved: Resolved,
 }
 
 impl Ties {
@@ -83,7 +106,7 @@ impl Ties {
 }
 
 /// An event that is somebody else's.
-fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
+pub(super) fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
     let event = Event { customer: Some(to.id()), ..event.clone() };
     (to.clone(), Does::Bring(Box::new(event), position))
 }

@@ -37,7 +37,7 @@ pub(super) fn contributions(
 ) -> Vec<Contribution> {
     let mut found: Vec<Contribution> =
         memory.objects.iter().filter_map(|object| contribution(rules, feature, object, as_of)).collect();
-    found.sort_by_key(|it| (it.place, it.tie));
+    found.sort_by_key(|it| (it.place, it.tie, it.position));
     found
 }
 

@@ -1,5 +1,7 @@
 //! The fields of an event, by the names of the contract.
 
+use std::time::Duration;
+
 use rust_decimal::Decimal;
 
 use vipstream::model::event::{
@@ -163,8 +165,17 @@ fn of_case(case: &Case, name: &str) -> Option<Value> {
         "reopens" => case.reopens.map(Value::Int),
         "transfers" => case.transfers.map(Value::Int),
         "sla_breached" => case.sla_breached.map(Value::Bool),
+        "hours_open" => whole(case.opened_at, case.solved_at, Duration::from_hours(1)),
+        "first_response_minutes" => whole(case.opened_at, case.first_response_at, Duration::from_mins(1)),
         _ => None,
     }
+}
+
+/// How many whole units lie between two instants that are known and in order.
+fn whole(from: Option<EventTime>, to: Option<EventTime>, unit: Duration) -> Option<Value> {
+    let (from, to) = (from?, to?);
+    let count = to.since(from).as_millis() / unit.as_millis();
+    (from <= to).then(|| Value::Int(i64::try_from(count).expect("a few centuries")))
 }
 
 fn of_engagement(engagement: &Engagement, name: &str) -> Option<Value> {

@@ -8,18 +8,22 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
+use serde_json::json;
 
+use vipstream::model::effect;
 use vipstream::model::event::{Body, Event, Kind};
-use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
+use vipstream::model::id::{CustomerId, EntityKind, MAX_ID_BYTES};
 use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
 use super::customer::Entity;
 use super::decode;
+use super::effects::{Does, Effect};
 use super::lines::{Line, Topics};
 pub use super::look::Mode;
 use super::look::Run;
+use super::routing::Agents;
 use super::rules::Ruleset;
 pub use super::walk::Counts;
 use super::walk::{Found, Record, Walk};
@@ -33,11 +37,16 @@ pub struct Setup<'a> {
     pub mode: Mode,
     /// The topic of each input that is read.
     pub topics: BTreeMap<Kind, String>,
+    /// Which task, of how many.
+    pub task: u32,
+    pub tasks: u32,
 }
 
 /// One epoch as its journal record and the inputs tell it. The order of the records is free.
 #[derive(Clone, Debug, Default)]
 pub struct Epoch {
+    /// What other tasks' entities have done to some here, in the order in which it came.
+    pub effects: Vec<Passed>,
     pub records: Vec<Taken>,
     pub clock: EventTime,
     pub wall: EventTime,
@@ -73,14 +82,73 @@ pub enum How {
 pub struct Said {
     pub events: Vec<Sent>,
     pub alerts: Vec<Sent>,
+    pub statuses: Vec<Sent>,
+    pub audits: Vec<Sent>,
     pub dead_letters: Vec<(Position, Code)>,
+    /// What its entities do to some at home with another task: which, and what.
+    pub passed: Vec<(u32, Passed)>,
 }
 
-/// A record of an output topic: its key, and its value as JSON.
+/// What an entity does to another, which is at home with another task.
+#[derive(Clone, Debug)]
+pub struct Passed(Effect);
+
+impl Passed {
+    /// Whether it is what a task wrote down.
+    pub fn is(&self, written: &effect::Effect) -> bool {
+        let names = |entity: &Entity, id: &CustomerId| {
+            let is_author = id.kind() == EntityKind::Author;
+            entity.key() == id.text() && entity.customer_id().is_none() == is_author
+        };
+        let Effect { to, from, number, at, hops, origin, does } = &self.0;
+        let origin_is = match (origin, &written.origin) {
+            (Some((event, position)), Some(origin)) => {
+                (&event.event_id, *position, event.kind()) == (&origin.event_id, origin.position, origin.kind)
+            }
+            (origin, written) => origin.is_none() && written.is_none(),
+        };
+        let does_it = match (does, &written.does) {
+            (Does::Bring(event, position), effect::Does::Bring(brought, place)) => {
+                (event, position) == (brought, place)
+            }
+            (Does::Claim, effect::Does::Claim) | (Does::Release, effect::Does::Release) => true,
+            _ => false,
+        };
+        let (count, hops) = ((*number, *at, *hops), (written.number, written.at, u32::from(written.hops)));
+        names(to, &written.to) && names(from, &written.from) && count == hops && origin_is && does_it
+    }
+}
+
+/// A record of an output topic: its key, and its value as JSON. Of a null value, the line that a file has in its place:
+/// see [`null_status`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub key: String,
     pub value: String,
+}
+
+impl Said {
+    /// The topics of records, by the names that configurations have for them.
+    pub fn topics(self) -> [(&'static str, Vec<Sent>); 4] {
+        let Self { events, alerts, statuses, audits, .. } = self;
+        [("events", events), ("alerts", alerts), ("status", statuses), ("audit", audits)]
+    }
+}
+
+/// What a null under a key in `vip.status` says.
+pub fn null_status(key: &str) -> String {
+    json!({ "type": "status", "customer_id": key, "status": null }).to_string()
+}
+
+/// Each with its place among those of its key: in whichever order they are compared, those of a key are in theirs.
+pub fn numbered(sent: Vec<Sent>) -> Vec<String> {
+    let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
+    let lines = sent.into_iter().map(|Sent { key, value }| {
+        let number = numbers.entry(key).or_default();
+        *number += 1;
+        format!("{number} {value}")
+    });
+    lines.collect()
 }
 
 /// One task's state, from its first epoch on.
@@ -100,9 +168,10 @@ impl Fold {
             mode: setup.mode,
             topics: Topics(setup.topics),
             wall: EventTime::MIN,
+            agents: Agents::default(),
             replay: None,
         };
-        Self { walk: Walk::new(run), reached: BTreeMap::new() }
+        Self { walk: Walk::new(run, (setup.task, setup.tasks)), reached: BTreeMap::new() }
     }
 
     /// Applies the next epoch.
@@ -110,9 +179,12 @@ impl Fold {
         let mut taken = epoch.records;
         taken.sort_by_key(|taken| taken.position);
         let records = taken.iter().filter_map(|taken| self.record(taken)).collect();
-        self.walk.epoch(records, epoch.clock, epoch.wall);
-        let Found { events, alerts, refused } = std::mem::take(&mut self.walk.found);
-        Said { events: sent(events), alerts: sent(alerts), dead_letters: refused }
+        let effects = epoch.effects.into_iter().map(|passed| passed.0).collect();
+        self.walk.epoch(effects, records, epoch.clock, epoch.wall);
+        let Found { events, alerts, statuses, audits, refused, passed } = std::mem::take(&mut self.walk.found);
+        let [events, alerts, statuses, audits] = [events, alerts, statuses, audits].map(sent);
+        let passed = passed.into_iter().map(|(task, effect)| (task, Passed(effect))).collect();
+        Said { events, alerts, statuses, audits, dead_letters: refused, passed }
     }
 
     /// What was counted so far.

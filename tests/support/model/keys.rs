@@ -26,7 +26,7 @@ pub(super) fn business_key(event: &Event) -> String {
             format!("{}|{}|update|{}", mention.platform, mention.post_id, event.at.0)
         }
         Body::Mention(mention) => format!("{}|{}|{}", mention.platform, mention.post_id, word("activity")),
-        Body::Referral(referral) => format!("{}|{}", referral_id(customer, referral), word("status")),
+        Body::Referral(referral) => format!("{}|{}", referral_id(referral), word("status")),
         Body::Presence(presence) => format!("{}|{}|{}", presence.session_id, word("state"), event.at.0),
         Body::Case(case) => format!("{}|{}", case.case_id, case.version),
         Body::Engagement(engagement) => engagement.engagement_id.to_string(),
@@ -35,13 +35,12 @@ pub(super) fn business_key(event: &Event) -> String {
 
 /// The key of the order, survey, post, ... that the event is about.
 pub(super) fn object_key(event: &Event) -> String {
-    let customer = event.customer.as_ref().map_or("", |id| id.as_str());
     match &event.body {
         Body::Purchase(purchase) => purchase.order_id.to_string(),
         Body::Csat(csat) => csat.interaction_id.to_string(),
         Body::Mention(mention) if mention.activity == Activity::Repost => repost_key(mention),
         Body::Mention(mention) => format!("{}|{}", mention.platform, mention.post_id),
-        Body::Referral(referral) => referral_id(customer, referral),
+        Body::Referral(referral) => referral_id(referral),
         Body::Case(case) => case.case_id.to_string(),
         _ => business_key(event),
     }
@@ -76,9 +75,9 @@ pub(super) fn is_sight(event: &Event) -> bool {
     }
 }
 
-fn referral_id(customer: &str, referral: &Referral) -> String {
+fn referral_id(referral: &Referral) -> String {
     match &referral.referral_id {
         Some(id) => id.to_string(),
-        None => format!("{customer}>{}", referral.referred_customer_id),
+        None => format!(">{}", referral.referred_customer_id),
     }
 }

@@ -14,7 +14,7 @@ use super::customer::Entity;
 /// One output line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Line {
-    order: (EventTime, Option<String>, u64, String, String, String),
+    pub(super) order: (EventTime, Option<String>, u64, String, String, String),
     /// The customer, or an unknown author's `platform:handle`.
     pub(super) key: String,
     pub(super) text: String,
@@ -27,7 +27,8 @@ pub(super) struct Order<'a> {
     pub(super) status_seq: u64,
     pub(super) kind: &'a str,
     pub(super) name: &'a str,
-    pub(super) id: OutputId,
+    /// `None` where outputs that are alike in all else stay in the order of saying.
+    pub(super) id: Option<OutputId>,
 }
 
 impl Line {
@@ -39,7 +40,7 @@ impl Line {
                 order.status_seq,
                 order.kind.to_owned(),
                 order.name.to_owned(),
-                order.id.to_string(),
+                order.id.map(|id| id.to_string()).unwrap_or_default(),
             ),
             key: order.entity.key().to_owned(),
             text: Json::Object(body).to_string(),

@@ -13,8 +13,11 @@ use super::expr::Node;
 use super::keys;
 use super::lines::{Line, Object, Order, Topics};
 use super::programme::{Held, Step, Verdict};
+use super::routing::{Agents, routing};
 use super::rules::{Alert, Programme, Ruleset};
+use super::status::{self, Unseen};
 use super::value::{Value, evaluate, truth};
+use super::walk::Found;
 
 /// How time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,7 @@ pub(super) struct Run {
     pub(super) topics: Topics,
     /// The epoch's.
     pub(super) wall: EventTime,
+    pub(super) agents: Agents,
     /// The run's id, where files are replayed.
     pub(super) replay: Option<String>,
 }
@@ -54,19 +58,22 @@ struct Draft {
 }
 
 /// Looks at labels, then programmes, in file order.
-pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund: bool) -> Vec<Line> {
-    let mut drafts = Vec::new();
+pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund: bool, found: &mut Found) {
+    let (mut drafts, mut unseen) = (Vec::new(), Vec::new());
     look_at_labels(run, customer, cause, &mut drafts);
     for index in 0..run.rules.programmes.len() {
-        drafts.extend(look_at_programme(run, customer, index, cause, refund));
+        drafts.extend(look_at_programme(run, customer, index, cause, refund, &mut unseen));
     }
     customer.look_again = !drafts.is_empty();
-    drafts.into_iter().map(|draft| finish(run, customer, cause, draft)).collect()
+    found.events.extend(drafts.into_iter().map(|draft| finish(run, customer, cause, draft)));
+    if customer.look_again {
+        found.statuses.extend(status::status(run, customer, cause));
+    }
+    found.audits.extend(unseen.into_iter().map(|unseen| unseen.line(run, customer, cause)));
 }
 
-/// An erasure ends every label and programme, without any evidence.
-pub(super) fn leave(run: &Run, customer: &mut Customer, (event, position): (&Event, Position)) -> Vec<Line> {
-    let cause = Some((event, position));
+/// An erasure or a merge ends every label and programme, without any evidence.
+pub(super) fn leave(run: &Run, customer: &mut Customer, reason: &str, cause: Cause<'_>) -> Vec<Line> {
     let mut drafts = Vec::new();
     for label in run.rules.labels.iter().filter(|label| customer.labels.contains(&label.name)) {
         let kind = "cohort.left";
@@ -79,7 +86,7 @@ pub(super) fn leave(run: &Run, customer: &mut Customer, (event, position): (&Eve
     }
     for programme in &run.rules.programmes {
         let Some(held) = customer.held.get(&programme.name) else { continue };
-        let (kind, reason) = ("vip.revoked", "erased");
+        let kind = "vip.revoked";
         let mut fields = Object::default();
         fields.put("programme", programme.name.clone());
         fields.put("reason", reason);
@@ -122,6 +129,7 @@ fn look_at_programme(
     index: usize,
     cause: Cause<'_>,
     refund: bool,
+    unseen: &mut Vec<Unseen>,
 ) -> Option<Draft> {
     let programme = &run.rules.programmes[index];
     let sight = Sight { rules: &run.rules, customer, event: None };
@@ -137,18 +145,25 @@ fn look_at_programme(
         programme.tiers.iter().take(tier.map_or(usize::MAX, |tier| tier + 1)).map(|t| &t.1).collect();
     let mut held = customer.held[&programme.name].clone();
     let from = held.tier;
-    let step = held.step(&run.rules, programme, Verdict { keep, tier, refund }, now);
+    let steps = held.step(&run.rules, programme, Verdict { keep, tier, refund }, now);
+    let (seen, others): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(Step::is_visible);
+    for step in others {
+        let is_of_tiers = matches!(step, Step::TierHeld { .. } | Step::TierKept);
+        let rows = if is_of_tiers { evidence(&tiers, &sight) } else { kept_for() };
+        unseen.push(Unseen::new(programme, step, from, rows));
+    }
+    let Some(step) = seen.into_iter().next() else {
+        customer.held.insert(programme.name.clone(), held);
+        return None;
+    };
     let (kind, reason, rows) = match &step {
-        Step::Stay => {
-            customer.held.insert(programme.name.clone(), held);
-            return None;
-        }
         Step::Kept => ("vip.changed", "kept", kept_for()),
         Step::Expiring { .. } => ("vip.expiring", "", kept_for()),
         Step::Revoked { by_refund: true } => ("vip.revoked", "refund_reversed", kept_for()),
         Step::Revoked { by_refund: false } => ("vip.revoked", "rule_false", kept_for()),
         Step::Rise { .. } => ("vip.changed", "tier_rise", evidence(&tiers, &sight)),
         Step::Fall { .. } => ("vip.changed", "tier_fall", evidence(&tiers, &sight)),
+        unseen => panic!("{unseen:?} is not seen"),
     };
     let fields = step_fields(run, programme, &step, reason, from, &held, &rows);
     if matches!(step, Step::Revoked { .. }) {
@@ -198,28 +213,32 @@ fn grant(run: &Run, customer: &mut Customer, index: usize, tier: Option<usize>, 
     let id = output_id(run, customer, cause, kind, &programme.name, "");
     let rows = evidence(&[&programme.grant], &Sight { rules: &run.rules, customer, event: None });
     customer.held.insert(programme.name.clone(), Held::granted(customer.as_of, id, tier));
-    let ends = customer.memory.period_end(&run.rules).filter(|end| *end > customer.as_of);
     let mut fields = Object::default();
     fields.put("programme", programme.name.clone());
     fields.put("profile", programme.profile.clone());
     fields.put_some("tier", tier.map(|tier| programme.tiers[tier].0.clone()));
-    fields.put_some("valid_until", ends.filter(|_| programme.keep.reads("subscribed")).map(|end| end.to_string()));
-    fields.put_some("routing", routing(programme, customer));
+    fields.put_some("valid_until", paid_until(run, customer, programme).map(|end| end.to_string()));
+    fields.put_some("routing", routing(run, programme, customer));
     fields.put_some("greeting", greeting(programme, customer));
     fields.put("entitlements", programme.entitlements.clone());
     fields.put("priority", index + 1);
     Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight: true, with_standing: true }
 }
 
+/// The end of the subscription, where the programme's keep asks for one and it is paid.
+pub(super) fn paid_until(run: &Run, customer: &Customer, programme: &Programme) -> Option<EventTime> {
+    let end = customer.memory.period_end(&run.rules).filter(|end| *end > customer.as_of);
+    end.filter(|_| programme.keep.reads("subscribed"))
+}
+
 /// Adds what is the same in all decisions of a look, and the customer's next number.
 fn finish(run: &Run, customer: &mut Customer, cause: Cause<'_>, draft: Draft) -> Line {
     customer.status_seq += 1;
-    let trigger = cause.map_or(Json::Null, |(event, position)| trigger(run, event, &position));
     let mut body = Object::default();
     body.put("event_id", draft.id.to_string());
     body.put("type", draft.kind);
     body.put("customer_id", customer.entity.customer_id());
-    put_common(run, customer, customer.as_of, trigger, &draft.evidence, &mut body);
+    put_common(run, customer, customer.as_of, cause, Some(&draft.evidence), &mut body);
     body.0.extend(draft.fields.0);
     if draft.with_weight {
         body.put("weight", customer.weight(&run.rules).json());
@@ -233,13 +252,21 @@ fn finish(run: &Run, customer: &mut Customer, cause: Cause<'_>, draft: Draft) ->
         status_seq: customer.status_seq,
         kind: draft.kind,
         name: &draft.name,
-        id: draft.id,
+        id: Some(draft.id),
     };
     Line::new(&order, body.0)
 }
 
-/// The common block from `status_seq` to `evidence`.
-fn put_common(run: &Run, customer: &Customer, at: EventTime, trigger: Json, rows: &[Row], body: &mut Object) {
+/// The common block from `status_seq` to `evidence`, where there is any.
+pub(super) fn put_common(
+    run: &Run,
+    customer: &Customer,
+    at: EventTime,
+    cause: Cause<'_>,
+    rows: Option<&[Row]>,
+    body: &mut Object,
+) {
+    let trigger = cause.map_or(Json::Null, |(event, position)| trigger(run, event, &position));
     body.put("status_seq", customer.status_seq);
     body.put("occurred_at", at.to_string());
     body.put("decided_at", if run.replay.is_some() { at } else { run.wall }.to_string());
@@ -249,7 +276,7 @@ fn put_common(run: &Run, customer: &Customer, at: EventTime, trigger: Json, rows
     body.put("trigger", trigger);
     body.put("origin", origin);
     body.put_some("run_id", run.replay.clone());
-    body.put("evidence", rows.iter().map(|row| row.json(&run.topics)).collect::<Vec<_>>());
+    body.put_some("evidence", rows.map(|rows| rows.iter().map(|row| row.json(&run.topics)).collect::<Vec<_>>()));
 }
 
 fn trigger(run: &Run, event: &Event, position: &Position) -> Json {
@@ -319,7 +346,7 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     body.put("kind", alert.kind.clone());
     body.put("customer_id", customer.entity.customer_id());
     let rows = evidence(&[&alert.when], &sight);
-    put_common(run, customer, event.at, trigger(run, event, &position), &rows, &mut body);
+    put_common(run, customer, event.at, Some((event, position)), Some(&rows), &mut body);
     body.put("severity", severity);
     body.put_some("due_at", alert.due.map(|due| event.at.plus(due).to_string()));
     body.put_some("expires_at", expires_at(event).map(|end| end.to_string()));
@@ -327,7 +354,7 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
         body.put("reply_on", json!({ "platform": mention.platform, "handle": mention.handle }));
     }
     let held = || run.rules.programmes.iter().filter(|programme| customer.held.contains_key(&programme.name));
-    body.put_some("routing", held().find_map(|programme| routing(programme, customer)));
+    body.put_some("routing", held().find_map(|programme| routing(run, programme, customer)));
     body.put_some("greeting", held().find_map(|programme| greeting(programme, customer)));
     let name = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
     body.put("customer", json!({ "name": name, "standing": customer.standing(&run.rules) }));
@@ -337,31 +364,25 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
         status_seq: customer.status_seq,
         kind,
         name: &alert.name,
-        id,
+        id: Some(id),
     };
     Line::new(&order, body.0)
 }
 
-fn routing(programme: &Programme, customer: &Customer) -> Option<Json> {
-    let (team, agent) = programme.routing.as_ref()?;
-    let profile = customer.profile.as_ref();
-    let manager = profile.and_then(|profile| profile.account_manager.as_deref());
-    Some(json!({
-        "team": team,
-        "agent": if agent.as_deref() == Some("account_manager") { manager } else { None },
-        "channel": profile.and_then(|profile| profile.preferred_channel.as_deref()),
-        "reason": agent.as_deref().unwrap_or("team"),
-        "fallbacks": [],
-    }))
-}
-
-fn greeting(programme: &Programme, customer: &Customer) -> Option<String> {
+pub(super) fn greeting(programme: &Programme, customer: &Customer) -> Option<String> {
     let named = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
     let name = named.unwrap_or_else(|| customer.entity.key());
     Some(programme.greeting.as_ref()?.replace("{name}", name))
 }
 
-fn output_id(run: &Run, customer: &Customer, cause: Cause<'_>, kind: &str, name: &str, reason: &str) -> OutputId {
+pub(super) fn output_id(
+    run: &Run,
+    customer: &Customer,
+    cause: Cause<'_>,
+    kind: &str,
+    name: &str,
+    reason: &str,
+) -> OutputId {
     output_id_at(run, customer, cause.map(|(event, _)| event), kind, name, reason, customer.as_of)
 }
 

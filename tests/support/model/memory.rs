@@ -16,7 +16,7 @@ use super::rules::Ruleset;
 const DAY: Duration = Duration::from_hours(24);
 
 /// An order, survey, post, referral, case, presence or engagement event: what features count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Object {
     pub(super) kind: Kind,
     pub(super) key: String,
@@ -24,14 +24,14 @@ pub(super) struct Object {
     /// The newest version's event; `None` where nothing (any longer) counts, as of a deleted post.
     pub(super) content: Option<Event>,
     pub(super) position: Position,
-    version: (i64, i64),
-    seen: BTreeSet<String>,
+    pub(super) version: (i64, i64),
+    pub(super) seen: BTreeSet<String>,
     /// Of an order: refunds (amount and currency) by business key, and whether it was cancelled.
     pub(super) refunds: BTreeMap<String, (Decimal, String)>,
     pub(super) cancelled: bool,
     /// Of a post: the alerts that it caused, and the time of its newest deletion.
     pub(super) alerted: BTreeSet<String>,
-    deleted: Option<EventTime>,
+    pub(super) deleted: Option<EventTime>,
 }
 
 impl Object {
@@ -54,43 +54,45 @@ impl Object {
 
 /// Refunds and a cancellation that came before their order. They wait together, as long as the newest of them is
 /// remembered.
-#[derive(Clone, Debug, Default)]
-struct Pending {
-    refunds: BTreeMap<String, (Decimal, String)>,
-    cancelled: bool,
-    newest: EventTime,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Pending {
+    pub(super) refunds: BTreeMap<String, (Decimal, String)>,
+    pub(super) cancelled: bool,
+    pub(super) newest: EventTime,
 }
 
 /// What follows from an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "four questions, each with its own answer")]
+#[expect(clippy::struct_excessive_bools, reason = "each question has its own answer")]
 pub(super) struct Outcome {
     /// Labels and programmes are looked at.
     pub(super) look: bool,
     /// Alerts on the event's kind are judged.
     pub(super) alerts: bool,
+    /// Another profile than before.
+    pub(super) described: bool,
     /// Money went back: what `skip_grace: [refund]` is about.
     pub(super) refund: bool,
     /// It was expired; facts such as `first_purchase` have taken it in all the same, so the next event brings a look.
     pub(super) expired: bool,
 }
 
-const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false, expired: false };
+const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false, described: false, expired: false };
 const APPLIED: Outcome = Outcome { look: true, alerts: true, ..NOTHING };
 const EXPIRED: Outcome = Outcome { expired: true, ..NOTHING };
 
 /// Everything known of one customer, or of an author known by handle only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Memory {
     pub(super) objects: Vec<Object>,
     pub(super) first_purchase: Option<EventTime>,
     pub(super) last_purchase: Option<EventTime>,
     pub(super) last_seen: Option<EventTime>,
     /// Refunds, cancellations and disputes seen, each with its time.
-    requests: BTreeMap<String, EventTime>,
-    pending: BTreeMap<String, Pending>,
+    pub(super) requests: BTreeMap<String, EventTime>,
+    pub(super) pending: BTreeMap<String, Pending>,
     /// What the author wrote, and when first.
-    texts: Vec<(String, EventTime)>,
+    pub(super) texts: Vec<(String, EventTime)>,
 }
 
 /// Applies one event.

@@ -13,7 +13,7 @@ pub(super) struct Held {
     /// Place in the programme's tiers, 0 the highest; `None`: no tier, lower than all.
     pub(super) tier: Option<usize>,
     pub(super) grant: OutputId,
-    granted_at: EventTime,
+    pub(super) granted_at: EventTime,
     /// The grant or the last rise.
     risen_at: EventTime,
     /// Keep has been false since, and whether money going back made it so.
@@ -28,11 +28,32 @@ pub(super) struct Held {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     Stay,
+    /// Keep no longer holds, but tenure does.
+    HeldByTenure {
+        until: EventTime,
+    },
+    /// Keep holds again, and nobody was told of it.
+    KeptInTenure,
     Kept,
-    Expiring { until: EventTime },
-    Revoked { by_refund: bool },
-    Rise { to: Option<usize> },
-    Fall { to: Option<usize> },
+    Expiring {
+        until: EventTime,
+    },
+    Revoked {
+        by_refund: bool,
+    },
+    Rise {
+        to: Option<usize>,
+    },
+    Fall {
+        to: Option<usize>,
+    },
+    /// The rule gives a lower tier, but not yet.
+    TierHeld {
+        lower: Option<usize>,
+        until: EventTime,
+    },
+    /// It gives the one held again.
+    TierKept,
 }
 
 /// What the rules say at a look.
@@ -43,24 +64,46 @@ pub(super) struct Verdict {
     pub(super) refund: bool,
 }
 
+impl Step {
+    /// Whether `vip.events` tells of it.
+    pub(super) fn is_visible(&self) -> bool {
+        !matches!(self, Self::Stay | Self::HeldByTenure { .. } | Self::KeptInTenure)
+            && !matches!(self, Self::TierHeld { .. } | Self::TierKept)
+    }
+}
+
 impl Held {
     pub(super) fn granted(at: EventTime, grant: OutputId, tier: Option<usize>) -> Self {
         Self { tier, grant, granted_at: at, risen_at: at, failing: None, announced: false, lower_since: None }
     }
 
-    /// One look at an instant.
-    pub(super) fn step(&mut self, rules: &Ruleset, programme: &Programme, verdict: Verdict, now: EventTime) -> Step {
-        match self.keep(rules, programme, verdict, now) {
-            Step::Stay => self.tier(programme, verdict.tier, now),
-            step => step,
+    /// One look at an instant: what became of the programme, and then, where that is nothing to be seen, of its tier.
+    pub(super) fn step(
+        &mut self,
+        rules: &Ruleset,
+        programme: &Programme,
+        verdict: Verdict,
+        now: EventTime,
+    ) -> Vec<Step> {
+        let of_programme = self.keep(rules, programme, verdict, now);
+        let mut steps = vec![of_programme.clone()];
+        if !of_programme.is_visible() {
+            steps.push(self.tier(programme, verdict.tier, now));
         }
+        steps.retain(|step| *step != Step::Stay);
+        steps
     }
 
     fn keep(&mut self, rules: &Ruleset, programme: &Programme, verdict: Verdict, now: EventTime) -> Step {
         if verdict.keep {
-            self.failing = None;
-            return if std::mem::take(&mut self.announced) { Step::Kept } else { Step::Stay };
+            let failed = self.failing.take().is_some();
+            return match (failed, std::mem::take(&mut self.announced)) {
+                (false, _) => Step::Stay,
+                (true, true) => Step::Kept,
+                (true, false) => Step::KeptInTenure,
+            };
         }
+        let is_new = self.failing.is_none();
         let (_, by_refund) = *self.failing.get_or_insert((now, verdict.refund));
         let (begin, end) = self.grace(rules, programme).expect("keep is false");
         if now >= end {
@@ -68,6 +111,8 @@ impl Held {
         } else if now >= begin && !self.announced {
             self.announced = true;
             Step::Expiring { until: end }
+        } else if is_new {
+            Step::HeldByTenure { until: begin }
         } else {
             Step::Stay
         }
@@ -76,21 +121,31 @@ impl Held {
     fn tier(&mut self, programme: &Programme, target: Option<usize>, now: EventTime) -> Step {
         let height = |tier: Option<usize>| std::cmp::Reverse(tier.unwrap_or(usize::MAX));
         if height(target) >= height(self.tier) {
-            self.lower_since = None;
+            let was_lower = self.lower_since.take().is_some();
             if target == self.tier {
-                return Step::Stay;
+                return if was_lower { Step::TierKept } else { Step::Stay };
             }
             self.tier = target;
             self.risen_at = now;
             return Step::Rise { to: target };
         }
+        let is_new = self.lower_since.is_none();
         self.lower_since.get_or_insert(now);
-        if self.fall(programme).is_some_and(|matures| now >= matures) {
+        let matures = self.fall(programme).expect("the rule gives a lower tier");
+        if now >= matures {
             self.lower_since = None;
             self.tier = target;
             return Step::Fall { to: target };
         }
-        Step::Stay
+        if is_new { Step::TierHeld { lower: target, until: matures } } else { Step::Stay }
+    }
+
+    /// When the programme ends, where that was said.
+    pub(super) fn ends(&self, rules: &Ruleset, programme: &Programme) -> Option<EventTime> {
+        if !self.announced {
+            return None;
+        }
+        self.grace(rules, programme).map(|(_, end)| end)
     }
 
     /// When grace begins and ends, where keep is false.

@@ -73,8 +73,14 @@ pub(super) struct Programme {
     pub(super) grace: Duration,
     pub(super) entitlements: Vec<String>,
     pub(super) greeting: Option<String>,
-    /// Team and agent, as written.
-    pub(super) routing: Option<(Option<String>, Option<String>)>,
+    pub(super) routing: Option<Routing>,
+}
+
+/// Where a programme's members go, as written.
+pub(super) struct Routing {
+    pub(super) team: Option<String>,
+    pub(super) agent: Option<String>,
+    pub(super) skill: Option<String>,
 }
 
 pub(super) struct Alert {
@@ -137,6 +143,12 @@ impl Ruleset {
         self.labels.iter().map(|label| &label.when).chain(of_programmes)
     }
 
+    /// Whether somebody is chosen by the cases that they resolved.
+    pub(super) fn asks_who_resolved(&self) -> bool {
+        let mut chosen = self.programmes.iter().filter_map(|programme| programme.routing.as_ref()?.agent.as_deref());
+        chosen.any(|choice| choice != "account_manager")
+    }
+
     /// Whether events of a kind may change a fact that a label or programme reads.
     pub(super) fn touches(&self, kind: Kind) -> bool {
         let is_read = |fact: &str| self.watched().any(|node| node.names(fact));
@@ -197,7 +209,11 @@ fn programme(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Programme
         grace: duration_of(body, "grace").unwrap_or_default(),
         entitlements: words(body, "entitlements"),
         greeting: text_of(body, "greeting"),
-        routing: routing.map(|routing| (text_of(routing, "team"), text_of(routing, "agent"))),
+        routing: routing.map(|routing| Routing {
+            team: text_of(routing, "team"),
+            agent: text_of(routing, "agent"),
+            skill: text_of(routing, "skill"),
+        }),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use vipstream::model::event::{Body, Event, FxRate, Kind};
+use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
@@ -15,6 +16,8 @@ use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
 use super::memory::{Object, Outcome};
 use super::money::Rates;
+use super::routing::Resolution;
+use super::status;
 
 /// A record that could be read, or why it could not.
 pub(super) struct Record {
@@ -28,7 +31,11 @@ pub(super) struct Record {
 pub(super) struct Found {
     pub(super) events: Vec<Line>,
     pub(super) alerts: Vec<Line>,
+    pub(super) statuses: Vec<Line>,
+    pub(super) audits: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
+    /// What is done to entities at home with another task.
+    pub(super) passed: Vec<(u32, Effect)>,
 }
 
 /// What is counted and not sent.
@@ -63,6 +70,8 @@ pub(super) struct Walk {
     arrivals: VecDeque<Effect>,
     /// The instant at hand.
     now: EventTime,
+    /// Which task this is, of how many.
+    home: (u32, u32),
 }
 
 /// Who is to be looked at when: at most one instant each.
@@ -94,9 +103,10 @@ impl Agenda {
 }
 
 impl Walk {
-    pub(super) fn new(run: Run) -> Self {
+    pub(super) fn new(run: Run, home: (u32, u32)) -> Self {
         Self {
             run,
+            home,
             found: Found::default(),
             counts: Counts::default(),
             clock: EventTime::MIN,
@@ -110,9 +120,13 @@ impl Walk {
         }
     }
 
-    /// One epoch: its records by (merge time, position), then time up to its clock.
-    pub(super) fn epoch(&mut self, mut records: Vec<Record>, clock: EventTime, wall: EventTime) {
+    /// One epoch: what came from other tasks, its records by (merge time, position), then time up to its clock.
+    pub(super) fn epoch(&mut self, effects: Vec<Effect>, mut records: Vec<Record>, clock: EventTime, wall: EventTime) {
         self.run.wall = self.run.wall.max(wall);
+        for effect in effects {
+            self.await_effect(effect);
+            self.arrive();
+        }
         records.sort_by_key(|record| (record.merge_time, record.position));
         for record in &records {
             self.pass(match self.run.mode {
@@ -161,7 +175,7 @@ impl Walk {
                 Does::Bring(event, position) => Some(((**event).clone(), *position)),
                 _ => cause.map(|(event, position)| (event.clone(), position)),
             };
-            if hops >= MAX_HOPS {
+            if hops >= MAX_HOPS && to != Entity::Everybody {
                 self.found.refused.extend(origin.map(|(_, position)| (position, Code::TooManyHops)));
                 continue;
             }
@@ -171,12 +185,20 @@ impl Walk {
             let at = since.plus(self.run.rules.hop);
             let number = sender.ties.sent;
             let effect = Effect { to, from: from.clone(), number, at, hops: hops + 1, origin, does };
-            // What is brought is known at once where time is lived.
-            if self.run.mode == Mode::Live && matches!(effect.does, Does::Bring(..)) {
-                self.arrivals.push_back(effect);
-            } else {
-                self.effects.insert(effect.place(), effect);
+            let (here, tasks) = self.home;
+            match murmur2::home(effect.to.key().as_bytes(), tasks) {
+                home if home == here => self.await_effect(effect),
+                home => self.found.passed.push((home, effect)),
             }
+        }
+    }
+
+    fn await_effect(&mut self, effect: Effect) {
+        // What is brought is known at once where time is lived.
+        if self.run.mode == Mode::Live && matches!(effect.does, Does::Bring(..)) {
+            self.arrivals.push_back(effect);
+        } else {
+            self.effects.insert(effect.place(), effect);
         }
     }
 
@@ -190,12 +212,23 @@ impl Walk {
     /// Something is done to an entity.
     fn undergo(&mut self, effect: Effect) {
         let Effect { to, from, at, hops, origin, does, .. } = effect;
+        if let Does::Resolved { agent, on, cases, well } = does {
+            let told = self.run.rules.calendar.date(at);
+            return self.run.agents.count(Resolution { agent, on, cases, well, told });
+        }
         if self.erased.contains(&to) {
             self.counts.erased_events += 1;
-            if matches!(does, Does::Refer(..)) {
-                let at = at.max(self.now).plus(self.run.rules.hop);
-                let (to, from) = (from, to);
-                let answer = Effect { to, from, number: 0, at, hops: hops + 1, origin, does: Does::Forgotten };
+            let (from, to) = (to, from);
+            let answer = match does {
+                // Whoever would be somebody erased stays somebody else.
+                Does::Absorb(_) => Some((Does::Cut, hops)),
+                Does::Refer(..) => Some((Does::Forgotten, hops + 1)),
+                _ => None,
+            };
+            if let Some((does, hops)) = answer {
+                let at = if matches!(does, Does::Cut) { at } else { at.max(self.now) };
+                let at = at.plus(self.run.rules.hop);
+                let answer = Effect { to, from, number: 0, at, hops, origin, does };
                 self.effects.insert(answer.place(), answer);
             }
             return;
@@ -209,23 +242,39 @@ impl Walk {
         let rules = &self.run.rules;
         let mut outcome = Outcome::default();
         let sendings = match does {
-            Does::Bring(..) => unreachable!("taken above"),
+            Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
             Does::Refer(key, at, status) => customer.hear(rules, &from, &key, Some((at, status))),
             Does::Unrefer(key) => customer.hear(rules, &from, &key, None),
-            Does::Credit(orders, refund) => {
-                customer.credit(rules, &from, orders);
+            Does::Credit(..) | Does::Uncredit(..) if customer.merged_into().is_some() => {
+                vec![(customer.merged_into().expect("it is there"), does)]
+            }
+            Does::Credit(buyer, orders, refund) => {
+                customer.credit(rules, &buyer, orders);
                 outcome = Outcome { look: true, refund, ..outcome };
                 Vec::new()
             }
-            Does::Uncredit(orders) => {
-                customer.uncredit(&from, &orders);
+            Does::Uncredit(buyer, orders) => {
+                customer.uncredit(&buyer, &orders);
                 outcome.look = true;
                 Vec::new()
             }
             Does::Forgotten => {
                 customer.ties.referrals.forget(&from);
+                Vec::new()
+            }
+            Does::Absorb(known) => {
+                let (sendings, look) = customer.absorb(rules, from, *known);
+                outcome.look = look;
+                sendings
+            }
+            Does::Part => {
+                customer.part(&from);
+                Vec::new()
+            }
+            Does::Cut => {
+                outcome.look = customer.cut(&from);
                 Vec::new()
             }
         };
@@ -240,7 +289,9 @@ impl Walk {
     /// Whatever an entity's time brings up to an instant comes first; then its time is there.
     fn catch_up(&mut self, entity: &Entity, to: EventTime) {
         self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
-        let limit = self.due().max(to.min(self.clock));
+        // In event time the clock may be beyond an effect: that changes nothing.
+        let due = if self.run.mode == Mode::Live { self.due() } else { self.now };
+        let limit = due.max(to.min(self.clock));
         while let Some(instant) = self.deadlines.of(entity).filter(|deadline| *deadline <= limit) {
             self.fire(entity, instant);
         }
@@ -257,7 +308,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
-        self.found.events.extend(look::look(&self.run, customer, None, false));
+        look::look(&self.run, customer, None, false, &mut self.found);
         self.queue(entity);
     }
 
@@ -265,7 +316,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        self.found.events.extend(look::look(&self.run, customer, cause, refund));
+        look::look(&self.run, customer, cause, refund, &mut self.found);
         self.queue(entity);
     }
 
@@ -273,7 +324,8 @@ impl Walk {
         if let Body::FxRate(rate) = &event.body {
             return self.take_rate(rate, event, position);
         }
-        // Accounts and agents are read, and nothing asks for them yet.
+        self.run.agents.take(event);
+        // Accounts are read, and nothing asks for them yet.
         let Some(entity) = Entity::of(event) else { return };
         if self.erased.contains(&entity) {
             // To be erased once more is no event about somebody.
@@ -328,20 +380,34 @@ impl Walk {
         let cause = Some((event, position));
         let customer = self.customers.get_mut(entity).expect("met just now");
         if event.kind() == Kind::Erasure {
-            self.found.events.extend(look::leave(&self.run, customer, (event, position)));
+            self.found.events.extend(look::leave(&self.run, customer, "erased", cause));
+            self.found.statuses.extend(status::withdrawn(customer));
             let mut sendings = name_handles(customer.profile.as_ref(), None);
             sendings.extend(customer.ties.referrals.cut());
+            sendings.extend(customer.end_merges());
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
         }
-        if let Some(sending) = customer.pass_on(event, position) {
+        if let Some(sending) = customer.pass_on(event, position).or_else(|| customer.follow(event, position)) {
             self.send(entity, vec![sending], cause, hops);
             return self.queue(entity);
         }
         let before = customer.profile.clone();
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
+        let decided = customer.status_seq;
         let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        let former = before.and_then(|profile| profile.merged_into);
+        if customer.merged_into() != former.as_deref().map(Entity::customer) {
+            sendings.extend(customer.turn_from(former.as_deref().map(Entity::customer)));
+            if customer.merged_into().is_some() {
+                let lines = look::leave(&self.run, customer, "merged", cause);
+                let status = if lines.is_empty() { None } else { status::status(&self.run, customer, cause) };
+                self.found.events.extend(lines);
+                self.found.statuses.extend(status);
+            }
+        }
+        sendings.extend(customer.learn_resolved(&self.run.rules, event));
         sendings.extend(customer.refer(&self.run.rules, event, outcome));
         sendings.extend(customer.tell_referrer(&self.run.rules, event, outcome));
         if entity.customer_id().is_none() && outcome.look {
@@ -355,6 +421,10 @@ impl Walk {
             let looks_now = customer.as_of <= self.clock;
             self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
         }
+        let customer = &self.customers[entity];
+        if outcome.described && customer.status_seq == decided {
+            self.found.statuses.extend(status::status(&self.run, customer, Some((event, position))));
+        }
         if outcome.alerts {
             let customer = self.customers.get_mut(entity).expect("met just now");
             let (lines, stale) = look::alert(&self.run, customer, event, position);
@@ -367,6 +437,9 @@ impl Walk {
     /// A look, at once or when the clock comes to the entity's time.
     fn judge(&mut self, entity: &Entity, cause: Cause<'_>, outcome: Outcome) {
         let customer = self.customers.get_mut(entity).expect("met just now");
+        if customer.merged_into().is_some() {
+            return;
+        }
         let passed_a_deadline = self.deadlines.of(entity).is_some_and(|deadline| deadline <= customer.as_of);
         if customer.as_of > self.clock && (outcome.look || passed_a_deadline) {
             let former = customer.waiting.take().unwrap_or_default();
@@ -376,8 +449,7 @@ impl Walk {
                 refund: former.refund || (outcome.look && outcome.refund),
             });
         } else if outcome.look && customer.as_of <= self.clock {
-            let lines = look::look(&self.run, customer, cause, outcome.refund);
-            self.found.events.extend(lines);
+            look::look(&self.run, customer, cause, outcome.refund, &mut self.found);
         }
     }
 

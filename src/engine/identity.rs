@@ -1,0 +1,148 @@
+//! Customers who are one: merged into another, parted again, and what becomes of it when one of them is erased.
+//!
+//! Whoever is merged into another is no customer of its own from then on: what was remembered goes there, and so does
+//! every event to come. Only what its own records say stays: the profile with its version, and whom it is merged into.
+
+use compact_str::CompactString;
+
+use super::apply::hash;
+use super::customer::{Customer, NEVER, Rare};
+use super::customers::Slot;
+use super::image::wire::Writer;
+use super::look::{self, Brought, Occasion};
+use super::rates::Prices;
+use super::ties::{Sending, Ties};
+use super::{Engine, Stats};
+use crate::model::effect::{Does, Effect};
+use crate::model::id::CustomerId;
+use crate::model::output::Output;
+use crate::rules::ruleset::Ruleset;
+
+/// Most customers that are known to be merged into one; beyond, the earliest is forgotten.
+const MAX_MERGED: usize = 1_000;
+
+impl Customer {
+    /// Whom it is merged into.
+    pub(super) fn merged_into(&self) -> Option<&CompactString> {
+        self.profile()?.merged_into.as_ref()
+    }
+
+    /// Whether it was merged just now and still holds something.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.merged_into().is_some() && (self.labels != 0 || !self.standing().is_empty())
+    }
+
+    /// Whether an id is its own, or of one merged into it.
+    pub(super) fn is_known_as(&self, id: &str) -> bool {
+        self.id.as_str() == id || self.ties().is_some_and(|ties| ties.aliases.contains(&hash(id)))
+    }
+
+    /// A newer record says whom it is merged into, or nobody. What it remembers goes to whom it is merged into now; parted,
+    /// it is somebody of whom nothing is remembered.
+    pub(super) fn merge_into(&mut self, next: Option<&CompactString>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        let former = self.merged_into().cloned();
+        if former.as_ref() == next {
+            return;
+        }
+        sendings.extend(former.map(|to| Sending { to: CustomerId(to), does: Does::Part }));
+        if let Some(to) = next {
+            let state = self.give_away(rules);
+            sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
+        }
+    }
+
+    /// Takes out what is remembered, for another. Its labels and programmes are still to be ended.
+    fn give_away(&mut self, rules: &Ruleset) -> Vec<u8> {
+        let Self { as_of, queued, fired, labels, seq, .. } = *self;
+        let kept = Self { as_of, queued, fired, labels, seq, ..Self::new(self.id.clone(), rules) };
+        let mut given = std::mem::replace(self, kept);
+        (given.labels, given.seq, given.deadline, given.look_pending) = (0, 0, NEVER, false);
+        if let Some(rare) = &mut given.rare {
+            let aliases = rare.ties.as_ref().map(|ties| ties.aliases.clone()).unwrap_or_default();
+            let ties = (!aliases.is_empty()).then(|| Box::new(Ties { aliases, ..Ties::default() }));
+            (rare.waiting, rare.visit) = (None, None);
+            let (profile, held) = (rare.profile.take(), std::mem::take(&mut rare.held));
+            let ties = std::mem::replace(&mut rare.ties, ties);
+            self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
+        }
+        let mut state = Vec::new();
+        given.encode(&mut Writer(&mut state));
+        state
+    }
+
+    /// Another is merged into this one, who takes in what was remembered; says whether it did. Merged into a third, it
+    /// passes it on.
+    pub(super) fn join(
+        &mut self,
+        from: &CustomerId,
+        state: Vec<u8>,
+        prices: Prices<'_>,
+        stats: &mut Stats,
+        sendings: &mut Vec<Sending>,
+    ) -> bool {
+        let merged = &mut self.ties_mut().merged;
+        merged.retain(|other| other != from);
+        merged.push(from.clone());
+        if merged.len() > MAX_MERGED {
+            merged.remove(0);
+        }
+        if let Some(to) = self.merged_into() {
+            sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
+            return false;
+        }
+        self.absorb(&state, prices, stats)
+    }
+
+    /// Notes the hashes of ids under which it was known before.
+    pub(super) fn know_as(&mut self, hashes: impl IntoIterator<Item = u64>) {
+        let own = hash(self.id.as_str());
+        let aliases = &mut self.ties_mut().aliases;
+        for hash in hashes {
+            if hash != own && !aliases.contains(&hash) {
+                aliases.push(hash);
+            }
+        }
+        aliases.drain(..aliases.len().saturating_sub(MAX_MERGED));
+    }
+
+    /// Another is merged into this one no longer. What came from it stays.
+    pub(super) fn part(&mut self, from: &CustomerId) {
+        let ties = self.ties_mut();
+        ties.merged.retain(|other| other != from);
+        ties.aliases.retain(|alias| *alias != hash(from.as_str()));
+    }
+
+    /// Whom it is merged into was erased: it is a customer of its own again. Says whether it was so.
+    pub(super) fn cut(&mut self, from: &CustomerId) -> bool {
+        let profile = self.rare.as_mut().and_then(|rare| rare.profile.as_mut());
+        profile.is_some_and(|profile| profile.merged_into.take_if(|into| **into == *from.as_str()).is_some())
+    }
+
+    /// It is erased: nobody else is to hold its id.
+    pub(super) fn end_merges(&self, sendings: &mut Vec<Sending>) {
+        sendings.extend(self.merged_into().map(|to| Sending { to: CustomerId(to.clone()), does: Does::Part }));
+        let merged = self.ties().map(|ties| ties.merged.as_slice()).unwrap_or_default();
+        sendings.extend(merged.iter().map(|to| Sending { to: to.clone(), does: Does::Cut }));
+    }
+}
+
+impl Engine {
+    /// Ends every programme and label at once.
+    pub(super) fn leave(&mut self, slot: Slot, cause: Brought<'_>, reason: &'static str, outputs: &mut Vec<Output>) {
+        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
+        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
+        look::leave(&mut self.customers[slot], reason, &occasion, outputs);
+    }
+
+    /// Drops what is done to somebody who was erased. Whoever was merged into them is told that nobody is there.
+    pub(super) fn pass_over_effect(&mut self, effect: Effect) {
+        self.stats.erased_events += 1;
+        if let Does::Absorb(_) = effect.does {
+            let at = effect.at.plus(self.rules.hop);
+            self.deliver(Effect { to: effect.from, from: effect.to, number: 0, at, does: Does::Cut, ..effect });
+        } else if let Does::Refer { .. } = effect.does {
+            let (at, hops, does) = (effect.at.max(self.now).plus(self.rules.hop), effect.hops + 1, Does::Forgotten);
+            self.deliver(Effect { to: effect.from, from: effect.to, number: 0, at, hops, does, ..effect });
+        }
+    }
+}

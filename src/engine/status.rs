@@ -1,0 +1,78 @@
+//! A customer's whole standing, said after whatever changed it.
+//!
+//! A decision says what changed; whoever starts to read today would have to know all that were before. The standing
+//! stands for them: said once a look, however many decisions it brought, and when the profile that it quotes changes.
+
+use super::customer::Customer;
+use super::look::{self, Occasion, View};
+use super::{evidence, programme::Held};
+use crate::model::output::Output;
+use crate::model::output::status::{Content, Membership, Progress, Status};
+use crate::rules::ruleset::{Programme, Ruleset};
+
+/// Says where the customer stands. Of somebody about whom nothing was ever decided there is nothing to say.
+pub(super) fn say(customer: &Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
+    push(customer, occasion, Some(content(customer, occasion)), outputs);
+}
+
+/// Takes back what was said of a customer who is erased.
+pub(super) fn withdraw(customer: &Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
+    push(customer, occasion, None, outputs);
+}
+
+fn push(customer: &Customer, occasion: &Occasion<'_>, content: Option<Content>, outputs: &mut Vec<Output>) {
+    if customer.seq == 0 {
+        return;
+    }
+    outputs.push(Output::Status(Box::new(Status {
+        event_id: occasion.id("status", customer.id.as_str(), "", "", customer.as_of),
+        customer_id: customer.id.clone(),
+        status_seq: u64::from(customer.seq),
+        occurred_at: customer.as_of,
+        cause: occasion.cause(),
+        trigger: occasion.trigger(),
+        content,
+    })));
+}
+
+fn content(customer: &Customer, occasion: &Occasion<'_>) -> Content {
+    let rules = occasion.rules;
+    let held = || customer.standing().iter().map(|held| (held, &rules.programmes[usize::from(held.programme)]));
+    let profile = customer.profile();
+    let mut entitlements = Vec::new();
+    for entitlement in held().flat_map(|(_, rule)| &rule.entitlements) {
+        if !entitlements.contains(entitlement) {
+            entitlements.push(entitlement.clone());
+        }
+    }
+    let labels = rules.labels.iter().enumerate().filter(|(index, _)| customer.labels >> index & 1 == 1);
+    Content {
+        account_id: profile.and_then(|profile| profile.account_id.clone()),
+        name: profile.and_then(|profile| profile.name.clone()),
+        standing: customer.standing_names(rules),
+        programmes: held().map(|(held, rule)| membership(customer, held, rule, rules)).collect(),
+        labels: labels.map(|(_, label)| label.name.clone()).collect(),
+        weight: look::weight(customer, rules),
+        routing: held().find_map(|(_, rule)| look::routing(rule, customer, occasion)),
+        greeting: held().find_map(|(_, rule)| look::greeting(rule, customer)),
+        entitlements,
+        channel: profile.and_then(|profile| profile.preferred_channel.clone()),
+        progress: (0..).zip(&rules.programmes).map(|(index, rule)| progress(customer, index, rule, rules)).collect(),
+    }
+}
+
+fn membership(customer: &Customer, held: &Held, rule: &Programme, rules: &Ruleset) -> Membership {
+    Membership {
+        programme: rule.name.clone(),
+        profile: rule.profile.clone(),
+        tier: look::tier_name(rule, held.tier),
+        since: held.granted_at,
+        valid_until: held.expires_at(rule, rules.refund_skips_grace).or_else(|| look::paid_until(rule, customer)),
+    }
+}
+
+fn progress(customer: &Customer, index: u8, rule: &Programme, rules: &Ruleset) -> Progress {
+    let view = View { rules, customer: Some(customer), event: None };
+    let (programme, held) = (rule.name.clone(), customer.held(index).is_some());
+    Progress { programme, held, rows: evidence::without_samples(&rule.grant, &view) }
+}

@@ -1,0 +1,199 @@
+//! Customers who turn out to be one: what is known of both is known of one, and each thing once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use vipstream::model::event::{Body, Event, Kind};
+use vipstream::model::record::Position;
+use vipstream::model::time::EventTime;
+
+use super::customer::{Customer, Entity};
+use super::effects::{Does, Sending, Ties, bring};
+use super::memory::{Memory, Object};
+use super::rules::Ruleset;
+
+/// What is known of somebody, and under which names.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Known {
+    memory: Memory,
+    names: BTreeSet<String>,
+}
+
+impl Customer {
+    /// Who it is by now.
+    pub(super) fn merged_into(&self) -> Option<Entity> {
+        self.profile.as_ref()?.merged_into.as_deref().map(Entity::customer)
+    }
+
+    /// Whether it has that id or was merged with whoever has.
+    pub(super) fn is_known_as(&self, id: &str) -> bool {
+        self.entity.customer_id() == Some(id) || self.ties.aliases.contains(id)
+    }
+
+    /// An event that is about somebody else by now.
+    pub(super) fn follow(&self, event: &Event, position: Position) -> Option<Sending> {
+        let to = self.merged_into().filter(|_| event.kind().is_activity())?;
+        Some(bring(event, position, &to))
+    }
+
+    /// The profile says somebody else than before, or nobody any more. Where somebody is, all that was known goes there.
+    pub(super) fn turn_from(&mut self, former: Option<Entity>) -> Vec<Sending> {
+        let mut sendings: Vec<Sending> = former.map(|former| (former, Does::Part)).into_iter().collect();
+        let Some(to) = self.merged_into() else { return sendings };
+        let mut names = self.ties.aliases.clone();
+        names.insert(self.entity.key().to_owned());
+        let mut empty = Self::new(self.entity.clone());
+        (empty.as_of, empty.status_seq) = (self.as_of, self.status_seq);
+        (empty.labels, empty.held) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.held));
+        (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
+        let memory = std::mem::replace(self, empty).memory;
+        sendings.push((to, Does::Absorb(Box::new(Known { memory, names }))));
+        sendings
+    }
+
+    /// Somebody turns out to be this one. Says what follows, and whether this one is to be looked at.
+    pub(super) fn absorb(&mut self, rules: &Ruleset, from: Entity, known: Known) -> (Vec<Sending>, bool) {
+        self.ties.merged.insert(from);
+        if let Some(to) = self.merged_into() {
+            return (vec![(to, Does::Absorb(Box::new(known)))], false);
+        }
+        let own = self.entity.key();
+        self.ties.aliases.extend(known.names.into_iter().filter(|name| name != own));
+        let mut memory = std::mem::take(&mut self.memory);
+        memory.unite(known.memory, &Recall { rules, as_of: self.as_of });
+        memory.objects.retain(|object| match &object.content.as_ref().map(|event| &event.body) {
+            Some(Body::Referral(referral)) => !self.is_known_as(&referral.referred_customer_id),
+            _ => true,
+        });
+        self.memory = memory;
+        self.move_to(self.as_of);
+        (Vec::new(), true)
+    }
+
+    /// Somebody turned out not to be this one.
+    pub(super) fn part(&mut self, from: &Entity) -> Vec<Sending> {
+        self.ties.merged.remove(from);
+        self.ties.aliases.remove(from.key());
+        Vec::new()
+    }
+
+    /// There is nobody any more whom it could be.
+    pub(super) fn cut(&mut self, from: &Entity) -> bool {
+        let is_it = self.merged_into().as_ref() == Some(from);
+        if let Some(profile) = self.profile.as_mut().filter(|_| is_it) {
+            profile.merged_into = None;
+        }
+        is_it
+    }
+
+    /// What others are told when it is erased.
+    pub(super) fn end_merges(&self) -> Vec<Sending> {
+        let Ties { merged, .. } = &self.ties;
+        let up = self.merged_into().map(|to| (to, Does::Part));
+        up.into_iter().chain(merged.iter().map(|entity| (entity.clone(), Does::Cut))).collect()
+    }
+}
+
+/// The refunds of both, each as it is known here.
+fn known_first<T: Clone>(known: &BTreeMap<String, T>, others: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    let known = known.iter().map(|(key, refund)| (key.clone(), refund.clone()));
+    others.into_iter().chain(known).collect()
+}
+
+/// What is remembered at an instant.
+struct Recall<'a> {
+    rules: &'a Ruleset,
+    as_of: EventTime,
+}
+
+impl Recall<'_> {
+    fn remembers(&self, kind: Kind, place: EventTime) -> bool {
+        let is_short = matches!(kind, Kind::Presence | Kind::Engagement);
+        let exits = |feature: &super::rules::Feature| self.rules.calendar.exit(feature.window, place);
+        let mut features = self.rules.features.iter().filter(|feature| !is_short && feature.kind == kind);
+        self.as_of < place.plus(Duration::from_hours(24))
+            || features.any(|feature| exits(feature).is_none_or(|exit| self.as_of < exit))
+    }
+}
+
+impl Memory {
+    /// What somebody else is known for, as if it were known of this one.
+    fn unite(&mut self, other: Self, recall: &Recall<'_>) {
+        let Self { objects, first_purchase, last_purchase, last_seen, requests, pending, texts } = other;
+        self.first_purchase = self.first_purchase.into_iter().chain(first_purchase).min();
+        self.last_purchase = self.last_purchase.max(last_purchase);
+        self.last_seen = self.last_seen.max(last_seen);
+        self.texts.extend(texts);
+        for (key, at) in requests {
+            let known = self.requests.entry(key).or_insert(at);
+            *known = (*known).max(at);
+        }
+        for theirs in objects {
+            // Presence and engagement are counted one by one.
+            let is_passing = matches!(theirs.kind, Kind::Presence | Kind::Engagement);
+            let is_same = |ours: &&mut Object| {
+                (ours.kind, &ours.key) == (theirs.kind, &theirs.key) && recall.remembers(ours.kind, ours.place)
+            };
+            let is_known = !is_passing && recall.remembers(theirs.kind, theirs.place);
+            match self.objects.iter_mut().rev().find(is_same).filter(|_| is_known) {
+                Some(ours) => ours.unite(theirs),
+                // First, since what is newest is found last.
+                None => self.objects.insert(0, theirs),
+            }
+        }
+        for (key, theirs) in pending {
+            if !recall.remembers(Kind::Purchase, theirs.newest) {
+                continue;
+            }
+            let ours = self.pending.entry(key).or_default();
+            if !recall.remembers(Kind::Purchase, ours.newest) {
+                *ours = theirs;
+                continue;
+            }
+            ours.refunds = known_first(&ours.refunds, theirs.refunds);
+            ours.cancelled |= theirs.cancelled;
+            ours.newest = ours.newest.max(theirs.newest);
+        }
+        self.settle(recall);
+    }
+
+    /// Refunds meet the orders that the other one knew.
+    fn settle(&mut self, recall: &Recall<'_>) {
+        for order in self.objects.iter_mut().filter(|object| object.kind == Kind::Purchase) {
+            let waits = self.pending.get(&order.key).is_some_and(|it| recall.remembers(Kind::Purchase, it.newest));
+            if !waits || !recall.remembers(Kind::Purchase, order.place) {
+                continue;
+            }
+            let pending = self.pending.remove(&order.key).expect("it waits");
+            order.refunds = known_first(&order.refunds, pending.refunds);
+            order.cancelled |= pending.cancelled;
+        }
+    }
+}
+
+impl Object {
+    /// Two who are one knew of the same thing: its newest version stands, at its earliest place.
+    fn unite(&mut self, other: Self) {
+        let is_newer = match self.kind {
+            Kind::Purchase => (other.place, other.position) < (self.place, self.position),
+            _ => (other.version, self.position) > (self.version, other.position),
+        };
+        let is_equal = self.version == other.version;
+        let (mut newer, older) = if is_newer { (other, self.clone()) } else { (self.clone(), other) };
+        newer.seen.extend(older.seen);
+        newer.alerted.extend(older.alerted);
+        newer.deleted = newer.deleted.max(older.deleted);
+        if newer.kind == Kind::Purchase {
+            newer.refunds = known_first(&newer.refunds, older.refunds);
+            newer.cancelled |= older.cancelled;
+        } else {
+            if newer.kind != Kind::Referral {
+                newer.place = newer.place.min(older.place);
+            }
+            if is_equal && older.content.is_none() {
+                newer.content = None;
+            }
+        }
+        *self = newer;
+    }
+}
