@@ -5,6 +5,7 @@
 
 mod advocates;
 mod absorb;
+mod account;
 mod agents;
 mod apply;
 mod audit;
@@ -79,6 +80,8 @@ pub struct Engine {
     customers: Customers,
     erased: Erased,
     deadlines: Deadlines,
+    /// Those of accounts, who tell others what comes of them.
+    account_deadlines: Deadlines,
     /// Looks that wait for the clock to reach their customer's time.
     looks: Deadlines,
     home: Home,
@@ -138,6 +141,8 @@ pub struct Stats {
     pub deadlines: u64,
     /// Customers known.
     pub customers: u64,
+    /// Contacts beyond those whom an account tells what it is and holds.
+    pub contacts_beyond: u64,
     /// How often each rule was in error: labels, programmes, alerts, each in file order.
     pub rule_errors: Vec<u64>,
 }
@@ -159,6 +164,7 @@ impl Engine {
             customers: Customers::default(),
             erased: Erased::default(),
             deadlines: Deadlines::default(),
+            account_deadlines: Deadlines::default(),
             looks: Deadlines::default(),
             home,
             effects: Effects::default(),
@@ -214,7 +220,8 @@ impl Engine {
 
     /// The earliest queued deadline: an epoch whose clock reaches it, `lateness` included, may have work.
     pub fn next_deadline(&self) -> Option<EventTime> {
-        let deadline = self.deadlines.first().map(|at| at.plus(self.lateness()));
+        let deadlines = self.deadlines.first().into_iter().chain(self.account_deadlines.first());
+        let deadline = deadlines.min().map(|at| at.plus(self.lateness()));
         deadline.into_iter().chain(self.looks.first()).chain(self.effects.first()).min()
     }
 
@@ -262,6 +269,11 @@ impl Engine {
                     self.look_now(slot, outputs);
                     self.requeue(slot);
                 }
+            } else if (has_room || self.mode == TimeMode::Event)
+                && let Some((at, slot)) = self.account_deadlines.pop(limit, by_id)
+            {
+                // What an account tells is in force a hop later, whatever else falls due.
+                *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if has_room && let Some((at, slot)) = self.deadlines.pop(limit, by_id) {
                 *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if effect.is_some() {
@@ -273,6 +285,7 @@ impl Engine {
         }
         let waits = |first: Option<EventTime>, until| first.is_some_and(|at| at <= until);
         self.behind = waits(self.deadlines.first(), due)
+            || waits(self.account_deadlines.first(), due)
             || waits(self.looks.first(), clock)
             || waits(self.effects.first(), clock);
     }
@@ -320,7 +333,11 @@ impl Engine {
         let customer = &mut self.customers[slot];
         if customer.deadline < customer.queued {
             customer.queued = customer.deadline;
-            self.deadlines.push(customer.deadline, slot);
+            let deadlines = match customer.id.kind() {
+                EntityKind::Account => &mut self.account_deadlines,
+                _ => &mut self.deadlines,
+            };
+            deadlines.push(customer.deadline, slot);
         }
     }
 
@@ -330,6 +347,7 @@ impl Engine {
         let occasion =
             Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
+        self.tell_contacts(slot, cause.origin().as_ref(), outputs);
     }
 
     /// Takes one record, whose customer has been met: a dead letter goes straight out.
@@ -347,10 +365,9 @@ impl Engine {
         if let Body::FxRate(rate) = &event.body {
             return self.take_rate(rate, event, record.position, outputs);
         }
-        if !event.kind().has_customer() {
-            return self.agents.take(&event.body);
-        }
-        let Some(slot) = slot else { return self.pass_over(event) };
+        let Some(slot) = slot else {
+            return if event.kind().has_customer() { self.pass_over(event) } else { self.agents.take(&event.body) };
+        };
         self.stats.late += u64::from(event.at < self.due());
         self.take_event(slot, (event, record.position), event.at, 0, outputs);
     }
@@ -372,26 +389,33 @@ impl Engine {
             return self.erase(slot, event, position, outputs);
         }
         customer.news |= event.kind().bit();
+        let is_account = customer.id.kind() == EntityKind::Account;
         let prices = Prices { rules: &rules, rates: &self.rates };
-        let (stats, sendings) = (&mut self.stats, &mut self.sendings);
+        // What a contact did was counted there.
+        let mut aside = Stats::default();
+        let stats = if is_account { &mut aside } else { &mut self.stats };
+        let sendings = &mut self.sendings;
         let mut foreign = Vec::new();
         let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
+        self.sendings.extend(customer.roll_up(event, position, &rules));
+        let is_leaving = customer.is_leaving();
         self.note_foreign(slot, foreign);
-        if self.customers[slot].is_leaving() {
+        if is_leaving {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
             self.describe(slot, event, position, outputs);
         }
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
         }
-        let touches = self.customers[slot].look_again || self.rules.plan.touches(event.kind());
+        let customer = &self.customers[slot];
+        let touches = customer.look_again || self.rules.plan.touches(customer.id.kind(), event.kind());
         let judged = Outcome { look: outcome.look && touches, ..outcome };
         self.judge(slot, Brought::Event(event, position), judged, outputs);
         if outcome.described && self.customers[slot].seq == said {
             self.describe(slot, event, position, outputs);
         }
-        if outcome.alert {
+        if outcome.alert && !is_account {
             self.alert(slot, event, position, outputs);
         }
     }

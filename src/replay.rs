@@ -12,6 +12,7 @@ use crate::codec::{self, RawRecord};
 use crate::engine::{Engine, Home, Stats, TimeMode};
 use crate::merge::{Lane, Merge};
 use crate::model::event::Kind;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -206,18 +207,27 @@ impl<'a> Reader<'a> {
 fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str, u128) {
     match output {
         Output::DeadLetter(position, _) => (Some(*position), EventTime::MIN, "", 0, "", "", 0),
-        Output::Decision(it) => {
-            let id = it.customer_id.as_str();
-            (None, it.occurred_at, id, it.status_seq, it.change.type_name(), it.change.name(), it.event_id.0)
-        }
+        Output::Decision(it) => (
+            None,
+            it.occurred_at,
+            customer(&it.customer_id),
+            it.status_seq,
+            it.change.type_name(),
+            it.change.name(),
+            it.event_id.0,
+        ),
         Output::Alert(it) => {
             let id = it.customer_id.as_ref().map_or("", |id| id.as_str());
             (None, it.occurred_at, id, it.status_seq, "agent.alert", &it.name, it.event_id.0)
         }
         Output::Status(it) => (None, it.occurred_at, it.customer_id.as_str(), it.status_seq, "status", "", 0),
         Output::Audit(it) => {
-            let id = it.customer_id.as_str();
-            (None, it.occurred_at, id, it.status_seq, "decision", &it.programme, it.event_id.0)
+            (None, it.occurred_at, customer(&it.customer_id), it.status_seq, "decision", &it.programme, it.event_id.0)
         }
     }
+}
+
+/// What is about an account is about no customer, and comes first.
+fn customer(id: &CustomerId) -> &str {
+    if id.kind() == EntityKind::Customer { id.as_str() } else { "" }
 }

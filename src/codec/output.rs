@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use serde_json::json;
 
 use crate::model::event::Kind;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::{Alert, Cause, Change, Decision, Output, Trigger};
 use crate::model::record::{DeadLetter, Position};
 use crate::model::time::EventTime;
@@ -53,7 +54,7 @@ impl Wire {
         }
     }
 
-    /// The key on Kafka: the customer id, `platform:handle` of an unknown author, a dead letter's own.
+    /// The key on Kafka: the customer's or account's id, `platform:handle` of an unknown author, a dead letter's own.
     pub fn key<'a>(&self, output: &'a Output) -> Option<Cow<'a, [u8]>> {
         match output {
             Output::DeadLetter(_, letter) => letter.key.as_deref().map(Cow::Borrowed),
@@ -68,7 +69,8 @@ impl Wire {
         let mut line = Line::new();
         line.text("event_id", &decision.event_id);
         line.put("type", decision.change.type_name());
-        line.put("customer_id", &decision.customer_id);
+        line.put("customer_id", &customer_of(&decision.customer_id));
+        line.put_some("account_id", decision.account_id.as_ref());
         line.put("status_seq", &decision.status_seq);
         self.common(&mut line, decision.occurred_at, decided_at, decision.trigger.as_ref(), decision.cause);
         line.put("evidence", &Rows::new(&decision.evidence, &self.topics));
@@ -167,6 +169,7 @@ impl Wire {
         line.put("name", &alert.name);
         line.put("kind", alert.kind);
         line.put("customer_id", &alert.customer_id);
+        line.put_some("account_id", alert.account_id.as_ref());
         line.put("status_seq", &alert.status_seq);
         self.common(&mut line, alert.occurred_at, decided_at, Some(&alert.trigger), Cause::Event);
         line.put("evidence", &Rows::new(&alert.evidence, &self.topics));
@@ -206,12 +209,17 @@ impl Wire {
     }
 }
 
-/// Whom an output is about: the customer's id, or an unknown author's `platform:handle`.
+/// The customer whom a decision is about; `None` where it is about an account.
+fn customer_of(id: &CustomerId) -> Option<&CustomerId> {
+    Some(id).filter(|id| id.kind() == EntityKind::Customer)
+}
+
+/// Whom an output is about: the customer's or account's id, or an unknown author's `platform:handle`.
 fn subject(output: &Output) -> Option<Cow<'_, str>> {
     match output {
-        Output::Decision(it) => Some(Cow::Borrowed(it.customer_id.as_str())),
-        Output::Status(it) => Some(Cow::Borrowed(it.customer_id.as_str())),
-        Output::Audit(it) => Some(Cow::Borrowed(it.customer_id.as_str())),
+        Output::Decision(it) => Some(Cow::Borrowed(it.customer_id.text())),
+        Output::Status(it) => Some(Cow::Borrowed(it.customer_id.text())),
+        Output::Audit(it) => Some(Cow::Borrowed(it.customer_id.text())),
         Output::Alert(alert) => match (&alert.customer_id, &alert.reply_on) {
             (Some(id), _) => Some(Cow::Borrowed(id.as_str())),
             (None, Some((platform, handle))) => Some(Cow::Owned(format!("{platform}:{handle}"))),

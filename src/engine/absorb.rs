@@ -19,12 +19,19 @@ use crate::rules::ruleset::Ruleset;
 impl Customer {
     /// Takes in another's memory, as it was encoded; says whether it could be read.
     pub(super) fn absorb(&mut self, state: &[u8], prices: Prices<'_>, stats: &mut Stats) -> bool {
-        let rules = prices.rules;
-        let Ok(mut other) = Self::decode(state, rules) else { return false };
-        stats.unmatched += other.advance(self.as_of, rules);
-        self.lapses = self.lapses.min(other.lapses);
+        let Ok(other) = Self::decode(state, prices.rules) else { return false };
         let aliases = other.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
         self.know_as(aliases.into_iter().chain([hash(other.id.as_str())]));
+        self.take_in(other, prices, stats);
+        self.forget_own_referrals(prices.rules);
+        true
+    }
+
+    /// Takes in what another remembers.
+    pub(super) fn take_in(&mut self, mut other: Self, prices: Prices<'_>, stats: &mut Stats) {
+        let rules = prices.rules;
+        stats.unmatched += other.advance(self.as_of, rules);
+        self.lapses = self.lapses.min(other.lapses);
         if let Some(first) = other.first_purchase.get() {
             self.first_purchase.lower(first);
         }
@@ -43,8 +50,6 @@ impl Customer {
         if let Some(rare) = other.rare {
             self.absorb_rare(*rare, prices);
         }
-        self.forget_own_referrals(rules);
-        true
     }
 
     /// Puts an object with versions into the log; of one that is there already the newest version stands (of two, that whose

@@ -11,7 +11,7 @@ use super::features::{self, Contribution, EventFacts};
 use super::money::{Money, Refunds, Settled};
 use super::rates::Prices;
 use super::ties::{Sending, Ties};
-use crate::model::event::{Action, Activity, Body, Event, Kind, Mention, Profile, Referral};
+use crate::model::event::{Account, Action, Activity, Body, Event, Kind, Mention, Profile, Referral};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
@@ -52,7 +52,7 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
-        if self.rules.plan.resolvers {
+        if self.rules.plan.resolvers && customer.id.kind() == EntityKind::Customer {
             customer.learn_resolved(event, &self.rules.calendar, self.sendings);
         }
         match &event.body {
@@ -79,13 +79,15 @@ impl Arrival<'_> {
             // Takes more than the customer: see `erased.rs`.
             Body::Erasure(_) => NOTHING,
             // About no customer, so never here.
-            Body::FxRate(_) | Body::Account(_) | Body::ForgetAccount(_) | Body::Agent(_) | Body::ForgetAgent(_) => {
-                NOTHING
-            }
+            Body::FxRate(_) | Body::Agent(_) | Body::ForgetAgent(_) => NOTHING,
+            Body::Account(account) => self.account(customer, Some(account)),
+            Body::ForgetAccount(_) => self.account(customer, None),
             Body::Forget => {
                 customer.name_handles(None, self.sendings);
                 customer.merge_into(None, self.rules, self.sendings);
+                let before = customer.belongs_to();
                 let profile = customer.rare.as_mut().and_then(|rare| rare.profile.take());
+                customer.change_account(before, self.rules, self.sendings);
                 Outcome { described: profile.is_some(), ..CHANGED }
             }
         }
@@ -94,7 +96,7 @@ impl Arrival<'_> {
     /// A referral: whoever was referred is told.
     fn referral(&mut self, customer: &mut Customer, referral: &Referral) -> Outcome {
         let outcome = self.object(customer, referral.status as i64, Place::Present);
-        if outcome.look && self.rules.follows_referrals() {
+        if outcome.look && self.rules.follows_referrals() && customer.id.kind() == EntityKind::Customer {
             customer.refer(referral, self.event, outcome.alert, self.sendings);
         }
         outcome
@@ -335,10 +337,20 @@ impl Arrival<'_> {
                 let mut profile = profile.clone();
                 profile.merged_into.take_if(|into| **into == *customer.id.as_str() || !is_customer(into));
                 customer.name_handles(Some(&profile), self.sendings);
+                let before = customer.belongs_to();
                 customer.merge_into(profile.merged_into.as_ref(), self.rules, self.sendings);
                 customer.rare().profile = Some(Box::new(profile));
+                customer.change_account(before, self.rules, self.sendings);
                 Outcome { described: true, ..CHANGED }
             }
+        }
+    }
+
+    fn account(&mut self, customer: &mut Customer, record: Option<&Account>) -> Outcome {
+        match customer.set_record(record) {
+            Some(true) => CHANGED,
+            Some(false) => NOTHING,
+            None => self.duplicate(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn say(customer: &Customer, occasion: &Occasion<'_>, unseen: Vec<Unse
         outputs.push(Output::Audit(Box::new(Audit {
             event_id: occasion.id(TYPE, customer.id.as_str(), &programme, decision, customer.as_of),
             customer_id: customer.id.clone(),
+            account_id: customer.account_id().map(CompactString::from),
             status_seq: u64::from(customer.seq),
             occurred_at: customer.as_of,
             cause: occasion.cause(),

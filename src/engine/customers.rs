@@ -14,7 +14,7 @@ use super::customer::Customer;
 use super::erased::Erased;
 use super::image::Encoded;
 use super::image::frozen::Frozen;
-use crate::model::event::Event;
+use crate::model::event::{Event, Kind};
 use crate::model::id::CustomerId;
 use crate::model::record::Record;
 use crate::rules::ruleset::Ruleset;
@@ -62,12 +62,12 @@ impl Customers {
         self.blocks.iter().flatten().filter(|customer| !customer.is_vacant())
     }
 
-    /// The customers that a group's events are about, made on first sight; `None` for a dead letter, for what is
-    /// about no customer, and for whoever was erased. What they will touch is on its way to the processor afterwards.
+    /// The entities that a group's events are about, made on first sight; `None` for a dead letter, for what is
+    /// about nobody, and for whoever was erased. What they will touch is on its way to the processor afterwards.
     pub(super) fn meet(&mut self, records: &[Record], rules: &Ruleset, erased: &Erased) -> [Option<Slot>; GROUP] {
         let mut hashes = [0; GROUP];
         for (hash, record) in hashes.iter_mut().zip(records) {
-            *hash = with_customer(record).map_or(0, |event| hash_of(&id_of(event)));
+            *hash = with_entity(record, rules).map_or(0, |event| hash_of(&id_of(event)));
         }
         let mut slots = [None; GROUP];
         for ((slot, hash), _) in slots.iter_mut().zip(hashes).zip(records) {
@@ -77,7 +77,8 @@ impl Customers {
         black_box(known().map(Customer::touch).fold(0, |sum, touched| sum ^ touched));
         black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
         for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
-            *slot = with_customer(record).and_then(|event| self.slot_of(id_of(event), (hash, *slot), rules, erased));
+            *slot =
+                with_entity(record, rules).and_then(|event| self.slot_of(id_of(event), (hash, *slot), rules, erased));
             if hash.is_multiple_of(SAMPLED) {
                 self.touched.extend(*slot);
             }
@@ -246,9 +247,10 @@ impl IndexMut<Slot> for Customers {
     }
 }
 
-/// The event of a record, where there is one and it is about a customer.
-fn with_customer(record: &Record) -> Option<&Event> {
-    record.body.as_ref().ok().filter(|event| event.kind().has_customer())
+/// The event of a record, where there is one and it is about a customer, or an account that anything is asked of.
+fn with_entity<'a>(record: &'a Record, rules: &Ruleset) -> Option<&'a Event> {
+    let is_told = |kind: Kind| kind.has_customer() || kind == Kind::Account && rules.plan.uses_accounts;
+    record.body.as_ref().ok().filter(|event| is_told(event.kind()))
 }
 
 /// Whose state an event touches. An author known by handle only is remembered apart: no customer id holds the mark

@@ -182,7 +182,20 @@ impl Engine {
                 return Outcome { look, ..Outcome::default() };
             }
             Does::Part => customer.part(from),
-            Does::Cut => return Outcome { look: customer.cut(from), ..Outcome::default() },
+            Does::Cut => {
+                let before = customer.belongs_to();
+                let look = customer.cut(from);
+                customer.change_account(before, &rules, sendings);
+                return Outcome { look, ..Outcome::default() };
+            }
+            Does::Join => self.stats.contacts_beyond += u64::from(!customer.joined(from, sendings)),
+            Does::Leave => customer.left(from),
+            Does::Account(word) => return Outcome { look: customer.hear(from, word), ..Outcome::default() },
+            Does::RollUp(share) => {
+                let look = customer.take_share(&share, prices);
+                self.note_all_foreign(slot);
+                return Outcome { look, ..Outcome::default() };
+            }
         }
         Outcome::default()
     }
@@ -258,7 +271,7 @@ impl Engine {
 
     /// The first instant at which time alone may make an entity do something to others; never before it.
     pub fn next_sending(&self) -> Option<EventTime> {
-        self.effects.first()
+        self.effects.first().into_iter().chain(self.account_deadlines.first()).min()
     }
 }
 

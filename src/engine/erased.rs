@@ -131,9 +131,11 @@ impl Engine {
         let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
         let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         status::withdraw(&self.customers[slot], &occasion, outputs);
-        self.customers[slot].name_handles(None, &mut self.sendings);
-        self.customers[slot].cut_referrals(&mut self.sendings);
-        self.customers[slot].end_merges(&mut self.sendings);
+        let customer = &mut self.customers[slot];
+        customer.name_handles(None, &mut self.sendings);
+        customer.cut_referrals(&mut self.sendings);
+        customer.end_merges(&mut self.sendings);
+        customer.leave_account(&self.rules, &mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);

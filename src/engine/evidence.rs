@@ -1,10 +1,13 @@
 //! The values that an expression's decision rests on, as they stood.
 
+use compact_str::format_compact;
+
 use super::look::View;
-use crate::model::output::Evidence;
+use crate::model::output::{Evidence, Scalar};
 use crate::model::record::Position;
 use crate::rules::fact::{Fact, Facts as _};
 use crate::rules::program::{Program, Row, Test};
+use crate::rules::ruleset::Programme;
 use crate::rules::value::Val;
 
 /// The rows of an expression, filled in. `event` is where the event at hand lies.
@@ -29,6 +32,20 @@ pub(super) fn of_all<'a>(programs: impl Iterator<Item = &'a Program>, view: &Vie
         }
     }
     rows
+}
+
+/// Why a contact holds a programme, or no longer: `account.held.NAME`, `account.tier.NAME`.
+pub(super) fn of_account(what: &str, rule: &Programme, value: Scalar) -> Evidence {
+    let holds = if let Scalar::Bool(holds) = value { Some(holds) } else { None };
+    Evidence {
+        feature: format_compact!("account.{what}.{}", rule.name),
+        window: None,
+        value: Some(value),
+        threshold: None,
+        op: None,
+        holds,
+        sample: Vec::new(),
+    }
 }
 
 fn fill(row: &Row, view: &View<'_>) -> Evidence {

@@ -315,6 +315,7 @@ impl Customer {
         }
         let kind = entry.kind();
         let mut known = (Window::Lifetime, NEVER);
+        let watch = rules.plan.watch(self.id.kind());
         for index in &rules.plan.of(kind).features {
             let feature = &rules.features[usize::from(*index)];
             // Neighbouring features mostly share a window.
@@ -327,7 +328,7 @@ impl Customer {
             }
             if let Some(contribution) = feature.contribution(entry, self.extra(entry), rules) {
                 self.add(*index, &contribution, rules, sign);
-                if rules.plan.watches(*index) {
+                if watch.has(*index) {
                     // An exit taken off is found again by `find_exit`; one added can only be earlier.
                     self.exit = if sign > 0 { self.exit.min(exit) } else { STALE };
                 }

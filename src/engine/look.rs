@@ -13,13 +13,13 @@ use super::rates::Prices;
 use super::{evidence, routing, status};
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
-use crate::model::id::CustomerId;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::{
     Alert, Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight,
 };
 use crate::model::record::Position;
 use crate::model::time::EventTime;
-use crate::rules::fact::{Fact, Facts};
+use crate::rules::fact::{Fact, Facts, attribute};
 use crate::rules::parse::weight_of;
 use crate::rules::program::{Comparison, Program};
 use crate::rules::ruleset::{ALWAYS, Aggregate, AlertRule, Programme, Ruleset};
@@ -58,6 +58,17 @@ impl<'a> Facts<'a> for View<'a> {
                 )
             }
             Fact::Vip => Val::Bool(!customer.standing().is_empty()),
+            Fact::Account(field) => {
+                Val::or_missing(customer.account().map(|account| field.read(account, &self.rules.calendar)))
+            }
+            Fact::Attribute(index) => {
+                let name = &self.rules.attributes[usize::from(index)];
+                Val::or_missing(customer.profile().map(|profile| attribute(&profile.attributes, name)))
+            }
+            Fact::AccountAttribute(index) => {
+                let name = &self.rules.attributes[usize::from(index)];
+                Val::or_missing(customer.account().map(|account| attribute(&account.attributes, name)))
+            }
         }
     }
 
@@ -162,9 +173,18 @@ struct Findings {
 /// Judges labels and programmes; appends what changed.
 pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let mut found = Findings::default();
-    labels(customer, occasion, &mut found.changes);
+    let is_account = customer.id.kind() == EntityKind::Account;
+    if !is_account {
+        labels(customer, occasion, &mut found.changes);
+    }
     for (index, rule) in (0..).zip(&occasion.rules.programmes) {
-        programme(customer, index, rule, occasion, &mut found);
+        match (rule.of_account, is_account) {
+            (true, false) => found.changes.extend(follow(customer, index, rule, occasion)),
+            (of_account, is_account) if of_account == is_account => {
+                programme(customer, index, rule, occasion, &mut found);
+            }
+            _ => {}
+        }
     }
     let Findings { changes, unseen } = found;
     customer.look_again = !changes.is_empty();
@@ -213,6 +233,7 @@ fn say(customer: &mut Customer, occasion: &Occasion<'_>, found: Vec<Found>, outp
         outputs.push(Output::Decision(Box::new(Decision {
             event_id,
             customer_id: customer.id.clone(),
+            account_id: customer.account_id().map(CompactString::from),
             status_seq: u64::from(customer.seq),
             occurred_at: customer.as_of,
             cause: occasion.cause(),
@@ -265,11 +286,9 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
         }
         if ask(&rule.grant) == Some(true) && ask(&rule.keep) != Some(false) {
             let evidence = evidence::of(&rule.grant, &view, None);
-            let (held, change) = grant(customer, index, rule, occasion);
-            let standing = &mut customer.rare().held;
-            standing.reserve_exact(1);
-            standing.push(held);
-            standing.sort_unstable_by_key(|held| held.programme);
+            let (tier, _) = target_tier(rule, &view);
+            let (held, change) = grant(customer, index, rule, tier, occasion);
+            hold(customer, held);
             found.changes.push(Found { change, evidence });
         }
         return;
@@ -343,9 +362,52 @@ pub(super) fn tier_name(rule: &Programme, tier: Option<u8>) -> Option<CompactStr
     tier.map(|tier| rule.tiers[usize::from(tier)].0.clone())
 }
 
-fn grant(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> (Held, Change) {
-    let view = View { rules: occasion.rules, customer: Some(customer), event: None };
-    let (tier, _) = target_tier(rule, &view);
+/// Puts a programme into the standing, in its place.
+fn hold(customer: &mut Customer, held: Held) {
+    let standing = &mut customer.rare().held;
+    standing.reserve_exact(1);
+    standing.push(held);
+    standing.sort_unstable_by_key(|held| held.programme);
+}
+
+/// What an account holds its contacts hold, in the same tier and no longer: the account has its clock.
+fn follow(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> Option<Found> {
+    let told = customer.word().and_then(|word| word.held.iter().find(|(programme, _)| *programme == index));
+    let told = told.map(|(_, tier)| *tier);
+    let at = customer.standing().iter().position(|held| held.programme == index);
+    Some(match (at, told) {
+        (None, None) => return None,
+        (None, Some(tier)) => {
+            let (held, change) = grant(customer, index, rule, tier, occasion);
+            hold(customer, held);
+            Found { change, evidence: vec![evidence::of_account("held", rule, Scalar::Bool(true))] }
+        }
+        (Some(at), None) => {
+            let held = customer.rare().held.remove(at);
+            let (programme, revokes) = (rule.name.clone(), held.grant);
+            let change = Change::Revoked { programme, reason: "rule_false", revokes, standing: Vec::new() };
+            Found { change, evidence: vec![evidence::of_account("held", rule, Scalar::Bool(false))] }
+        }
+        (Some(at), Some(tier)) => {
+            let from = std::mem::replace(&mut customer.rare().held[at].tier, tier);
+            if from == tier {
+                return None;
+            }
+            let reason = if rank(tier) < rank(from) { "tier_rise" } else { "tier_fall" };
+            let name = tier_name(rule, tier).map(Scalar::Text);
+            let evidence = name.into_iter().map(|name| evidence::of_account("tier", rule, name)).collect();
+            Found { change: changed(rule, reason, from, tier), evidence }
+        }
+    })
+}
+
+fn grant(
+    customer: &Customer,
+    index: u8,
+    rule: &Programme,
+    tier: Option<u8>,
+    occasion: &Occasion<'_>,
+) -> (Held, Change) {
     let id = occasion.id("vip.granted", customer.id.as_str(), &rule.name, "", customer.as_of);
     let change = Change::Granted {
         programme: rule.name.clone(),
@@ -382,8 +444,15 @@ pub(super) fn routing(rule: &Programme, customer: &Customer, occasion: &Occasion
 }
 
 pub(super) fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
-    let name = customer.profile().and_then(|profile| profile.name.as_deref()).unwrap_or_else(|| customer.id.as_str());
-    rule.greeting.as_ref().map(|greeting| greeting.replace("{name}", name))
+    rule.greeting.as_ref().map(|greeting| greet(greeting, customer))
+}
+
+fn greet(greeting: &str, customer: &Customer) -> String {
+    let name = match customer.id.kind() {
+        EntityKind::Account => customer.account().and_then(|account| account.name.as_deref()),
+        _ => customer.profile().and_then(|profile| profile.name.as_deref()),
+    };
+    greeting.replace("{name}", name.unwrap_or_else(|| customer.id.text()))
 }
 
 /// The greatest weight among the tiers held.
@@ -408,11 +477,12 @@ pub(super) fn next_instant(customer: &Customer, rules: &Ruleset) -> EventTime {
             next = next.min(at);
         }
     };
-    if rules.plan.subscribed {
+    let watch = rules.plan.watch(customer.id.kind());
+    if watch.subscribed {
         customer.subscribed_until().into_iter().for_each(&mut consider);
     }
     let view = View { rules, customer: Some(customer), event: None };
-    for (fact, op, days) in &rules.plan.days {
+    for (fact, op, days) in &watch.days {
         if let Val::Time(time) = view.fact(*fact) {
             let flips: &[i64] = match op {
                 Comparison::Less | Comparison::GreaterOrEqual => &[0],
@@ -469,6 +539,7 @@ pub(super) fn alert(
         name: rule.name.clone(),
         kind: rule.kind,
         customer_id: event.customer.clone(),
+        account_id: customer.and_then(Customer::account_id).map(CompactString::from),
         status_seq: customer.map_or(0, |customer| u64::from(customer.seq)),
         occurred_at: event.at,
         trigger: Trigger { position, event_id: event.event_id.clone() },
@@ -483,8 +554,17 @@ pub(super) fn alert(
             Body::Mention(mention) => Some((mention.platform.clone(), mention.handle.clone())),
             _ => None,
         },
-        routing: programmes().find_map(|rule| routing(rule, customer?, occasion)),
-        greeting: programmes().find_map(|rule| greeting(rule, customer?)),
+        routing: {
+            let held = programmes().find_map(|rule| rule.routing.as_ref());
+            held.or(rule.routing.as_ref()).map(|it| match customer {
+                Some(customer) => routing::routing(it, customer, occasion.agents, occasion.rules),
+                None => routing::of_nobody(it),
+            })
+        },
+        greeting: {
+            let held = programmes().find_map(|rule| rule.greeting.as_ref());
+            held.or(rule.greeting.as_ref()).and_then(|it| Some(greet(it, customer?)))
+        },
         customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
         standing: customer.map_or_else(Vec::new, |customer| customer.standing_names(occasion.rules)),
     })

@@ -157,7 +157,8 @@ impl Object {
             return Settled { clamped: false };
         }
         let money = self.extra.money.as_deref().filter(|money| !money.refunds.is_empty());
-        let is_refunded = money.is_some_and(|money| left.map_or(money.own() <= Decimal::ZERO, |left| left <= Decimal::ZERO));
+        let is_refunded =
+            money.is_some_and(|money| left.map_or(money.own() <= Decimal::ZERO, |left| left <= Decimal::ZERO));
         let is_clamped = money.is_some_and(|_| left.is_some_and(|left| left < Decimal::ZERO));
         self.entry.set(Flag::Gone, cancelled || is_refunded);
         self.set_amount(worth);
@@ -260,10 +261,13 @@ features: { spend: { sum: purchase.amount } }";
             let mut customer = Customer::new(CustomerId::from("ann"), &rules);
             customer.absorb_order(order(here, prices), prices);
             customer.absorb_order(order(there, prices), prices);
-            assert_eq!(customer.log, [whole.entry].map(|mut entry| {
-                entry.set(Flag::Extra, true);
-                entry
-            }));
+            assert_eq!(
+                customer.log,
+                [whole.entry].map(|mut entry| {
+                    entry.set(Flag::Extra, true);
+                    entry
+                })
+            );
         }
         let mut cancelled = order(&[], prices);
         cancelled.entry.set(Flag::Cancelled, true);

@@ -44,12 +44,20 @@ pub(super) fn routing(rule: &RoutingRule, customer: &Customer, agents: &Agents, 
     }
 }
 
+/// Where somebody goes of whom nothing is known.
+pub(super) fn of_nobody(rule: &RoutingRule) -> Routing {
+    Routing { team: rule.team.clone(), agent: None, channel: None, reason: "team", fallbacks: Vec::new() }
+}
+
 /// The agent whom the rule prefers, if there is one and they can take a case.
 fn first(rule: &RoutingRule, customer: &Customer, agents: &Agents) -> Option<Fallback> {
     let resolved = customer.ties().map(|ties: &Ties| &ties.resolved);
     let of_cases = |agent: Option<&str>| agent.filter(|id| agents.is_free(id)).map(CompactString::new);
     let agent = match rule.agent? {
-        Choice::AccountManager => customer.profile().and_then(|profile| profile.account_manager.clone()),
+        Choice::AccountManager => {
+            let own = customer.profile().and_then(|profile| profile.account_manager.clone());
+            own.or_else(|| customer.account()?.account_manager.clone())
+        }
         Choice::LastResolved => of_cases(resolved.and_then(|resolved| resolved.last())),
         Choice::Familiar => of_cases(resolved.and_then(|resolved| resolved.familiar())),
         Choice::Best => None,

@@ -6,8 +6,9 @@
 use super::customer::Customer;
 use super::look::{self, Occasion, View};
 use super::{evidence, programme::Held};
-use crate::model::output::Output;
+use crate::model::id::EntityKind;
 use crate::model::output::status::{Content, Membership, Progress, Status};
+use crate::model::output::{Output, Scalar};
 use crate::rules::ruleset::{Programme, Ruleset};
 
 /// Says where the customer stands. Of somebody about whom nothing was ever decided there is nothing to say.
@@ -21,7 +22,8 @@ pub(super) fn withdraw(customer: &Customer, occasion: &Occasion<'_>, outputs: &m
 }
 
 fn push(customer: &Customer, occasion: &Occasion<'_>, content: Option<Content>, outputs: &mut Vec<Output>) {
-    if customer.seq == 0 {
+    // Of an account its contacts' standings tell.
+    if customer.seq == 0 || customer.id.kind() != EntityKind::Customer {
         return;
     }
     outputs.push(Output::Status(Box::new(Status {
@@ -74,5 +76,10 @@ fn membership(customer: &Customer, held: &Held, rule: &Programme, rules: &Rulese
 fn progress(customer: &Customer, index: u8, rule: &Programme, rules: &Ruleset) -> Progress {
     let view = View { rules, customer: Some(customer), event: None };
     let (programme, held) = (rule.name.clone(), customer.held(index).is_some());
-    Progress { programme, held, rows: evidence::without_samples(&rule.grant, &view) }
+    let rows = if rule.of_account {
+        vec![evidence::of_account("held", rule, Scalar::Bool(held))]
+    } else {
+        evidence::without_samples(&rule.grant, &view)
+    };
+    Progress { programme, held, rows }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::{Contacts, Membership};
 use super::advocates::Claim;
 use super::customer::Customer;
 use super::resolved::Resolved;
@@ -27,6 +28,10 @@ pub(super) struct Ties {
     pub(super) referred: Vec<(u64, CustomerId)>,
     /// Place of the newest order of a referred customer that was lost to the bound on objects.
     pub(super) lost_referred: Option<EventTime>,
+    /// Of an account.
+    pub(super) contacts: Option<Box<Contacts>>,
+    /// Of a customer who has had to do with an account.
+    pub(super) membership: Option<Box<Membership>>,
     /// Whose profiles say that they are merged into this one. At most [`MAX_MERGED`].
     pub(super) merged: Vec<CustomerId>,
     /// Hashes of the ids under which this customer was known before: of those merged into it, and into these. At most

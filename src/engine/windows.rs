@@ -110,16 +110,17 @@ impl Customer {
 
     /// The earliest exit from a watched feature, found anew where it is not known.
     pub(super) fn find_exit(&mut self, rules: &Ruleset) -> EventTime {
+        let watch = rules.plan.watch(self.id.kind());
         if self.exit == STALE {
             self.exit = NEVER;
-            for index in rules.plan.watched() {
+            for index in watch.features() {
                 if let Some(exit) = self.exit_of(index, rules) {
                     self.exit = self.exit.min(exit);
                 }
             }
         }
         let buckets = self.rare.iter().flat_map(|rare| &rare.buckets);
-        let bucket = buckets.filter(|bucket| rules.plan.watches(bucket.feature)).map(|bucket| bucket.exit).min();
+        let bucket = buckets.filter(|bucket| watch.has(bucket.feature)).map(|bucket| bucket.exit).min();
         self.exit.min(bucket.unwrap_or(NEVER))
     }
 

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Kind};
+use super::event::{Account, Event, Kind};
 use super::id::CustomerId;
 use super::money::Currency;
 use super::output::Scalar;
@@ -78,6 +78,24 @@ pub enum Does {
     Cut,
     /// At every task: an agent resolved so many more of the sender's cases on a local day, so many of them well.
     Resolved { agent: CompactString, day: i64, cases: i8, well: i8 },
+    /// The sender's profile names this account.
+    Join,
+    /// The sender's profile names this account no longer.
+    Leave,
+    /// What is remembered of the sender, who joins an account for the first time, as far as accounts count it: the image
+    /// of a customer.
+    RollUp(Vec<u8>),
+    /// What the sender, an account, is and holds.
+    Account(Box<Word>),
+}
+
+/// What an account tells its contacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Its newest record; `None` where there is none.
+    pub record: Option<Account>,
+    /// Programmes that it holds, by place in the ruleset, and the place of the tier in each.
+    pub held: Vec<(u8, Option<u8>)>,
 }
 
 /// How an order stands: whole, so that telling it again changes nothing.

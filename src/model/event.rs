@@ -159,19 +159,26 @@ impl Event {
 
     /// The input kind that carries it.
     pub const fn kind(&self) -> Kind {
-        match self.body {
-            Body::FxRate(_) => Kind::FxRate,
-            Body::Account(_) | Body::ForgetAccount(_) => Kind::Account,
-            Body::Agent(_) | Body::ForgetAgent(_) => Kind::Agent,
-            Body::Customer(_) | Body::Forget => Kind::Customer,
-            Body::Erasure(_) => Kind::Erasure,
-            Body::Purchase(_) => Kind::Purchase,
-            Body::Csat(_) => Kind::Csat,
-            Body::Mention(_) => Kind::Mention,
-            Body::Referral(_) => Kind::Referral,
-            Body::Presence(_) => Kind::Presence,
-            Body::Case(_) => Kind::Case,
-            Body::Engagement(_) => Kind::Engagement,
+        self.body.kind()
+    }
+}
+
+impl Body {
+    /// The input kind that carries it.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::FxRate(_) => Kind::FxRate,
+            Self::Account(_) | Self::ForgetAccount(_) => Kind::Account,
+            Self::Agent(_) | Self::ForgetAgent(_) => Kind::Agent,
+            Self::Customer(_) | Self::Forget => Kind::Customer,
+            Self::Erasure(_) => Kind::Erasure,
+            Self::Purchase(_) => Kind::Purchase,
+            Self::Csat(_) => Kind::Csat,
+            Self::Mention(_) => Kind::Mention,
+            Self::Referral(_) => Kind::Referral,
+            Self::Presence(_) => Kind::Presence,
+            Self::Case(_) => Kind::Case,
+            Self::Engagement(_) => Kind::Engagement,
         }
     }
 }

@@ -74,7 +74,10 @@ pub enum Cause {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub event_id: OutputId,
+    /// The customer's, or an account's.
     pub customer_id: CustomerId,
+    /// The account itself, or the one that the customer's profile names.
+    pub account_id: Option<CompactString>,
     /// From 1, one more for each output about the customer in `vip.events`.
     pub status_seq: u64,
     pub occurred_at: EventTime,
@@ -199,6 +202,8 @@ pub struct Alert {
     pub kind: &'static str,
     /// `None` where the author of a mention is known by handle only.
     pub customer_id: Option<CustomerId>,
+    /// The one that the customer's profile names.
+    pub account_id: Option<CompactString>,
     /// The customer's `status_seq` after the look; 0 for an unknown author.
     pub status_seq: u64,
     pub occurred_at: EventTime,
@@ -220,7 +225,10 @@ pub struct Alert {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audit {
     pub event_id: OutputId,
+    /// The customer's, or an account's.
     pub customer_id: CustomerId,
+    /// The account itself, or the one that the customer's profile names.
+    pub account_id: Option<CompactString>,
     /// The customer's `status_seq` after the look.
     pub status_seq: u64,
     pub occurred_at: EventTime,

@@ -33,7 +33,7 @@ pub fn compile(text: &str, scope: &Scope<'_>, expected: &[Type]) -> Result<Progr
         compiler.errors.push((format!("has {} nodes, at most {MAX_NODES} are allowed", compiler.nodes), None));
     }
     if let Some(type_) = type_
-        && !expected.contains(&type_)
+        && !expected.iter().any(|expected| type_.serves_as(*expected))
     {
         let allowed: Vec<&str> = expected.iter().map(|type_| type_.name()).collect();
         compiler.errors.push((format!("is {}, {} is expected", type_.name(), allowed.join(" or ")), None));
@@ -226,7 +226,11 @@ impl Compiler<'_> {
             (operators::NEGATE, [value]) => {
                 self.ops.push(Op::Negate);
                 let type_ = self.emit(value)?;
-                if type_.is_number() { Some(type_) } else { self.fail(format!("`-` on {}", type_.name())) }
+                match type_ {
+                    Type::Attribute => Some(Type::Decimal),
+                    type_ if type_.is_number() => Some(type_),
+                    _ => self.fail(format!("`-` on {}", type_.name())),
+                }
             }
             (operators::CONDITIONAL, [condition, then, otherwise]) => self.choose(condition, then, otherwise),
             (operators::IN, [value, list]) => self.member_of(value, list),
@@ -258,7 +262,7 @@ impl Compiler<'_> {
     }
 
     fn expect(&mut self, found: Type, expected: Type, where_: &str) -> Option<Type> {
-        if found == expected {
+        if found.serves_as(expected) {
             return Some(expected);
         }
         self.fail(format!("{where_} on {}, {} is expected", found.name(), expected.name()))
@@ -289,6 +293,7 @@ impl Compiler<'_> {
         self.ops[at] = Op::Choose(middle, self.here());
         match (then?, otherwise?) {
             (left, right) if left == right => Some(left),
+            (Type::Attribute, Type::Text) | (Type::Text, Type::Attribute) => Some(Type::Text),
             (left, right) if left.compares_with(right) => Some(Type::Decimal),
             (left, right) => {
                 self.fail(format!("`? :` gives {} or {}, one type is expected", left.name(), right.name()))
@@ -401,7 +406,8 @@ impl Compiler<'_> {
         self.ops.push(Op::Arithmetic(op));
         let (left, right) = (self.emit(left), self.emit(right));
         let (left, right) = (left?, right?);
-        if !left.is_number() || !right.is_number() {
+        let counts = |type_: Type| type_.is_number() || type_ == Type::Attribute;
+        if !counts(left) || !counts(right) {
             return self.fail(format!("arithmetic on {} and {}", left.name(), right.name()));
         }
         match (left, right) {

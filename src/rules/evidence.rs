@@ -84,6 +84,7 @@ fn spelled(operand: &IdedExpr, field: &str, fact: Fact) -> CompactString {
     match (fact, &operand.expr) {
         (Fact::Event(field), _) => format_compact!("event.{}", field.name()),
         (_, Expr::Ident(namespace)) if namespace != "f" => format_compact!("{namespace}.{field}"),
+        (Fact::AccountAttribute(_), _) => format_compact!("account.attributes.{field}"),
         _ => field.into(),
     }
 }

@@ -1,8 +1,13 @@
 //! What a rule may read, and under which name.
 
+use std::cell::RefCell;
+
+use compact_str::CompactString;
+
+use super::calendar::Calendar;
 use super::fields::{self, Field};
 use super::value::{Type, Val};
-use crate::model::event::{Kind, Profile};
+use crate::model::event::{Account, Attribute, Kind, PeriodEnd, Profile};
 use crate::model::time::EventTime;
 use crate::yaml::suggest;
 
@@ -19,6 +24,12 @@ pub enum Fact {
     Held(u8),
     Tier(u8),
     Vip,
+    /// Of the customer's account, or of the account itself.
+    Account(AccountField),
+    /// A free attribute of the profile, by place in [`Ruleset::attributes`](super::ruleset::Ruleset).
+    Attribute(u8),
+    /// One of the account.
+    AccountAttribute(u8),
     /// A field of the event at hand.
     Event(Field),
 }
@@ -80,6 +91,50 @@ impl ProfileField {
     }
 }
 
+/// The fields of an account record that rules read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountField {
+    Name,
+    Tier,
+    IcpFit,
+    AccountManager,
+    ContractValue,
+    ParentAccountId,
+    RenewalOn,
+}
+
+impl AccountField {
+    const ALL: [(&'static str, Self, Type); 7] = [
+        ("name", Self::Name, Type::Text),
+        ("tier", Self::Tier, Type::Text),
+        ("icp_fit", Self::IcpFit, Type::Decimal),
+        ("account_manager", Self::AccountManager, Type::Text),
+        ("contract_value", Self::ContractValue, Type::Decimal),
+        ("parent_account_id", Self::ParentAccountId, Type::Text),
+        ("renewal_on", Self::RenewalOn, Type::Time),
+    ];
+
+    /// The field's value in an account; a date is the instant of its start.
+    pub fn read<'a>(self, account: &'a Account, calendar: &Calendar) -> Val<'a> {
+        match self {
+            Self::Name => Val::text(account.name.as_ref()),
+            Self::Tier => Val::text(account.tier.as_ref()),
+            Self::AccountManager => Val::text(account.account_manager.as_ref()),
+            Self::ParentAccountId => Val::text(account.parent_account_id.as_ref()),
+            Self::IcpFit => Val::or_missing(account.icp_fit.map(Val::Decimal)),
+            Self::ContractValue => Val::or_missing(account.contract_value.map(Val::Decimal)),
+            Self::RenewalOn => {
+                Val::or_missing(account.renewal_on.map(|date| Val::Time(calendar.period_end(PeriodEnd::Date(date)))))
+            }
+        }
+    }
+}
+
+/// The attribute of that name, where there is one.
+pub fn attribute<'a>(attributes: &'a [(CompactString, Attribute)], name: &str) -> Val<'a> {
+    Val::or_missing(attributes.iter().find(|(other, _)| other == name).map(|(_, value)| value.into()))
+}
+
 /// The names an expression may use, with what they stand for.
 #[derive(Clone, Debug, Default)]
 pub struct Scope<'a> {
@@ -94,6 +149,12 @@ pub struct Scope<'a> {
     /// Names that exist but are evaluated later, so that the message can say so.
     pub later: Vec<&'a str>,
     pub vip: bool,
+    /// What is judged is an account, not a customer.
+    pub of_account: bool,
+    /// Of `programmes` those that an account never holds.
+    pub of_customers: Vec<&'a str>,
+    /// Names of attributes read so far, in any expression.
+    pub attributes: Option<&'a RefCell<Vec<CompactString>>>,
 }
 
 /// Why a name cannot be read: what is wrong, and the remedy.
@@ -124,6 +185,11 @@ impl Scope<'_> {
             "f" if !self.event_only => self.known(name).ok_or_else(|| self.unknown(name)),
             "event" => self.field(name),
             _ if Some(namespace) == self.event.map(Kind::name) => self.field(name),
+            "label" if self.of_account => Err(not_of_account(&format!("label.{name}"), "labels are")),
+            "held" | "tier" if self.of_customers.contains(&name) => {
+                let what = format!("`{namespace}.{name}`: an account never holds `{name}`");
+                Err((what, Some(format!("only programmes with `applies_to: account`; `{name}` is for customers"))))
+            }
             "label" | "held" | "tier" if !self.event_only => {
                 let list = if namespace == "label" { &self.labels } else { &self.programmes };
                 let at = place(list).ok_or_else(|| self.absent(namespace, name, list))?;
@@ -134,14 +200,43 @@ impl Scope<'_> {
                 })
             }
             "pivot" => Err((format!("`pivot.{name}`: pivots are not read by this version"), None)),
-            "account" => Err((format!("`account.{name}`: accounts are not read by this version"), None)),
-            "attributes" => Err((format!("`attributes.{name}`: attributes are not read by this version"), None)),
+            "account" if !self.event_only => self.account(name),
+            "attributes" if self.of_account => Err(not_of_account(&format!("attributes.{name}"), "a profile is")),
+            "attributes" if !self.event_only => Ok((Fact::Attribute(self.attribute(name)?), Type::Attribute)),
             other if self.event_only && Kind::counted().any(|kind| kind.name() == other) => Err((
                 format!("`{other}.{name}` belongs to another kind of event"),
                 Some("a feature reads one kind".to_owned()),
             )),
             other => Err((format!("unknown name `{other}.{name}`"), Some(NAMESPACES.to_owned()))),
         }
+    }
+
+    fn account(&self, name: &str) -> Result<(Fact, Type), NameError> {
+        if let Some(name) = name.strip_prefix("attributes.") {
+            return Ok((Fact::AccountAttribute(self.attribute(name)?), Type::Attribute));
+        }
+        let found = AccountField::ALL.iter().find(|(other, ..)| *other == name);
+        found.map(|(_, field, type_)| (Fact::Account(*field), *type_)).ok_or_else(|| {
+            let known: Vec<&str> = AccountField::ALL.iter().map(|(name, ..)| *name).collect();
+            let near = suggest(name, known.iter().copied()).map(|near| format!("did you mean `account.{near}`? "));
+            let help = format!("{}known: {}, attributes.NAME", near.unwrap_or_default(), known.join(", "));
+            (format!("`account.{name}` is no field of an account"), Some(help))
+        })
+    }
+
+    /// The place of an attribute's name.
+    fn attribute(&self, name: &str) -> Result<u8, NameError> {
+        let none = || (format!("`attributes.{name}`: there are no attributes here"), None);
+        let mut names = self.attributes.ok_or_else(none)?.borrow_mut();
+        let known = names.iter().position(|other| other == name);
+        if known.is_none() && names.len() >= MAX_ATTRIBUTES {
+            let what = format!("`{name}` is the {}th attribute", names.len() + 1);
+            return Err((what, Some(format!("rules read at most {MAX_ATTRIBUTES} different attributes"))));
+        }
+        Ok(index(known.unwrap_or_else(|| {
+            names.push(name.into());
+            names.len() - 1
+        })))
     }
 
     fn field(&self, name: &str) -> Result<(Fact, Type), NameError> {
@@ -175,6 +270,7 @@ impl Scope<'_> {
             "last_seen" => Some((Fact::LastSeen, Type::Time)),
             "subscribed" => Some((Fact::Subscribed, Type::Bool)),
             "vip" if self.vip => Some((Fact::Vip, Type::Bool)),
+            _ if self.of_account => None,
             _ => ProfileField::ALL
                 .iter()
                 .find(|(other, _)| *other == name)
@@ -188,6 +284,8 @@ impl Scope<'_> {
         if !self.event_only {
             names.extend(self.features.iter().map(|(name, _)| *name));
             names.extend(RESERVED.iter().copied().filter(|name| *name != "vip" || self.vip));
+        }
+        if !self.event_only && !self.of_account {
             names.extend(ProfileField::ALL.iter().map(|(name, _)| *name));
         }
         names.sort_unstable();
@@ -204,6 +302,9 @@ impl Scope<'_> {
                         .to_owned(),
                 ),
             );
+        }
+        if self.of_account && ProfileField::ALL.iter().any(|(other, _)| *other == name) {
+            return not_of_account(name, "a profile is");
         }
         let names = self.names();
         let near = suggest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
@@ -222,6 +323,14 @@ impl Scope<'_> {
     }
 }
 
+fn not_of_account(name: &str, what: &str) -> NameError {
+    let help = "a programme with `applies_to: account` reads features, first and last times, account.FIELD, and held and tier of such programmes above it";
+    (format!("`{name}`: {what} a customer's, and an account has none"), Some(help.to_owned()))
+}
+
+/// Most different attributes that a ruleset reads.
+const MAX_ATTRIBUTES: usize = 64;
+
 /// Whether a feature may not take this name, since a fact or a namespace has it.
 pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
@@ -237,4 +346,4 @@ pub(crate) fn index(place: usize) -> u8 {
 }
 
 const RESERVED: [&str; 5] = ["first_purchase", "last_purchase", "last_seen", "subscribed", "vip"];
-const NAMESPACES: &str = "names with a point: f.FACT, event.FIELD, label.NAME, held.PROGRAMME, tier.PROGRAMME";
+const NAMESPACES: &str = "names with a point: f.FACT, event.FIELD, account.FIELD, attributes.NAME, label.NAME, held.PROGRAMME, tier.PROGRAMME";

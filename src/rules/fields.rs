@@ -89,7 +89,7 @@ fn event_id(event: &Event) -> Val<'_> {
 }
 
 fn customer_id(event: &Event) -> Val<'_> {
-    Val::or_missing(event.customer.as_ref().map(|id| Val::Text(id.as_str())))
+    Val::or_missing(event.customer.as_ref().map(|id| Val::Text(id.text())))
 }
 
 const fn occurred_at(event: &Event) -> Val<'_> {

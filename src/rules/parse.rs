@@ -4,6 +4,7 @@ mod alerts;
 mod features;
 mod programmes;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,10 +16,11 @@ use super::compile;
 use super::fact::{Fact, Scope, index};
 use super::program::Program;
 use super::fields::{self, Field};
-use super::ruleset::{ALWAYS, Aggregate, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::ruleset::{ALWAYS, Aggregate, AlertRule, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset};
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::event::Kind;
+use crate::model::id::EntityKind;
 use crate::model::output::Scalar;
 use crate::yaml::{self, Node, Problem, Problems, Section};
 
@@ -56,12 +58,14 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         }
     }
     let features = features::read(&mut top, problems);
-    let labels = labels(&mut top, &features, problems);
-    let programmes = programmes::read(&mut top, &features, &labels, problems);
-    let alerts = alerts::read(&mut top, &features, &labels, &programmes, problems);
+    let attributes = RefCell::default();
+    let known = Known { features: &features, attributes: &attributes };
+    let labels = labels(&mut top, known, problems);
+    let programmes = programmes::read(&mut top, known, &labels, problems);
+    let alerts = alerts::read(&mut top, known, &labels, &programmes, problems);
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
-    let mut plan = plan(&features, &labels, &programmes);
+    let mut plan = plan(&features, &labels, &programmes, &alerts);
     for (at, alert) in alerts.iter().enumerate() {
         plan.of_mut(alert.on).alerts.push(index(at));
     }
@@ -81,6 +85,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         programmes,
         alerts,
         weights,
+        attributes: attributes.into_inner(),
         plan,
     })
 }
@@ -183,11 +188,11 @@ fn words<'a>(node: &'a Node, path: &str, problems: &mut Problems) -> Vec<(usize,
     items.iter().filter_map(|item| Some((item.line, yaml::text(item, path, problems)?))).collect()
 }
 
-fn labels(top: &mut Section<'_>, features: &[Feature], problems: &mut Problems) -> Vec<Label> {
+fn labels(top: &mut Section<'_>, known: Known<'_>, problems: &mut Problems) -> Vec<Label> {
     let mut labels: Vec<Label> = Vec::new();
     for (name, node) in named(top, "labels", MAX_LABELS, problems) {
         let path = format!("labels.{name}");
-        let mut scope = scope(features);
+        let mut scope = known.scope();
         scope.labels = labels.iter().map(|label| label.name.as_str()).collect();
         let when = expression(node, &path, &scope, &[Type::Bool], problems).unwrap_or_else(never);
         labels.push(Label { name: name.into(), when });
@@ -263,11 +268,21 @@ fn named<'a>(
 
 const MAX_NAME: usize = 64;
 
-/// What every customer's rule may read.
-fn scope(features: &[Feature]) -> Scope<'_> {
-    Scope {
-        features: features.iter().map(|feature| (feature.name.as_str(), feature.type_)).collect(),
-        ..Scope::default()
+/// What every rule may name.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    features: &'a [Feature],
+    /// Attributes that rules read, in the order in which they are met.
+    attributes: &'a RefCell<Vec<CompactString>>,
+}
+
+impl<'a> Known<'a> {
+    fn scope(self) -> Scope<'a> {
+        Scope {
+            features: self.features.iter().map(|feature| (feature.name.as_str(), feature.type_)).collect(),
+            attributes: Some(self.attributes),
+            ..Scope::default()
+        }
     }
 }
 
@@ -300,10 +315,9 @@ fn never() -> Program {
 }
 
 /// Works out what each kind's events must leave behind, and what labels and programmes wait for.
-fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Plan {
+fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts: &[AlertRule]) -> Plan {
     let mut plan = Plan::default();
-    let mut chosen = programmes.iter().filter_map(|programme| programme.routing.as_ref()?.agent);
-    plan.resolvers = chosen.any(|choice| choice != Choice::AccountManager);
+    plan.resolvers = choices(programmes, alerts).any(|choice| choice != Choice::AccountManager);
     let mut sums = 0..;
     plan.sums = features
         .iter()
@@ -334,27 +348,60 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme]) -> Pla
         labels.iter().map(|label| inputs(&label.when, features)).collect(),
         programmes.iter().map(|rule| inputs(&rule.grant, features) | inputs(&rule.keep, features)).collect(),
     ];
-    let programs = labels.iter().map(|label| &label.when).chain(programmes.iter().flat_map(|programme| {
-        [&programme.grant, &programme.keep].into_iter().chain(programme.tiers.iter().map(|(_, tier)| tier))
-    }));
-    for program in programs {
-        for fact in program.facts() {
-            match fact {
-                Fact::Feature(index) => plan.watched |= 1 << index,
-                Fact::Subscribed => plan.subscribed = true,
-                Fact::LastSeen => plan.reads.last_seen = true,
-                Fact::FirstPurchase | Fact::LastPurchase => plan.reads.purchases = true,
-                Fact::Profile(_) => plan.reads.profile = true,
-                _ => {}
-            }
-        }
-        for days in program.days() {
-            if !plan.days.contains(&days) {
-                plan.days.push(days);
-            }
+    for label in labels {
+        watch(&mut plan, false, &label.when);
+    }
+    for programme in programmes {
+        programme.programs().for_each(|program| watch(&mut plan, programme.of_account, program));
+    }
+    accounts(&mut plan, (features, programmes, alerts));
+    plan
+}
+
+/// How agents are chosen.
+fn choices<'a>(programmes: &'a [Programme], alerts: &'a [AlertRule]) -> impl Iterator<Item = Choice> {
+    let routings = programmes.iter().map(|it| &it.routing).chain(alerts.iter().map(|it| &it.routing));
+    routings.flatten().filter_map(|routing| routing.agent)
+}
+
+/// Notes what an expression waits for, at customers or at accounts.
+fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
+    let watch = plan.watch_mut(of_account);
+    for fact in program.facts() {
+        match fact {
+            Fact::Feature(index) => watch.features |= 1 << index,
+            Fact::Subscribed => watch.subscribed = true,
+            Fact::LastSeen => watch.reads.last_seen = true,
+            Fact::FirstPurchase | Fact::LastPurchase => watch.reads.purchases = true,
+            Fact::Profile(_) | Fact::Attribute(_) => watch.reads.profile = true,
+            Fact::Account(_) | Fact::AccountAttribute(_) => watch.reads.account = true,
+            _ => {}
         }
     }
-    plan
+    for days in program.days() {
+        if !watch.days.contains(&days) {
+            watch.days.push(days);
+        }
+    }
+}
+
+/// Works out what ties customers to accounts: what reaches an account, and whether anybody asks.
+fn accounts(plan: &mut Plan, (features, programmes, alerts): (&[Feature], &[Programme], &[AlertRule])) {
+    plan.judges_accounts = programmes.iter().any(|programme| programme.of_account);
+    let asks = |program: &Program| program.facts().any(|it| matches!(it, Fact::Account(_) | Fact::AccountAttribute(_)));
+    let in_alerts = alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity)).any(asks);
+    let to_manager = choices(programmes, alerts).any(|choice| choice == Choice::AccountManager);
+    plan.uses_accounts = plan.judges_accounts
+        || [false, true].into_iter().any(|of_account| plan.watch_mut(of_account).reads.account)
+        || in_alerts
+        || to_manager;
+    let watch = plan.watch(EntityKind::Account);
+    let kinds = Kind::ALL.into_iter().filter(|kind| {
+        let counted = features.iter().zip(0..).any(|(feature, at)| feature.kind == *kind && watch.has(at));
+        let seen = watch.reads.last_seen && kind.is_activity() && *kind != Kind::Case;
+        counted || seen || *kind == Kind::Purchase && (watch.reads.purchases || watch.subscribed)
+    });
+    plan.rolled_up = kinds.fold(0, |all, kind| all | kind.bit());
 }
 
 /// What is read of the purchases of referred customers is kept with everybody's orders, since anybody may turn out to

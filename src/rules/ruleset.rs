@@ -11,6 +11,7 @@ use super::fields::Field;
 use super::program::Program;
 use super::value::Type;
 use crate::model::event::Kind;
+use crate::model::id::EntityKind;
 use crate::model::output::Scalar;
 use crate::model::time::EventTime;
 
@@ -33,6 +34,8 @@ pub struct Ruleset {
     pub(crate) programmes: Vec<Programme>,
     pub(crate) alerts: Vec<AlertRule>,
     pub(crate) weights: BTreeMap<CompactString, Scalar>,
+    /// Names of the attributes that rules read.
+    pub(crate) attributes: Vec<CompactString>,
     pub(crate) plan: Plan,
 }
 
@@ -94,6 +97,8 @@ pub struct Label {
 #[derive(Debug)]
 pub struct Programme {
     pub name: CompactString,
+    /// Judged at accounts; a customer holds it as long as their account does.
+    pub of_account: bool,
     pub profile: CompactString,
     pub grant: Program,
     pub keep: Program,
@@ -104,6 +109,13 @@ pub struct Programme {
     pub routing: Option<RoutingRule>,
     pub greeting: Option<String>,
     pub entitlements: Vec<CompactString>,
+}
+
+impl Programme {
+    /// All its expressions.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        [&self.grant, &self.keep].into_iter().chain(self.tiers.iter().map(|(_, tier)| tier))
+    }
 }
 
 /// Where a programme's members go.
@@ -153,38 +165,68 @@ pub struct AlertRule {
     pub severity: Option<Program>,
     pub due: Option<Duration>,
     pub once_per_visit: bool,
+    /// Where it goes, and how the customer is greeted, where no programme held says.
+    pub routing: Option<RoutingRule>,
+    pub greeting: Option<String>,
 }
 
 /// What follows from the rules for each kind of event, worked out once.
 #[derive(Debug, Default)]
 pub struct Plan {
     kinds: [KindPlan; Kind::COUNT],
-    /// The features that labels and programmes read, as bits by place: their exits are looked at.
-    pub(super) watched: u64,
-    /// `days_since` comparisons of labels and programmes.
-    pub days: Vec<(Fact, super::program::Comparison, i64)>,
-    /// Whether labels or programmes read `subscribed`.
-    pub subscribed: bool,
+    /// What labels and programmes read of customers, and what programmes read of accounts.
+    customers: Watch,
+    accounts: Watch,
+    /// Whether anything is decided or said by what an account is: only then customers are tied to theirs.
+    pub uses_accounts: bool,
+    /// Whether there are programmes that accounts hold.
+    pub judges_accounts: bool,
+    /// Whether it is to be known who resolved which cases, and how well: some routing chooses by it.
+    pub resolvers: bool,
+    /// The kinds of event, as bits, that reach the account of whom they are about.
+    pub rolled_up: u16,
     /// For each feature its place among those that sum.
     pub sums: Vec<Option<u8>>,
     /// For each label the kinds of event that may change its answer, as [`Kind::bit`]s; for each programme not held
     /// likewise. [`ALWAYS`] where anything may.
     pub inputs: [Vec<u16>; 2],
-    /// By kind: whether its events, besides counting in features, may change what a label or programme reads.
+}
+
+/// What time and events may change for one sort of entity.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// The features that are read, as bits by place: their exits are looked at.
+    pub(super) features: u64,
+    /// `days_since` comparisons.
+    pub days: Vec<(Fact, super::program::Comparison, i64)>,
+    /// Whether `subscribed` is read.
+    pub subscribed: bool,
+    /// By kind: whether its events, besides counting in features, may change what is read.
     pub reads: Reads,
-    /// Whether it is to be known who resolved which cases, and how well: some routing chooses by it.
-    pub resolvers: bool,
+}
+
+impl Watch {
+    /// Whether the feature is read.
+    pub const fn has(&self, feature: u8) -> bool {
+        self.features >> feature & 1 == 1
+    }
+
+    /// Places of the features that are read.
+    pub fn features(&self) -> impl Iterator<Item = u8> {
+        (0..64).filter(|feature| self.has(*feature))
+    }
 }
 
 /// Stands in [`Plan::inputs`] for what is to be judged at every look.
 pub const ALWAYS: u16 = 1 << 15;
 
-/// Facts other than features that labels or programmes read.
+/// Facts other than features that are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
     pub last_seen: bool,
     pub purchases: bool,
     pub profile: bool,
+    pub account: bool,
 }
 
 /// What is kept of one kind of event.
@@ -209,22 +251,30 @@ impl Plan {
         &self.kinds[kind as usize]
     }
 
-    /// Whether a label or programme reads the feature.
-    pub const fn watches(&self, feature: u8) -> bool {
-        self.watched >> feature & 1 == 1
+    /// What is watched of an entity of this sort.
+    pub const fn watch(&self, entity: EntityKind) -> &Watch {
+        match entity {
+            EntityKind::Account => &self.accounts,
+            _ => &self.customers,
+        }
     }
 
-    /// Places of the features that labels and programmes read.
-    pub fn watched(&self) -> impl Iterator<Item = u8> {
-        (0..64).filter(|feature| self.watches(*feature))
+    pub(super) const fn watch_mut(&mut self, of_account: bool) -> &mut Watch {
+        if of_account { &mut self.accounts } else { &mut self.customers }
     }
 
-    /// Whether an event of the kind may change what a label or programme reads.
-    pub fn touches(&self, kind: Kind) -> bool {
-        let seen = self.reads.last_seen && kind.is_activity() && kind != Kind::Case;
-        let bought = kind == Kind::Purchase && (self.reads.purchases || self.subscribed);
-        let described = kind == Kind::Customer && self.reads.profile;
-        seen || bought || described || self.of(kind).features.iter().any(|feature| self.watches(*feature))
+    /// Whether an event of the kind may change what a label or programme reads of an entity.
+    pub fn touches(&self, entity: EntityKind, kind: Kind) -> bool {
+        let Watch { subscribed, reads, .. } = self.watch(entity);
+        let seen = reads.last_seen && kind.is_activity() && kind != Kind::Case;
+        let bought = kind == Kind::Purchase && (reads.purchases || *subscribed);
+        let described = kind == Kind::Customer && (reads.profile || self.uses_accounts) || kind == Kind::Account;
+        seen || bought || described || self.of(kind).features.iter().any(|feature| self.watch(entity).has(*feature))
+    }
+
+    /// Whether events of the kind reach the account of whom they are about.
+    pub const fn rolls_up(&self, kind: Kind) -> bool {
+        self.rolled_up & kind.bit() != 0
     }
 
     pub(super) const fn of_mut(&mut self, kind: Kind) -> &mut KindPlan {

@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
+use crate::model::event::Attribute;
 use crate::model::output::Scalar;
 use crate::model::time::EventTime;
 
@@ -14,6 +15,8 @@ pub enum Type {
     Decimal,
     Text,
     Time,
+    /// Of a free attribute: a text or a number, as it was sent.
+    Attribute,
 }
 
 impl Type {
@@ -25,6 +28,7 @@ impl Type {
             Self::Decimal => "decimal",
             Self::Text => "text",
             Self::Time => "time",
+            Self::Attribute => "text or number",
         }
     }
 
@@ -33,9 +37,14 @@ impl Type {
         matches!(self, Self::Int | Self::Decimal)
     }
 
+    /// Whether a value of it may stand where another type is expected. What an attribute is shows when it is read.
+    pub fn serves_as(self, expected: Self) -> bool {
+        self == expected || self == Self::Attribute && (expected == Self::Text || expected.is_number())
+    }
+
     /// Whether values of both can be compared for equality.
     pub fn compares_with(self, other: Self) -> bool {
-        self == other || (self.is_number() && other.is_number())
+        self.serves_as(other) || other.serves_as(self) || (self.is_number() && other.is_number())
     }
 }
 
@@ -93,6 +102,15 @@ impl<'a> Val<'a> {
             Self::Time(value) => Scalar::Time(value),
             Self::Error(_) => return None,
         })
+    }
+}
+
+impl<'a> From<&'a Attribute> for Val<'a> {
+    fn from(value: &'a Attribute) -> Self {
+        match value {
+            Attribute::Text(text) => Self::Text(text),
+            Attribute::Number(number) => Self::Decimal(*number),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! output. It keeps everything that ever happened and works out every value anew at every look, so that
 //! there is nothing to maintain and little to get wrong. The engine must equal it, line for line.
 
+mod account;
 mod advocates;
 mod calendar;
 mod customer;

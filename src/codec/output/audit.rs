@@ -1,7 +1,7 @@
 //! A decision that changed nothing visible, as JSON.
 
 use super::line::{Line, Rows};
-use super::{AUDIT, Wire};
+use super::{AUDIT, Wire, customer_of};
 use crate::model::output::Audit;
 use crate::model::time::EventTime;
 
@@ -10,7 +10,8 @@ impl Wire {
         let mut line = Line::new();
         line.text("event_id", &audit.event_id);
         line.put("type", AUDIT);
-        line.put("customer_id", &audit.customer_id);
+        line.put("customer_id", &customer_of(&audit.customer_id));
+        line.put_some("account_id", audit.account_id.as_ref());
         line.put("status_seq", &audit.status_seq);
         self.common(&mut line, audit.occurred_at, decided_at, audit.trigger.as_ref(), audit.cause);
         line.put("evidence", &Rows::new(&audit.evidence, &self.topics));

@@ -1,20 +1,21 @@
 //! `alerts:` what an agent should act on at once.
 
-use super::{expression, named, never, scope};
+use super::programmes::{greeting, routing};
+use super::{Known, expression, named, never};
 use crate::model::event::Kind;
-use crate::rules::ruleset::{AlertRule, Feature, Label, MAX_ALERTS, Programme};
+use crate::rules::ruleset::{AlertRule, Label, MAX_ALERTS, Programme};
 use crate::rules::value::Type;
 use crate::yaml::{self, Node, Problems, Section, suggest};
 
 /// Reads `alerts:` in file order.
 pub(super) fn read(
     top: &mut Section<'_>,
-    features: &[Feature],
+    known: Known<'_>,
     labels: &[Label],
     programmes: &[Programme],
     problems: &mut Problems,
 ) -> Vec<AlertRule> {
-    let mut scope = scope(features);
+    let mut scope = known.scope();
     scope.labels = labels.iter().map(|label| label.name.as_str()).collect();
     scope.programmes = programmes.iter().map(|programme| programme.name.as_str()).collect();
     scope.vip = true;
@@ -40,6 +41,8 @@ pub(super) fn read(
             .and_then(|node| expression(node, &section.at("severity"), &scope, &[Type::Text], problems));
         let due = section.span("due", problems);
         let once_per_visit = once_per(&mut section, on, problems);
+        let routing = section.take("routing").and_then(|node| routing(node, &section.at("routing"), problems));
+        let greeting = greeting(&mut section, problems);
         section.close(problems);
         alerts.push(AlertRule {
             name: name.into(),
@@ -49,6 +52,8 @@ pub(super) fn read(
             severity,
             due,
             once_per_visit,
+            routing,
+            greeting,
         });
     }
     alerts

@@ -2,39 +2,46 @@
 
 use compact_str::CompactString;
 
-use super::{expression, named, never, scope, words};
+use super::{Known, expression, named, never, words};
 use crate::rules::fact::Scope;
 use crate::rules::program::Program;
-use crate::rules::ruleset::{Choice, Feature, Label, MAX_PROGRAMMES, MAX_TIERS, Programme, RoutingRule};
+use crate::rules::ruleset::{Choice, Label, MAX_PROGRAMMES, MAX_TIERS, Programme, RoutingRule};
 use crate::rules::value::Type;
 use crate::yaml::{self, Node, Problems, Section, suggest};
 
 /// Reads `programmes:` in file order, which is their precedence.
 pub(super) fn read(
     top: &mut Section<'_>,
-    features: &[Feature],
+    known: Known<'_>,
     labels: &[Label],
     problems: &mut Problems,
 ) -> Vec<Programme> {
     let entries = named(top, "programmes", MAX_PROGRAMMES, problems);
     let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
-    let mut programmes = Vec::new();
+    let mut programmes: Vec<Programme> = Vec::new();
     for (index, (name, node)) in entries.iter().enumerate() {
-        let mut scope = scope(features);
+        let mut scope = known.scope();
         scope.labels = labels.iter().map(|label| label.name.as_str()).collect();
         scope.programmes = names[..index].to_vec();
         scope.later = names[index..].to_vec();
-        programmes.push(programme(name, node, &scope, problems));
+        let above = names.iter().zip(&programmes);
+        scope.of_customers = above.filter(|(_, above)| !above.of_account).map(|(name, _)| *name).collect();
+        programmes.push(programme(name, node, scope, problems));
     }
     programmes
 }
 
-fn programme(name: &str, node: &Node, scope: &Scope<'_>, problems: &mut Problems) -> Programme {
+fn programme(name: &str, node: &Node, mut scope: Scope<'_>, problems: &mut Problems) -> Programme {
     let path = format!("programmes.{name}");
     let empty = Node { line: node.line, value: yaml::Value::Null };
     let mut section = Section::open(node, &path, problems)
         .or_else(|| Section::open(&empty, &path, problems))
         .expect("an empty section opens");
+    scope.of_account = applies_to_account(&mut section, problems);
+    if !scope.of_account {
+        scope.of_customers.clear();
+    }
+    let scope = &scope;
     let profile = section.text("profile", problems).unwrap_or("value").into();
     let grant = if let Some(node) = section.take("grant") {
         predicate(node, &section.at("grant"), scope, problems)
@@ -49,18 +56,14 @@ fn programme(name: &str, node: &Node, scope: &Scope<'_>, problems: &mut Problems
     let routing = section.take("routing").and_then(|node| routing(node, &section.at("routing"), problems));
     let greeting = greeting(&mut section, problems);
     let entitlements = section.take("entitlements").map(|node| words(node, &section.at("entitlements"), problems));
-    for key in ["budget", "applies_to"] {
-        if let Some(node) = section.take(key) {
-            problems.add(
-                node.line,
-                &section.at(key),
-                format!("`{key}` is not known to this version; leave it out until one does"),
-            );
-        }
+    if let Some(node) = section.take("budget") {
+        let what = "`budget` is not known to this version; leave it out until one does";
+        problems.add(node.line, &section.at("budget"), what);
     }
     section.close(problems);
     Programme {
         name: name.into(),
+        of_account: scope.of_account,
         profile,
         keep: keep.unwrap_or_else(|| grant.clone()),
         grant,
@@ -71,6 +74,25 @@ fn programme(name: &str, node: &Node, scope: &Scope<'_>, problems: &mut Problems
         greeting,
         entitlements: entitlements.unwrap_or_default().into_iter().map(|(_, word)| word.into()).collect(),
     }
+}
+
+/// Who may hold it.
+fn applies_to_account(section: &mut Section<'_>, problems: &mut Problems) -> bool {
+    let Some(node) = section.take("applies_to") else { return false };
+    let path = section.at("applies_to");
+    match yaml::text(node, &path, problems) {
+        Some("account") => return true,
+        Some("customer") | None => {}
+        Some(other) => {
+            problems.add_with_help(
+                node.line,
+                &path,
+                format!("`{other}` holds no programmes"),
+                "known: customer, account",
+            );
+        }
+    }
+    false
 }
 
 fn predicate(node: &Node, path: &str, scope: &Scope<'_>, problems: &mut Problems) -> Program {
@@ -96,7 +118,7 @@ fn tiers(section: &mut Section<'_>, scope: &Scope<'_>, problems: &mut Problems) 
         .collect()
 }
 
-fn routing(node: &Node, path: &str, problems: &mut Problems) -> Option<RoutingRule> {
+pub(super) fn routing(node: &Node, path: &str, problems: &mut Problems) -> Option<RoutingRule> {
     let mut section = Section::open(node, path, problems)?;
     let team = section.text("team", problems).map(CompactString::from);
     let says_how = section.take("agent");
@@ -127,7 +149,7 @@ fn choice(node: &Node, path: &str, problems: &mut Problems) -> Option<Choice> {
     found
 }
 
-fn greeting(section: &mut Section<'_>, problems: &mut Problems) -> Option<String> {
+pub(super) fn greeting(section: &mut Section<'_>, problems: &mut Problems) -> Option<String> {
     let node = section.take("greeting")?;
     let path = section.at("greeting");
     let text = yaml::text(node, &path, problems)?;

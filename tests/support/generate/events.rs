@@ -21,7 +21,7 @@ pub(super) fn of_kind(dice: &mut Dice, kind: Kind, at: i64, customers: usize) ->
     let mut fields = common(dice, at, &customer);
     match kind {
         Kind::FxRate => fx_rate(dice, at, &mut fields),
-        Kind::Account => account(dice, &mut fields),
+        Kind::Account => account(dice, at, &mut fields),
         Kind::Agent => agent(dice, &mut fields),
         Kind::Purchase => purchase(dice, &customer, at, &mut fields),
         Kind::Csat => csat(dice, &mut fields),
@@ -105,6 +105,7 @@ fn purchase(dice: &mut Dice, customer: &str, at: i64, fields: &mut Fields) {
         let end = if dice.chance(50) { end[..10].to_owned() } else { end };
         put(fields, "subscription", json!({ "plan": "gold", "period_end": end }));
     }
+    maybe(dice, fields, 8, "account_id", &["k1", "k2"]);
     if dice.chance(4) {
         put(fields, "test", true);
     }
@@ -208,7 +209,17 @@ fn case(dice: &mut Dice, at: i64, fields: &mut Fields) {
     put(
         fields,
         "state",
-        *dice.pick(&["opened", "updated", "reopened", "transferred", "escalated", "solved", "solved", "closed", "closed"]),
+        *dice.pick(&[
+            "opened",
+            "updated",
+            "reopened",
+            "transferred",
+            "escalated",
+            "solved",
+            "solved",
+            "closed",
+            "closed",
+        ]),
     );
     maybe(dice, fields, 70, "agent_id", &AGENTS);
     if dice.chance(50) {
@@ -254,8 +265,14 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
         let handles = (0..=dice.below(2)).map(|_| json!({ "platform": "x", "handle": format!("@c{}", dice.below(4)) }));
         put(fields, "handles", handles.collect::<Vec<_>>());
     }
-    if dice.chance(20) {
-        put(fields, "attributes", json!({ "tier": "A", "score": 1.5 }));
+    maybe(dice, fields, 60, "account_id", &["k1", "k1", "k2", "k3"]);
+    if dice.chance(40) {
+        let attributes = [
+            json!({ "tier": "A", "score": 1.5 }),
+            json!({ "tier": "AB", "score": "1.5", "seats": 40 }),
+            json!({ "tier": 2 }),
+        ];
+        put(fields, "attributes", dice.pick(&attributes).clone());
     }
     if dice.chance(30) {
         put(fields, "merged_into", format!("c{}", dice.below(5)));
@@ -283,7 +300,7 @@ fn fx_rate(dice: &mut Dice, at: i64, fields: &mut Fields) {
     put(fields, "valid_on", &day[..10]);
 }
 
-fn account(dice: &mut Dice, fields: &mut Fields) {
+fn account(dice: &mut Dice, at: i64, fields: &mut Fields) {
     without_customer(dice, fields);
     put(fields, "account_id", format!("k{}", 1 + dice.below(3)));
     put(fields, "version", dice.number(1, 9));
@@ -291,13 +308,17 @@ fn account(dice: &mut Dice, fields: &mut Fields) {
     maybe(dice, fields, 20, "parent_account_id", &["k1", "k9"]);
     maybe(dice, fields, 70, "tier", &["A", "B"]);
     maybe(dice, fields, 40, "account_manager", &["a1", "a2"]);
-    maybe(dice, fields, 40, "renewal_on", &["2025-03-01", "2019-12-31"]);
+    if dice.chance(40) {
+        let day = EventTime((at + dice.number(-40, 80) * 86_400_000).max(0)).to_string();
+        put(fields, "renewal_on", &day[..10]);
+    }
     if dice.chance(40) {
         put(fields, "icp_fit", *dice.pick(&[0.5, 0.875]));
         put(fields, "contract_value", amount(dice));
     }
     if dice.chance(20) {
-        put(fields, "attributes", json!({ "seats": 40, "since": "2019" }));
+        let attributes = [json!({ "seats": 40, "since": "2019" }), json!({ "seats": "40", "since": 2019 })];
+        put(fields, "attributes", dice.pick(&attributes).clone());
     }
 }
 
@@ -336,9 +357,11 @@ fn maybe(dice: &mut Dice, fields: &mut Fields, percent: usize, name: &str, words
 
 const AGENTS: [&str; 4] = ["a1", "a2", "a3", "a4"];
 
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 24] = [
     Kind::Case,
     Kind::Case,
+    Kind::Customer,
+    Kind::Customer,
     Kind::Purchase,
     Kind::Purchase,
     Kind::Purchase,

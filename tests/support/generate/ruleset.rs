@@ -45,6 +45,10 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
         feature(dice, number, &mut scope, &mut text);
     }
     scope.others.extend(PROFILE.iter().map(|&predicate| predicate.to_owned()));
+    let with_accounts = dice.chance(50);
+    if with_accounts {
+        scope.others.extend(ACCOUNT.iter().map(|&predicate| predicate.to_owned()));
+    }
     if dice.chance(70) {
         text.push_str("labels:\n");
         for number in 0..=dice.below(3) {
@@ -53,8 +57,18 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
         }
     }
     text.push_str("programmes:\n");
+    let features = scope.features.clone();
+    let bools = vec!["subscribed".to_owned()];
+    let others = ACCOUNT.iter().map(|&predicate| predicate.to_owned()).collect();
+    let mut of_accounts = Scope { features, bools, others };
     for number in 0..=dice.below(3) {
-        programme(dice, number, &mut scope, &mut text);
+        if with_accounts && dice.chance(60) {
+            programme(dice, number, true, &mut of_accounts, &mut text);
+            // Contacts hold it too.
+            scope.bools.push(format!("held.p{number}"));
+        } else {
+            programme(dice, number, false, &mut scope, &mut text);
+        }
     }
     alerts(dice, &mut scope, &mut text);
     if dice.chance(70) {
@@ -81,9 +95,12 @@ fn feature(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String)
     scope.features.push((name, of, with));
 }
 
-fn programme(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String) {
+fn programme(dice: &mut Dice, number: usize, of_account: bool, scope: &mut Scope, text: &mut String) {
     let name = format!("p{number}");
     let _ = writeln!(text, "  {name}:\n    profile: {}", dice.pick(&["value", "grievance"]));
+    if of_account {
+        text.push_str("    applies_to: account\n");
+    }
     let grant = match dice.below(8) {
         0..=2 => format!("{} >= {}", scope.features[0].0, dice.pick(&["1", "2", "3", "50"])),
         3..=5 => threshold(dice, scope),
@@ -162,6 +179,9 @@ fn alerts(dice: &mut Dice, scope: &mut Scope, text: &mut String) {
         }
         if dice.chance(40) {
             let _ = writeln!(text, "    due: {}", dice.pick(&["15m", "1h", "1d"]));
+        }
+        if dice.chance(20) {
+            text.push_str("    routing: { team: partners, agent: account_manager }\n    greeting: \"Dear {name}\"\n");
         }
         if *on == "presence" && dice.chance(60) {
             text.push_str("    once_per: visit\n");
@@ -279,11 +299,27 @@ const TEMPLATES: [Template; 38] = [
 
 const WINDOWS: [&str; 12] = ["1d", "2d", "7d", "30d", "90d", "24h", "1h", "30m", "90m", "year", "quarter", "month"];
 
-const PROFILE: [&str; 4] = [
+const PROFILE: [&str; 9] = [
+    "attributes.tier == 'A'",
+    "has(attributes.score) && attributes.score >= 1",
+    "attributes.score in [1.5, 2]",
+    "(has(attributes.tier) && attributes.tier.startsWith('A'))",
+    "attributes.seats * 2 > 60",
     "region == 'west'",
     "role in ['partner', 'reference']",
     "has(f.support_level) && support_level != 'basic'",
     "has(f.last_seen)",
+];
+
+const ACCOUNT: [&str; 8] = [
+    "account.tier == 'A'",
+    "account.icp_fit >= 0.6",
+    "account.contract_value > 100",
+    "has(account.name)",
+    "days_since(account.renewal_on) > -30",
+    "10 >= days_since(account.renewal_on)",
+    "account.attributes.seats >= 40",
+    "account.attributes.since == '2019'",
 ];
 
 const ALERTS: [(&str, &str, &[&str]); 8] = [

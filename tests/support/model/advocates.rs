@@ -56,7 +56,7 @@ impl Customer {
     /// An event that is about this customer may have to be told to another.
     pub(super) fn refer(&mut self, rules: &Ruleset, event: &Event, outcome: Outcome) -> Vec<Sending> {
         let Body::Referral(referral) = &event.body else { return Vec::new() };
-        if !outcome.look || !rules.follows_referrals() {
+        if !outcome.look || !rules.follows_referrals() || self.entity.customer_id().is_none() {
             return Vec::new();
         }
         self.tell_referred(referral, event, outcome.alerts)
@@ -96,7 +96,7 @@ impl Customer {
     }
 
     /// This customer hears of a referral: an event of it, or that it is none any more.
-    pub(super) fn hear(
+    pub(super) fn hear_of_referral(
         &mut self,
         rules: &Ruleset,
         from: &Entity,

@@ -4,11 +4,14 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use vipstream::model::event::{Body, Event, Profile};
+use compact_str::CompactString;
+
+use vipstream::model::event::{Attribute, Body, Event, Profile};
 use vipstream::model::id::CustomerId;
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
+use super::account::Bonds;
 use super::calendar::plus_days;
 use super::effects::Ties;
 use super::expr::{Comparison, Node};
@@ -28,6 +31,7 @@ pub(super) enum Entity {
     Author(String),
     /// What every task keeps; there is but one.
     Everybody,
+    Account(String),
     Customer(String),
 }
 
@@ -37,6 +41,8 @@ impl Entity {
         match (&event.customer, &event.body) {
             (Some(id), _) => Some(Self::Customer(id.as_str().to_owned())),
             (None, Body::Mention(mention)) => Some(Self::Author(format!("{}:{}", mention.platform, mention.handle))),
+            (None, Body::Account(account)) => Some(Self::Account(account.account_id.to_string())),
+            (None, Body::ForgetAccount(id)) => Some(Self::Account(id.to_string())),
             (None, _) => None,
         }
     }
@@ -49,15 +55,32 @@ impl Entity {
     /// The key of outputs.
     pub(super) fn key(&self) -> &str {
         match self {
-            Self::Author(key) | Self::Customer(key) => key,
+            Self::Author(key) | Self::Account(key) | Self::Customer(key) => key,
             Self::Everybody => panic!("nothing is said of what every task keeps"),
         }
+    }
+
+    /// What stands for it in the identity of outputs.
+    pub(super) fn identity(&self) -> String {
+        match self {
+            Self::Account(id) => format!("\u{2}{id}"),
+            _ => self.key().to_owned(),
+        }
+    }
+
+    pub(super) fn is_author(&self) -> bool {
+        matches!(self, Self::Author(_))
+    }
+
+    pub(super) fn is_account(&self) -> bool {
+        matches!(self, Self::Account(_))
     }
 
     /// The id by which events name it.
     pub(super) fn id(&self) -> CustomerId {
         match self {
             Self::Author(_) | Self::Everybody => panic!("no event names it"),
+            Self::Account(id) => CustomerId::account(id),
             Self::Customer(id) => CustomerId::from(id.as_str()),
         }
     }
@@ -65,7 +88,7 @@ impl Entity {
     /// The customer's id, where known.
     pub(super) fn customer_id(&self) -> Option<&str> {
         match self {
-            Self::Author(_) | Self::Everybody => None,
+            Self::Author(_) | Self::Account(_) | Self::Everybody => None,
             Self::Customer(id) => Some(id),
         }
     }
@@ -84,6 +107,7 @@ pub(super) struct Customer {
     pub(super) held: BTreeMap<String, Held>,
     pub(super) status_seq: u64,
     pub(super) ties: Ties,
+    pub(super) bonds: Bonds,
     /// The look that waits for the clock to reach `as_of`.
     pub(super) waiting: Option<Waiting>,
     /// What each feature counts now, once worked out: a look asks for it many times.
@@ -114,6 +138,7 @@ impl Customer {
             held: BTreeMap::new(),
             status_seq: 0,
             ties: Ties::default(),
+            bonds: Bonds::default(),
             waiting: None,
             counted: RefCell::default(),
             look_again: true,
@@ -145,12 +170,20 @@ impl Customer {
         if matches!(&event.body, Body::Referral(referral) if self.is_known_as(&referral.referred_customer_id)) {
             return Outcome::default();
         }
+        let record = match &event.body {
+            Body::Account(record) => Some(Some(&**record)),
+            Body::ForgetAccount(_) => Some(None),
+            _ => None,
+        };
+        if let Some(record) = record {
+            return Outcome { look: self.describe(record), ..Outcome::default() };
+        }
         let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
         let Body::Presence(presence) = &event.body else { return outcome };
         if !outcome.look {
             return outcome;
         }
-        let alerts = self.visits.take(presence, event.at, rules.visit_gap);
+        let alerts = self.visits.take(presence, event.at, self.as_of, rules.visit_gap);
         Outcome { alerts, ..outcome }
     }
 
@@ -177,18 +210,21 @@ impl Customer {
 
     /// The next instant at which time alone may change a decision.
     pub(super) fn next_deadline(&self, rules: &Ruleset) -> Option<EventTime> {
-        self.entity.customer_id()?;
+        if self.entity.is_author() {
+            return None;
+        }
+        let of_account = self.entity.is_account();
         let sight = Sight { rules, customer: self, event: None };
         let mut instants: Vec<EventTime> = Vec::new();
         for feature in &rules.features {
-            if rules.watched().any(|node| node.reads(&feature.name)) {
+            if rules.watched(of_account).any(|node| node.reads(&feature.name)) {
                 instants.extend(sight.contributions(feature).iter().filter_map(|found| found.exit));
             }
         }
-        for (fact, op, days) in rules.watched().flat_map(Node::day_counts) {
+        for (fact, op, days) in rules.watched(of_account).flat_map(Node::day_counts) {
             instants.extend(sight.flips(fact, op, days));
         }
-        if rules.watched().any(|node| node.reads("subscribed")) {
+        if rules.watched(of_account).any(|node| node.reads("subscribed")) {
             instants.extend(self.memory.period_end(rules));
         }
         for programme in &rules.programmes {
@@ -210,7 +246,7 @@ pub(super) struct Sight<'a> {
 impl Sight<'_> {
     fn contributions(&self, feature: &Feature) -> Rc<Vec<Contribution>> {
         let Customer { entity, memory, as_of, counted, .. } = self.customer;
-        if entity.customer_id().is_none() {
+        if entity.is_author() {
             return Rc::default();
         }
         let mut counted = counted.borrow_mut();
@@ -238,7 +274,8 @@ impl Sight<'_> {
         let holds = |at: EventTime| compare(op, &Value::Int(calendar.days_between(since, at)), &Value::Int(days));
         let first = calendar.date(since);
         let mut flips = Vec::new();
-        for count in [days, days.saturating_add(1)].into_iter().filter(|count| (1..=400_000).contains(count)) {
+        let counts = [days, days.saturating_add(1)].into_iter();
+        for count in counts.filter(|count| (-10_000..=400_000).contains(count)) {
             let begins = calendar.first_instant(plus_days(first, count));
             if holds(EventTime(begins.0 - 1)) != holds(begins) {
                 flips.push(begins);
@@ -264,6 +301,21 @@ impl Sight<'_> {
         field.as_ref().map(|text| Value::Text(text.to_string()))
     }
 
+    fn account_fact(&self, name: &str) -> Option<Value> {
+        let account = self.customer.account()?;
+        let text = |text: &Option<CompactString>| text.as_ref().map(|text| Value::Text(text.to_string()));
+        match name {
+            "name" => text(&account.name),
+            "tier" => text(&account.tier),
+            "account_manager" => text(&account.account_manager),
+            "parent_account_id" => text(&account.parent_account_id),
+            "icp_fit" => account.icp_fit.map(Value::Decimal),
+            "contract_value" => account.contract_value.map(Value::Decimal),
+            "renewal_on" => account.renewal_on.map(|date| Value::Time(self.rules.calendar.first_instant(date))),
+            other => attribute(&account.attributes, other.strip_prefix("attributes.")?),
+        }
+    }
+
     fn tier(&self, programme: &str) -> Option<Value> {
         let tier = self.customer.held.get(programme)?.tier?;
         let rule = self.rules.programmes.iter().find(|rule| rule.name == programme)?;
@@ -274,7 +326,7 @@ impl Sight<'_> {
 impl Readings for Sight<'_> {
     fn fact(&self, name: &str) -> Option<Value> {
         let customer = self.customer;
-        let is_known = customer.entity.customer_id().is_some();
+        let is_known = !customer.entity.is_author();
         if let Some(feature) = self.rules.feature(name) {
             return features::value(feature, &self.contributions(feature));
         }
@@ -282,6 +334,8 @@ impl Readings for Sight<'_> {
             return match family {
                 "label" => Some(Value::Bool(customer.labels.contains(member))),
                 "held" => Some(Value::Bool(customer.held.contains_key(member))),
+                "account" => self.account_fact(member),
+                "attributes" => attribute(&customer.profile.as_ref()?.attributes, member),
                 _ => self.tier(member),
             };
         }
@@ -310,4 +364,12 @@ impl Readings for Sight<'_> {
     fn days_since(&self, time: EventTime) -> i64 {
         self.rules.calendar.days_between(time, self.customer.as_of)
     }
+}
+
+fn attribute(attributes: &[(CompactString, Attribute)], name: &str) -> Option<Value> {
+    let (_, value) = attributes.iter().find(|(other, _)| other == name)?;
+    Some(match value {
+        Attribute::Text(text) => Value::Text(text.to_string()),
+        Attribute::Number(number) => Value::Decimal(*number),
+    })
 }

@@ -9,10 +9,11 @@ use vipstream::model::event::{Body, Event, Profile, ReferralStatus};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
+use super::account::Word;
 use super::advocates::Referrals;
 use super::customer::{Customer, Entity};
 use super::identity::Known;
-use super::memory::Object;
+use super::memory::{Memory, Object};
 use super::routing::Resolved;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -74,6 +75,13 @@ pub(super) enum Does {
         cases: i64,
         well: i64,
     },
+    /// The sender's profile names this account, or no longer.
+    Join,
+    Leave,
+    /// What the sender remembers, who joins an account for the first time.
+    RollUp(Box<Memory>),
+    /// What the sender, an account, is and holds.
+    Account(Word),
 }
 
 /// To be done to another.

@@ -22,6 +22,12 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// A value that nothing is compared with; a yes or no tests itself.
+    pub(super) fn plain(feature: String, value: Value) -> Self {
+        let holds = if let Value::Bool(holds) = value { Some(holds) } else { None };
+        Self { feature, window: None, value: Some(value), threshold: None, op: None, holds, sample: Vec::new() }
+    }
+
     /// As on the wire.
     pub(super) fn json(&self, topics: &Topics) -> Json {
         let mut row = Map::new();

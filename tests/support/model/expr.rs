@@ -128,12 +128,21 @@ fn node(tree: &IdedExpr, scope: &Scope<'_>) -> Result<Node, String> {
 }
 
 fn qualified(select: &SelectExpr, scope: &Scope<'_>) -> Result<Node, String> {
-    let Cel::Ident(root) = &select.operand.expr else { return Err("a name has two parts at most".to_owned()) };
     let field = select.field.clone();
+    let root = match &select.operand.expr {
+        Cel::Ident(root) => root,
+        Cel::Select(inner) => {
+            let Node::Fact(outer) = qualified(inner, scope)? else { return Err("a name has two parts".to_owned()) };
+            return Ok(Node::Fact(format!("{outer}.{field}")));
+        }
+        _ => return Err("a name has two or three parts".to_owned()),
+    };
     match (root.as_str(), scope) {
         ("event", _) => Ok(Node::Field(field)),
         ("f", Scope::Rule(_)) => Ok(Node::Fact(field)),
-        ("label" | "held" | "tier", Scope::Rule(_)) => Ok(Node::Fact(format!("{root}.{field}"))),
+        ("label" | "held" | "tier" | "account" | "attributes", Scope::Rule(_)) => {
+            Ok(Node::Fact(format!("{root}.{field}")))
+        }
         (kind, Scope::Event(of)) if kind == of.name() => Ok(Node::Field(field)),
         _ => Err(format!("`{root}.{field}` is no name")),
     }
@@ -229,6 +238,14 @@ impl Node {
         match self {
             Self::Fact(name) => name == fact,
             _ => self.parts().into_iter().any(|part| part.names(fact)),
+        }
+    }
+
+    /// Whether a fact of a family such as `account.` is read.
+    pub(super) fn names_family(&self, family: &str) -> bool {
+        match self {
+            Self::Fact(name) => name.starts_with(family),
+            _ => self.parts().into_iter().any(|part| part.names_family(family)),
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn is_money(event: &Event, name: &str) -> bool {
 pub(super) fn field(event: &Event, name: &str) -> Option<Value> {
     match name {
         "event_id" => return text(&event.event_id),
-        "customer_id" => return event.customer.as_ref().and_then(|id| text(&id.0)),
+        "customer_id" => return event.customer.as_ref().and_then(|id| text(id.text())),
         "occurred_at" => return Some(Value::Time(event.at)),
         _ => {}
     }

@@ -45,6 +45,7 @@ impl Customer {
         let mut empty = Self::new(self.entity.clone());
         (empty.as_of, empty.status_seq) = (self.as_of, self.status_seq);
         (empty.labels, empty.held) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.held));
+        empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
         let memory = std::mem::replace(self, empty).memory;
         sendings.push((to, Does::Absorb(Box::new(Known { memory, names }))));
@@ -101,9 +102,9 @@ fn known_first<T: Clone>(known: &BTreeMap<String, T>, others: BTreeMap<String, T
 }
 
 /// What is remembered at an instant.
-struct Recall<'a> {
-    rules: &'a Ruleset,
-    as_of: EventTime,
+pub(super) struct Recall<'a> {
+    pub(super) rules: &'a Ruleset,
+    pub(super) as_of: EventTime,
 }
 
 impl Recall<'_> {
@@ -118,7 +119,7 @@ impl Recall<'_> {
 
 impl Memory {
     /// What somebody else is known for, as if it were known of this one.
-    fn unite(&mut self, other: Self, recall: &Recall<'_>) {
+    pub(super) fn unite(&mut self, other: Self, recall: &Recall<'_>) {
         let Self { objects, first_purchase, last_purchase, last_seen, requests, pending, texts } = other;
         self.first_purchase = self.first_purchase.into_iter().chain(first_purchase).min();
         self.last_purchase = self.last_purchase.max(last_purchase);

@@ -13,7 +13,7 @@ use super::expr::Node;
 use super::keys;
 use super::lines::{Line, Object, Order, Topics};
 use super::programme::{Held, Step, Verdict};
-use super::routing::{Agents, routing};
+use super::routing::{Agents, of_nobody, routing};
 use super::rules::{Alert, Programme, Ruleset};
 use super::status::{self, Unseen};
 use super::value::{Value, evaluate, truth};
@@ -60,9 +60,16 @@ struct Draft {
 /// Looks at labels, then programmes, in file order.
 pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund: bool, found: &mut Found) {
     let (mut drafts, mut unseen) = (Vec::new(), Vec::new());
-    look_at_labels(run, customer, cause, &mut drafts);
+    let of_account = customer.entity.is_account();
+    if !of_account {
+        look_at_labels(run, customer, cause, &mut drafts);
+    }
     for index in 0..run.rules.programmes.len() {
-        drafts.extend(look_at_programme(run, customer, index, cause, refund, &mut unseen));
+        drafts.extend(match (run.rules.programmes[index].of_account, of_account) {
+            (true, false) => follow(run, customer, index, cause),
+            (false, true) => None,
+            _ => look_at_programme(run, customer, index, cause, refund, &mut unseen),
+        });
     }
     customer.look_again = !drafts.is_empty();
     found.events.extend(drafts.into_iter().map(|draft| finish(run, customer, cause, draft)));
@@ -138,7 +145,9 @@ fn look_at_programme(
     let now = customer.as_of;
     if !customer.held.contains_key(&programme.name) {
         let is_granted = keep && truth(&programme.grant, &sight) == Ok(true);
-        return is_granted.then(|| grant(run, customer, index, tier, cause));
+        let rows = || evidence(&[&programme.grant], &Sight { rules: &run.rules, customer, event: None });
+        let rows = if is_granted { rows() } else { Vec::new() };
+        return is_granted.then(|| grant(run, customer, index, tier, cause, rows));
     }
     let kept_for = || evidence(&[&programme.keep], &sight);
     let tiers: Vec<&Node> =
@@ -207,19 +216,62 @@ fn step_fields(
     fields
 }
 
-fn grant(run: &Run, customer: &mut Customer, index: usize, tier: Option<usize>, cause: Cause<'_>) -> Draft {
+/// A contact holds what the account holds, as the account does.
+fn follow(run: &Run, customer: &mut Customer, index: usize, cause: Cause<'_>) -> Option<Draft> {
+    let programme = &run.rules.programmes[index];
+    let told = customer.bonds.word.held.get(&programme.name).copied();
+    let held = customer.held.get(&programme.name).cloned();
+    let row = |what: &str, value: Value| Row::plain(format!("account.{what}.{}", programme.name), value);
+    let (from, tier) = match (&held, told) {
+        (None, None) => return None,
+        (None, Some(tier)) => {
+            return Some(grant(run, customer, index, tier, cause, vec![row("held", Value::Bool(true))]));
+        }
+        (Some(held), Some(tier)) if held.tier == tier => return None,
+        (Some(held), told) => (held.tier, told),
+    };
+    let mut held = held.expect("held just above");
+    let is_rise = tier.is_some_and(|to| to.map_or(usize::MAX, |to| to) < from.unwrap_or(usize::MAX));
+    let (kind, reason, step, rows) = match tier {
+        None => {
+            customer.held.remove(&programme.name);
+            let rows = vec![row("held", Value::Bool(false))];
+            ("vip.revoked", "rule_false", Step::Revoked { by_refund: false }, rows)
+        }
+        Some(to) => {
+            held.tier = to;
+            customer.held.insert(programme.name.clone(), held.clone());
+            let name = to.map(|to| Value::Text(programme.tiers[to].0.clone()));
+            let rows = name.into_iter().map(|name| row("tier", name)).collect();
+            let reason = if is_rise { "tier_rise" } else { "tier_fall" };
+            ("vip.changed", reason, if is_rise { Step::Rise { to } } else { Step::Fall { to } }, rows)
+        }
+    };
+    let fields = step_fields(run, programme, &step, reason, from, &held, &rows);
+    let id = output_id(run, customer, cause, kind, &programme.name, reason);
+    let with_weight = kind == "vip.changed";
+    Some(Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight, with_standing: true })
+}
+
+fn grant(
+    run: &Run,
+    customer: &mut Customer,
+    index: usize,
+    tier: Option<usize>,
+    cause: Cause<'_>,
+    rows: Vec<Row>,
+) -> Draft {
     let programme = &run.rules.programmes[index];
     let kind = "vip.granted";
     let id = output_id(run, customer, cause, kind, &programme.name, "");
-    let rows = evidence(&[&programme.grant], &Sight { rules: &run.rules, customer, event: None });
     customer.held.insert(programme.name.clone(), Held::granted(customer.as_of, id, tier));
     let mut fields = Object::default();
     fields.put("programme", programme.name.clone());
     fields.put("profile", programme.profile.clone());
     fields.put_some("tier", tier.map(|tier| programme.tiers[tier].0.clone()));
     fields.put_some("valid_until", paid_until(run, customer, programme).map(|end| end.to_string()));
-    fields.put_some("routing", routing(run, programme, customer));
-    fields.put_some("greeting", greeting(programme, customer));
+    fields.put_some("routing", programme.routing.as_ref().map(|it| routing(run, it, customer)));
+    fields.put_some("greeting", programme.greeting.as_ref().map(|it| greeting(it, customer)));
     fields.put("entitlements", programme.entitlements.clone());
     fields.put("priority", index + 1);
     Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight: true, with_standing: true }
@@ -238,6 +290,7 @@ fn finish(run: &Run, customer: &mut Customer, cause: Cause<'_>, draft: Draft) ->
     body.put("event_id", draft.id.to_string());
     body.put("type", draft.kind);
     body.put("customer_id", customer.entity.customer_id());
+    body.put_some("account_id", customer.account_id());
     put_common(run, customer, customer.as_of, cause, Some(&draft.evidence), &mut body);
     body.0.extend(draft.fields.0);
     if draft.with_weight {
@@ -345,6 +398,7 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     body.put("name", alert.name.clone());
     body.put("kind", alert.kind.clone());
     body.put("customer_id", customer.entity.customer_id());
+    body.put_some("account_id", customer.account_id());
     let rows = evidence(&[&alert.when], &sight);
     put_common(run, customer, event.at, Some((event, position)), Some(&rows), &mut body);
     body.put("severity", severity);
@@ -354,8 +408,11 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
         body.put("reply_on", json!({ "platform": mention.platform, "handle": mention.handle }));
     }
     let held = || run.rules.programmes.iter().filter(|programme| customer.held.contains_key(&programme.name));
-    body.put_some("routing", held().find_map(|programme| routing(run, programme, customer)));
-    body.put_some("greeting", held().find_map(|programme| greeting(programme, customer)));
+    let its = held().find_map(|programme| programme.routing.as_ref()).or(alert.routing.as_ref());
+    let is_author = customer.entity.is_author();
+    body.put_some("routing", its.map(|it| if is_author { of_nobody(it) } else { routing(run, it, customer) }));
+    let its = held().find_map(|programme| programme.greeting.as_ref()).or(alert.greeting.as_ref());
+    body.put_some("greeting", its.filter(|_| !is_author).map(|it| greeting(it, customer)));
     let name = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
     body.put("customer", json!({ "name": name, "standing": customer.standing(&run.rules) }));
     let order = Order {
@@ -369,10 +426,11 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     Line::new(&order, body.0)
 }
 
-pub(super) fn greeting(programme: &Programme, customer: &Customer) -> Option<String> {
+pub(super) fn greeting(text: &str, customer: &Customer) -> String {
+    let of_account = customer.account().filter(|_| customer.entity.is_account());
     let named = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
-    let name = named.unwrap_or_else(|| customer.entity.key());
-    Some(programme.greeting.as_ref()?.replace("{name}", name))
+    let named = named.or(of_account.and_then(|account| account.name.as_deref()));
+    text.replace("{name}", named.unwrap_or_else(|| customer.entity.key()))
 }
 
 pub(super) fn output_id(
@@ -395,7 +453,7 @@ fn output_id_at(
     reason: &str,
     at: EventTime,
 ) -> OutputId {
-    output_id_of(run, customer.entity.key(), event, kind, name, reason, at)
+    output_id_of(run, &customer.entity.identity(), event, kind, name, reason, at)
 }
 
 fn output_id_of(

@@ -6,6 +6,8 @@ use std::time::Duration;
 use vipstream::model::event::{Presence, PresenceState};
 use vipstream::model::time::EventTime;
 
+const DAY: Duration = Duration::from_hours(24);
+
 /// Where a customer stands online.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Visits {
@@ -25,7 +27,13 @@ struct Session {
 
 impl Visits {
     /// Takes in a presence event; says whether it may alert.
-    pub(super) fn take(&mut self, presence: &Presence, at: EventTime, visit_gap: Duration) -> bool {
+    pub(super) fn take(&mut self, presence: &Presence, at: EventTime, as_of: EventTime, visit_gap: Duration) -> bool {
+        let last_live = self.sessions.values().filter_map(|session| session.until).max();
+        let over = self.newest.max(last_live.map(|until| until.plus(visit_gap)));
+        // Nothing that belongs to it can still come.
+        if over.is_some_and(|over| over.plus(DAY) <= as_of) {
+            *self = Self::default();
+        }
         let opens = presence.state != PresenceState::Offline;
         let is_late = self.newest.is_some_and(|newest| at < newest);
         if is_late {

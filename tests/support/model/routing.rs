@@ -14,7 +14,7 @@ use super::calendar::plus_days;
 use super::customer::{Customer, Entity};
 use super::effects::{Does, Sending};
 use super::look::Run;
-use super::rules::{Programme, Ruleset};
+use super::rules::{Routing, Ruleset};
 
 const MOST_REMEMBERED: usize = 16;
 const DAYS: i32 = 90;
@@ -139,7 +139,7 @@ impl Resolved {
 impl Customer {
     /// Takes in a case or survey; tells every task what came of it.
     pub(super) fn learn_resolved(&mut self, rules: &Ruleset, event: &Event) -> Vec<Sending> {
-        if !rules.asks_who_resolved() {
+        if !rules.asks_who_resolved() || self.entity.is_account() {
             return Vec::new();
         }
         let resolved = &mut self.ties.resolved;
@@ -188,16 +188,23 @@ impl Customer {
     }
 }
 
-/// Where a customer goes by a programme, if the programme says.
-pub(super) fn routing(run: &Run, programme: &Programme, customer: &Customer) -> Option<Json> {
-    let rule = programme.routing.as_ref()?;
+/// Where somebody goes of whom nothing is known.
+pub(super) fn of_nobody(rule: &Routing) -> Json {
+    json!({ "team": rule.team, "agent": null, "channel": null, "reason": "team", "fallbacks": [] })
+}
+
+/// Where a customer goes by a rule.
+pub(super) fn routing(run: &Run, rule: &Routing, customer: &Customer) -> Json {
     let agents = &run.agents;
     let profile = customer.profile.as_ref();
     let resolved = &customer.ties.resolved;
     let agent_of_cases = |agent: Option<String>| agent.filter(|agent| agents.is_free(agent));
     let choice = rule.agent.as_deref();
     let preferred = match choice {
-        Some("account_manager") => profile.and_then(|profile| Some(profile.account_manager.as_ref()?.to_string())),
+        Some("account_manager") => {
+            let own = profile.and_then(|profile| profile.account_manager.as_ref());
+            own.or(customer.account().and_then(|account| account.account_manager.as_ref())).map(ToString::to_string)
+        }
         Some("last_resolved") => agent_of_cases(resolved.last_resolved()),
         Some("familiar") => agent_of_cases(resolved.familiar()),
         _ => None,
@@ -224,11 +231,11 @@ pub(super) fn routing(run: &Run, programme: &Programme, customer: &Customer) -> 
         first = chosen.remove(0).as_object().expect("made above").clone();
         chosen.extend(rule.team.as_ref().map(|team| json!({ "team": team, "reason": "team" })));
     }
-    Some(json!({
+    json!({
         "team": rule.team,
         "agent": first.get("agent"),
         "channel": profile.and_then(|profile| profile.preferred_channel.as_deref()),
         "reason": first.get("reason").map_or("team", |reason| reason.as_str().expect("a word")),
         "fallbacks": chosen,
-    }))
+    })
 }

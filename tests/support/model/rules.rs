@@ -64,6 +64,8 @@ pub(super) struct Label {
 /// One reason to be a VIP.
 pub(super) struct Programme {
     pub(super) name: String,
+    /// Accounts hold it, and their contacts with them.
+    pub(super) of_account: bool,
     pub(super) profile: String,
     pub(super) grant: Node,
     pub(super) keep: Node,
@@ -91,6 +93,8 @@ pub(super) struct Alert {
     pub(super) severity: Option<Node>,
     pub(super) due: Option<Duration>,
     pub(super) once_per_visit: bool,
+    pub(super) routing: Option<Routing>,
+    pub(super) greeting: Option<String>,
 }
 
 impl Ruleset {
@@ -134,24 +138,50 @@ impl Ruleset {
         self.features.iter().find(|feature| feature.name == name)
     }
 
-    /// Every expression whose facts time alone may change: all but the alerts'.
-    pub(super) fn watched(&self) -> impl Iterator<Item = &Node> {
-        let programmes = self.programmes.iter();
+    /// Every expression about customers, or about accounts, whose facts time alone may change: all but the alerts'.
+    pub(super) fn watched(&self, of_account: bool) -> impl Iterator<Item = &Node> {
+        let programmes = self.programmes.iter().filter(move |programme| programme.of_account == of_account);
         let of_programmes = programmes.flat_map(|programme| {
             [&programme.grant, &programme.keep].into_iter().chain(programme.tiers.iter().map(|t| &t.1))
         });
-        self.labels.iter().map(|label| &label.when).chain(of_programmes)
+        let labels = self.labels.iter().filter(move |_| !of_account);
+        labels.map(|label| &label.when).chain(of_programmes)
+    }
+
+    /// Whether anything is asked of accounts.
+    pub(super) fn uses_accounts(&self) -> bool {
+        let in_alerts = self.alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
+        let mut nodes = self.watched(false).chain(self.watched(true)).chain(in_alerts);
+        self.programmes.iter().any(|programme| programme.of_account)
+            || nodes.any(|node| node.names_family("account."))
+            || self.choices().any(|choice| choice == "account_manager")
     }
 
     /// Whether somebody is chosen by the cases that they resolved.
     pub(super) fn asks_who_resolved(&self) -> bool {
-        let mut chosen = self.programmes.iter().filter_map(|programme| programme.routing.as_ref()?.agent.as_deref());
-        chosen.any(|choice| choice != "account_manager")
+        self.choices().any(|choice| choice != "account_manager")
     }
 
-    /// Whether events of a kind may change a fact that a label or programme reads.
-    pub(super) fn touches(&self, kind: Kind) -> bool {
-        let is_read = |fact: &str| self.watched().any(|node| node.names(fact));
+    fn choices(&self) -> impl Iterator<Item = &str> {
+        let routings = self.programmes.iter().filter_map(|it| it.routing.as_ref());
+        let routings = routings.chain(self.alerts.iter().filter_map(|it| it.routing.as_ref()));
+        routings.filter_map(|routing| routing.agent.as_deref())
+    }
+
+    /// Whether events of a kind, which happen to a contact, are the account's as well.
+    pub(super) fn rolls_up(&self, kind: Kind) -> bool {
+        kind.is_activity() && self.touches(kind, true)
+    }
+
+    /// Whether events of a kind may change a fact that is read of customers, or of accounts.
+    pub(super) fn touches(&self, kind: Kind, of_account: bool) -> bool {
+        let is_read = |fact: &str| self.watched(of_account).any(|node| node.names(fact));
+        if kind == Kind::Account || kind == Kind::Customer && self.uses_accounts() {
+            return true;
+        }
+        if kind == Kind::Customer && self.watched(of_account).any(|node| node.names_family("attributes.")) {
+            return true;
+        }
         let is_of_kind = |fact: &str| match fact {
             "first_purchase" | "last_purchase" | "subscribed" => kind == Kind::Purchase,
             "last_seen" => !matches!(
@@ -198,9 +228,9 @@ fn feature(name: &str, body: &Yaml) -> Feature {
 fn programme(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Programme {
     let body = body.as_object().expect("a programme is a map");
     let grant = text_of(body, "grant").expect("a programme has a grant");
-    let routing = body.get("routing").and_then(Yaml::as_object);
     Programme {
         name: name.to_owned(),
+        of_account: text_of(body, "applies_to").as_deref() == Some("account"),
         profile: text_of(body, "profile").expect("a programme has a profile"),
         keep: parse(&text_of(body, "keep").unwrap_or_else(|| grant.clone())),
         grant: parse(&grant),
@@ -209,12 +239,14 @@ fn programme(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Programme
         grace: duration_of(body, "grace").unwrap_or_default(),
         entitlements: words(body, "entitlements"),
         greeting: text_of(body, "greeting"),
-        routing: routing.map(|routing| Routing {
-            team: text_of(routing, "team"),
-            agent: text_of(routing, "agent"),
-            skill: text_of(routing, "skill"),
-        }),
+        routing: routing(body),
     }
+}
+
+fn routing(body: &Map<String, Yaml>) -> Option<Routing> {
+    let routing = body.get("routing").and_then(Yaml::as_object)?;
+    let text = |name: &str| text_of(routing, name);
+    Some(Routing { team: text("team"), agent: text("agent"), skill: text("skill") })
 }
 
 fn alert(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Alert {
@@ -227,6 +259,8 @@ fn alert(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Alert {
         severity: text_of(body, "severity").map(|text| parse(&text)),
         due: duration_of(body, "due"),
         once_per_visit: text_of(body, "once_per").is_some(),
+        routing: routing(body),
+        greeting: text_of(body, "greeting"),
     }
 }
 

@@ -9,6 +9,7 @@ use super::look::{self, Cause, Run};
 use super::programme::Step;
 use super::routing::routing;
 use super::rules::Programme;
+use super::value::Value;
 
 /// Where the customer stands; nothing of somebody about whom nothing was ever decided.
 pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option<Line> {
@@ -27,8 +28,14 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     let labels = run.rules.labels.iter().map(|label| label.name.clone());
     body.put("labels", labels.filter(|label| customer.labels.contains(label)).collect::<Vec<_>>());
     body.put("weight", customer.weight(&run.rules).json());
-    body.put_some("routing", held().find_map(|programme| routing(run, programme, customer)));
-    body.put_some("greeting", held().find_map(|programme| look::greeting(programme, customer)));
+    body.put_some(
+        "routing",
+        held().find_map(|programme| programme.routing.as_ref()).map(|it| routing(run, it, customer)),
+    );
+    body.put_some(
+        "greeting",
+        held().find_map(|programme| programme.greeting.as_ref()).map(|it| look::greeting(it, customer)),
+    );
     let mut entitlements: Vec<&String> = Vec::new();
     held().flat_map(|programme| &programme.entitlements).for_each(|it| {
         if !entitlements.contains(&it) {
@@ -39,9 +46,12 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     body.put_some("channel", profile.and_then(|profile| profile.preferred_channel.as_deref()));
     let sight = Sight { rules: &run.rules, customer, event: None };
     let progress = run.rules.programmes.iter().map(|programme| {
-        let rows = evidence(&[&programme.grant], &sight);
+        let is_held = customer.held.contains_key(&programme.name);
+        let by_account = || Row::plain(format!("account.held.{}", programme.name), Value::Bool(is_held));
+        let of_account = programme.of_account;
+        let rows = if of_account { vec![by_account()] } else { evidence(&[&programme.grant], &sight) };
         let rows: Vec<Json> = rows.iter().map(|row| without_sample(row.json(&run.topics))).collect();
-        json!({ "programme": programme.name, "held": customer.held.contains_key(&programme.name), "rows": rows })
+        json!({ "programme": programme.name, "held": is_held, "rows": rows })
     });
     body.put("progress", progress.collect::<Vec<_>>());
     line(customer, body)
@@ -68,7 +78,7 @@ fn line(customer: &Customer, body: Object) -> Option<Line> {
         name: "",
         id: None,
     };
-    (customer.status_seq > 0).then(|| Line::new(&order, body.0))
+    (customer.status_seq > 0 && !customer.entity.is_account()).then(|| Line::new(&order, body.0))
 }
 
 fn membership(run: &Run, customer: &Customer, programme: &Programme) -> Json {
@@ -121,6 +131,7 @@ impl Unseen {
         body.put("event_id", id.to_string());
         body.put("type", kind);
         body.put("customer_id", customer.entity.customer_id());
+        body.put_some("account_id", customer.account_id());
         look::put_common(run, customer, customer.as_of, cause, Some(&rows), &mut body);
         body.put("programme", programme.clone());
         body.put("decision", decision);

@@ -126,8 +126,8 @@ fn absorb(a: Result<bool, Failed>, b: Result<bool, Failed>, decisive: bool) -> R
 pub(super) fn compare(op: Comparison, a: &Value, b: &Value) -> Result<bool, Failed> {
     let order = a.order(b);
     match op {
-        Comparison::Equal => Ok(order == Some(Ordering::Equal)),
-        Comparison::NotEqual => Ok(order != Some(Ordering::Equal)),
+        Comparison::Equal => order.map(Ordering::is_eq).ok_or(Failed),
+        Comparison::NotEqual => order.map(Ordering::is_ne).ok_or(Failed),
         Comparison::Less => order.map(Ordering::is_lt).ok_or(Failed),
         Comparison::LessOrEqual => order.map(Ordering::is_le).ok_or(Failed),
         Comparison::Greater => order.map(Ordering::is_gt).ok_or(Failed),

@@ -185,10 +185,22 @@ impl Walk {
             let at = since.plus(self.run.rules.hop);
             let number = sender.ties.sent;
             let effect = Effect { to, from: from.clone(), number, at, hops: hops + 1, origin, does };
-            let (here, tasks) = self.home;
-            match murmur2::home(effect.to.key().as_bytes(), tasks) {
-                home if home == here => self.await_effect(effect),
-                home => self.found.passed.push((home, effect)),
+            self.deliver(&effect);
+        }
+    }
+
+    /// To the task where the target is at home; what every task keeps, to each.
+    fn deliver(&mut self, effect: &Effect) {
+        let (here, tasks) = self.home;
+        let homes = match effect.to {
+            Entity::Everybody => (0..tasks).collect(),
+            _ => vec![murmur2::home(effect.to.key().as_bytes(), tasks)],
+        };
+        for home in homes {
+            if home == here {
+                self.await_effect(effect.clone());
+            } else {
+                self.found.passed.push((home, effect.clone()));
             }
         }
     }
@@ -229,7 +241,7 @@ impl Walk {
                 let at = if matches!(does, Does::Cut) { at } else { at.max(self.now) };
                 let at = at.plus(self.run.rules.hop);
                 let answer = Effect { to, from, number: 0, at, hops, origin, does };
-                self.effects.insert(answer.place(), answer);
+                self.deliver(&answer);
             }
             return;
         }
@@ -245,8 +257,8 @@ impl Walk {
             Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
-            Does::Refer(key, at, status) => customer.hear(rules, &from, &key, Some((at, status))),
-            Does::Unrefer(key) => customer.hear(rules, &from, &key, None),
+            Does::Refer(key, at, status) => customer.hear_of_referral(rules, &from, &key, Some((at, status))),
+            Does::Unrefer(key) => customer.hear_of_referral(rules, &from, &key, None),
             Does::Credit(..) | Does::Uncredit(..) if customer.merged_into().is_some() => {
                 vec![(customer.merged_into().expect("it is there"), does)]
             }
@@ -273,9 +285,20 @@ impl Walk {
                 customer.part(&from);
                 Vec::new()
             }
-            Does::Cut => {
-                outcome.look = customer.cut(&from);
+            Does::Join => vec![customer.joined(&from)],
+            Does::Leave => customer.left(&from),
+            Does::Account(word) => {
+                outcome.look = customer.hear(&from, word);
                 Vec::new()
+            }
+            Does::RollUp(share) => {
+                outcome.look = customer.take_share(rules, *share);
+                Vec::new()
+            }
+            Does::Cut => {
+                let before = customer.belongs_to();
+                outcome.look = customer.cut(&from);
+                customer.change_account(rules, before)
             }
         };
         // What was counted before is not what counts now.
@@ -308,7 +331,7 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
-        look::look(&self.run, customer, None, false, &mut self.found);
+        self.look(entity, None, false);
         self.queue(entity);
     }
 
@@ -316,8 +339,16 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        look::look(&self.run, customer, cause, refund, &mut self.found);
+        self.look(entity, cause, refund);
         self.queue(entity);
+    }
+
+    /// A look, after which an account tells its contacts what has become of it.
+    fn look(&mut self, entity: &Entity, cause: Cause<'_>, refund: bool) {
+        let customer = self.customers.get_mut(entity).expect("somebody is looked at");
+        look::look(&self.run, customer, cause, refund, &mut self.found);
+        let sendings = customer.tell();
+        self.send(entity, sendings, cause, 0);
     }
 
     fn take(&mut self, event: &Event, position: Position) {
@@ -325,8 +356,10 @@ impl Walk {
             return self.take_rate(rate, event, position);
         }
         self.run.agents.take(event);
-        // Accounts are read, and nothing asks for them yet.
         let Some(entity) = Entity::of(event) else { return };
+        if entity.is_account() && !self.run.rules.uses_accounts() {
+            return;
+        }
         if self.erased.contains(&entity) {
             // To be erased once more is no event about somebody.
             self.counts.erased_events += u64::from(event.kind() != Kind::Erasure);
@@ -382,9 +415,12 @@ impl Walk {
         if event.kind() == Kind::Erasure {
             self.found.events.extend(look::leave(&self.run, customer, "erased", cause));
             self.found.statuses.extend(status::withdrawn(customer));
+            let account = customer.belongs_to();
             let mut sendings = name_handles(customer.profile.as_ref(), None);
             sendings.extend(customer.ties.referrals.cut());
             sendings.extend(customer.end_merges());
+            customer.profile = None;
+            sendings.extend(customer.change_account(&self.run.rules, account));
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
         }
@@ -392,7 +428,7 @@ impl Walk {
             self.send(entity, vec![sending], cause, hops);
             return self.queue(entity);
         }
-        let before = customer.profile.clone();
+        let (before, account) = (customer.profile.clone(), customer.belongs_to());
         let outcome = customer.take(&self.run.rules, event, position);
         customer.look_again |= outcome.expired;
         let decided = customer.status_seq;
@@ -407,16 +443,18 @@ impl Walk {
                 self.found.statuses.extend(status);
             }
         }
+        sendings.extend(customer.change_account(&self.run.rules, account));
         sendings.extend(customer.learn_resolved(&self.run.rules, event));
         sendings.extend(customer.refer(&self.run.rules, event, outcome));
         sendings.extend(customer.tell_referrer(&self.run.rules, event, outcome));
-        if entity.customer_id().is_none() && outcome.look {
+        sendings.extend(customer.roll_up(&self.run.rules, event, position));
+        if entity.is_author() && outcome.look {
             customer.keep_unclaimed(event, position);
         }
         self.send(entity, sendings, cause, hops);
         let customer = &self.customers[entity];
-        let touches = customer.look_again || self.run.rules.touches(event.kind());
-        if entity.customer_id().is_some() {
+        let touches = customer.look_again || self.run.rules.touches(event.kind(), entity.is_account());
+        if !entity.is_author() {
             // Where it touches no fact, a look finds nothing.
             let looks_now = customer.as_of <= self.clock;
             self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
@@ -425,7 +463,7 @@ impl Walk {
         if outcome.described && customer.status_seq == decided {
             self.found.statuses.extend(status::status(&self.run, customer, Some((event, position))));
         }
-        if outcome.alerts {
+        if outcome.alerts && !entity.is_account() {
             let customer = self.customers.get_mut(entity).expect("met just now");
             let (lines, stale) = look::alert(&self.run, customer, event, position);
             self.found.alerts.extend(lines);
@@ -445,11 +483,11 @@ impl Walk {
             let former = customer.waiting.take().unwrap_or_default();
             let event = cause.map(|(event, position)| (event.clone(), position));
             customer.waiting = Some(Waiting {
-                event: if outcome.look { event } else { former.event },
+                event: event.filter(|_| outcome.look).or(former.event),
                 refund: former.refund || (outcome.look && outcome.refund),
             });
         } else if outcome.look && customer.as_of <= self.clock {
-            look::look(&self.run, customer, cause, outcome.refund, &mut self.found);
+            self.look(entity, cause, outcome.refund);
         }
     }
 

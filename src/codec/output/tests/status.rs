@@ -68,6 +68,7 @@ fn what_changed_nothing_visible_says_how_long_it_holds() {
         Output::Audit(Box::new(Audit {
             event_id: OutputId(0xabc),
             customer_id: CustomerId::from("ann"),
+            account_id: None,
             status_seq: 7,
             occurred_at: NOON,
             cause: Cause::Timer,
