@@ -13,6 +13,8 @@ mod support {
 }
 
 mod scripts {
+    mod advocates;
+    mod currencies;
     mod erasure;
     mod evidence;
     mod identity;

@@ -10,6 +10,7 @@ use super::apply::{hash, seen_version};
 use super::bucket::Bucket;
 use super::customer::{Customer, MAX_SEEN, NEVER, Rare};
 use super::entry::{Flag, Object};
+use super::features;
 use super::rates::Prices;
 use super::ties::Sending;
 use crate::model::event::Kind;
@@ -48,10 +49,16 @@ impl Customer {
         self.last_seen.raise(other.last_seen);
         for entry in std::mem::take(&mut other.log) {
             let extra = other.take_extra(&entry);
-            let object = Object { entry, extra };
-            match entry.kind() {
-                Kind::Csat | Kind::Mention | Kind::Referral | Kind::Case => self.unite(object, rules),
-                _ => self.absorb_order(object, prices),
+            let mut object = Object { entry, extra };
+            if object.extra.money.is_some() {
+                // A rate may have come since it was given away.
+                object.settle(prices);
+                features::judge_amount(&mut object, prices);
+            }
+            if matches!(entry.kind(), Kind::Purchase | Kind::ReferredPurchase) {
+                self.absorb_order(object, prices)
+            } else {
+                self.unite(object, rules)
             }
         }
         if let Some(rare) = other.rare {

@@ -142,6 +142,9 @@ impl Engine {
         if let Does::Absorb(_) = effect.does {
             let at = effect.at.plus(self.rules.hop);
             self.deliver(Effect { to: effect.from, from: effect.to, number: 0, at, does: Does::Cut, ..effect });
+        } else if let Does::Refer { .. } = effect.does {
+            let (at, hops, does) = (effect.at.max(self.now).plus(self.rules.hop), effect.hops + 1, Does::Forgotten);
+            self.deliver(Effect { to: effect.from, from: effect.to, number: 0, at, hops, does, ..effect });
         }
     }
 }

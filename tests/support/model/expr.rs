@@ -104,7 +104,7 @@ fn tree(text: &str) -> Result<IdedExpr, String> {
 fn kind_of(tree: &IdedExpr) -> Option<Kind> {
     match &tree.expr {
         Cel::Select(select) => match &select.operand.expr {
-            Cel::Ident(name) => Kind::from_name(name),
+            Cel::Ident(name) => Kind::counted().find(|kind| kind.name() == name),
             _ => kind_of(&select.operand),
         },
         Cel::Call(call) => call.target.as_deref().into_iter().chain(&call.args).find_map(kind_of),
