@@ -13,6 +13,7 @@ mod support {
 }
 
 mod scripts {
+    mod accounts;
     mod erasure;
     mod evidence;
     mod identity;
