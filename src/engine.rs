@@ -5,6 +5,7 @@
 
 mod absorb;
 mod account;
+mod advocates;
 mod agents;
 mod apply;
 mod audit;
@@ -25,6 +26,7 @@ mod money;
 mod presence;
 mod programme;
 mod rates;
+mod reprice;
 mod resolved;
 mod routing;
 mod status;
@@ -54,6 +56,7 @@ use effects::Effects;
 use erased::Erased;
 use look::{Brought, Occasion};
 use rates::{Prices, Rates};
+use reprice::Foreign;
 use ties::Sending;
 
 /// How time passes.
@@ -84,6 +87,7 @@ pub struct Engine {
     home: Home,
     effects: Effects,
     rates: Rates,
+    foreign: Foreign,
     agents: Agents,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
@@ -91,6 +95,8 @@ pub struct Engine {
     sendings: Vec<Sending>,
     arrivals: VecDeque<Effect>,
     leaving: Vec<(u32, Effect)>,
+    /// Somebody is merged into another, or was.
+    merges: bool,
     behind: bool,
     stats: Stats,
     /// Rules in error: labels, programmes, alerts.
@@ -165,11 +171,13 @@ impl Engine {
             home,
             effects: Effects::default(),
             rates: Rates::default(),
+            foreign: Foreign::default(),
             agents: Agents::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
             leaving: Vec::new(),
+            merges: false,
             behind: false,
             stats: Stats::default(),
         }
@@ -357,6 +365,9 @@ impl Engine {
         };
         self.stats.events += 1;
         self.stats.unknown_values += u64::from(event.unknown_values);
+        if let Body::FxRate(rate) = &event.body {
+            return self.take_rate(rate, event, record.position, outputs);
+        }
         let Some(slot) = slot else {
             return if event.kind().has_customer() { self.pass_over(event) } else { self.agents.take(&event.body) };
         };
@@ -380,16 +391,21 @@ impl Engine {
         if let Body::Erasure(_) = event.body {
             return self.erase(slot, event, position, outputs);
         }
+        self.merges |= matches!(&event.body, Body::Customer(profile) if profile.merged_into.is_some());
         customer.news |= event.kind().bit();
         // What a contact did was counted there.
         let mut aside = Stats::default();
         let is_account = customer.id.kind() == EntityKind::Account;
         let stats = if is_account { &mut aside } else { &mut self.stats };
         let prices = Prices { rules: &rules, rates: &self.rates };
-        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings: &mut self.sendings };
+        let sendings = &mut self.sendings;
+        let mut foreign = Vec::new();
+        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         self.sendings.extend(customer.roll_up(event, position, &rules));
-        if customer.is_leaving() {
+        let is_leaving = customer.is_leaving();
+        self.note_foreign(slot, foreign);
+        if is_leaving {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
             self.describe(slot, event, position, outputs);
         }
@@ -468,8 +484,10 @@ impl Engine {
                 refund: false,
                 errors: &self.errors,
             };
+            let prices = Prices { rules: &rules, rates: &self.rates };
             let known = event.customer.is_some().then_some(&*customer);
-            let Some(alert) = look::alert(usize::from(*index), rule, known, event, position, &occasion) else {
+            let Some(alert) = look::alert(usize::from(*index), rule, known, (event, position), prices, &occasion)
+            else {
                 continue;
             };
             if self.mode == TimeMode::Live && alert.expires_at.is_some_and(|end| end < self.wall) {

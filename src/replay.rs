@@ -207,9 +207,15 @@ impl<'a> Reader<'a> {
 fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str, u128) {
     match output {
         Output::DeadLetter(position, _) => (Some(*position), EventTime::MIN, "", 0, "", "", 0),
-        Output::Decision(it) => {
-            (None, it.occurred_at, customer(&it.customer_id), it.status_seq, it.change.type_name(), it.change.name(), it.event_id.0)
-        }
+        Output::Decision(it) => (
+            None,
+            it.occurred_at,
+            customer(&it.customer_id),
+            it.status_seq,
+            it.change.type_name(),
+            it.change.name(),
+            it.event_id.0,
+        ),
         Output::Alert(it) => {
             let id = it.customer_id.as_ref().map_or("", |id| id.as_str());
             (None, it.occurred_at, id, it.status_seq, "agent.alert", &it.name, it.event_id.0)

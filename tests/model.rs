@@ -14,6 +14,8 @@ mod support {
 
 mod scripts {
     mod accounts;
+    mod advocates;
+    mod currencies;
     mod erasure;
     mod evidence;
     mod identity;

@@ -38,6 +38,7 @@ pub(super) fn read(kind: Kind, text: &str, record: &RawRecord<'_>) -> Result<Eve
         Kind::Engagement => event(kind, text, record, |_, fields, _| engagement(fields)),
         Kind::Customer => event(kind, text, record, |_, fields, unknown| profile(fields, unknown)),
         Kind::Erasure => event(kind, text, record, |_, fields, _| erasure(fields)),
+        Kind::ReferredPurchase => unreachable!("no input carries it"),
     }
 }
 

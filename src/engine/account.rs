@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, Stats};
 use super::apply::hash;
 use super::customer::{BUSY, Customer, MAX_OBJECTS};
 use super::customers::Slot;
 use super::image::wire::Writer;
 use super::rates::Prices;
 use super::ties::Sending;
+use super::{Engine, Stats};
 use crate::model::effect::{Does, Origin, Word};
 use crate::model::event::{Account, Body, Event, Kind};
 use crate::model::id::{CustomerId, EntityKind};

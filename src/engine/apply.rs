@@ -2,18 +2,20 @@
 
 mod purchase;
 
+use compact_str::CompactString;
+
 use super::Stats;
 use super::customer::{Customer, MAX_SEEN, NEVER};
 use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
+use super::money::{Money, Refunds, Settled};
 use super::rates::Prices;
 use super::ties::{Sending, Ties};
-use compact_str::CompactString;
-
-use crate::model::event::{Account, Action, Activity, Body, Event, Kind, Mention, Profile};
+use crate::model::event::{Account, Action, Activity, Body, Event, Kind, Mention, Profile, Referral};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
+use crate::rules::calendar::Day;
 use crate::rules::ruleset::{DEDUP, Ruleset};
 
 /// What an event did, and what follows from it.
@@ -42,17 +44,21 @@ pub(super) struct Arrival<'a> {
     pub(super) stats: &'a mut Stats,
     /// What the event does to others.
     pub(super) sendings: &'a mut Vec<Sending>,
+    /// Amounts that it leaves in other currencies.
+    pub(super) foreign: &'a mut Vec<(CompactString, Day)>,
 }
 
 impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
+        if event.kind().is_activity() && customer.merged_into().is_some() {
+            return self.follow(customer);
+        }
         if self.rules.plan.resolvers && customer.id.kind() == EntityKind::Customer {
             customer.learn_resolved(event, &self.rules.calendar, self.sendings);
         }
         match &event.body {
-            _ if event.kind().is_activity() && customer.merged_into().is_some() => self.follow(customer),
             Body::Purchase(purchase) => self.purchase(customer, purchase),
             Body::Csat(survey) => self.object(customer, survey.revision, Place::Earliest),
             Body::Case(case) => self.object(customer, case.version, Place::Earliest),
@@ -60,7 +66,7 @@ impl Arrival<'_> {
                 self.stats.self_referrals += 1;
                 NOTHING
             }
-            Body::Referral(referral) => self.object(customer, referral.status as i64, Place::Present),
+            Body::Referral(referral) => self.referral(customer, referral),
             Body::Mention(mention) => self.written(customer, mention),
             Body::Presence(presence) => {
                 let outcome = self.passing(customer);
@@ -86,6 +92,25 @@ impl Arrival<'_> {
                 customer.change_account(before, self.rules, self.sendings);
                 Outcome { described: profile.is_some(), ..CHANGED }
             }
+        }
+    }
+
+    /// A referral: whoever was referred is told.
+    fn referral(&mut self, customer: &mut Customer, referral: &Referral) -> Outcome {
+        let outcome = self.object(customer, referral.status as i64, Place::Present);
+        if outcome.look && self.rules.follows_referrals() && customer.id.kind() == EntityKind::Customer {
+            customer.refer(referral, self.event, outcome.alert, self.sendings);
+        }
+        outcome
+    }
+
+    /// Gives an object its money.
+    fn worth(&mut self, object: &mut Object, money: Money) {
+        let Settled { clamped } = object.set_money(money, self.prices);
+        self.stats.clamped += u64::from(clamped);
+        self.stats.unpriced += u64::from(object.entry.has(Flag::Unpriced));
+        if let Some(money) = object.extra.money.as_deref() {
+            self.foreign.extend(money.foreign(object.entry.place(), self.rules));
         }
     }
 
@@ -163,11 +188,11 @@ impl Arrival<'_> {
 
     /// Puts the event's content into an object and the object into the log.
     fn write(&mut self, customer: &mut Customer, mut object: Object) -> Outcome {
-        features::keep(&mut object, self.event, self.rules);
         if let Body::Referral(referral) = &self.event.body {
+            self.value(&mut object, referral);
             object.entry.set_referred(hash(&referral.referred_customer_id));
         }
-        object.entry.set(Flag::Unpriced, self.is_unpriced());
+        features::keep(&mut object, self.event, self.prices);
         let deleted = match &self.event.body {
             Body::Mention(mention) if mention.activity == Activity::Repost => self.is_retracted(customer, mention),
             Body::Mention(mention) => mention.activity == Activity::Delete,
@@ -178,12 +203,14 @@ impl Arrival<'_> {
         CHANGED
     }
 
-    fn is_unpriced(&mut self) -> bool {
-        let Body::Referral(referral) = &self.event.body else { return false };
-        let unpriced = referral.value.is_some()
-            && referral.currency.as_ref().is_some_and(|currency| currency.0 != self.rules.currency);
-        self.stats.unpriced += u64::from(unpriced);
-        unpriced
+    /// Gives a referral its value where that is in another currency.
+    fn value(&mut self, object: &mut Object, referral: &Referral) {
+        (object.extra.money, object.extra.amount) = (None, None);
+        object.entry.set(Flag::Unpriced, false);
+        let (Some(value), Some(currency)) = (referral.value, &referral.currency) else { return };
+        if self.prices.is_foreign(&currency.0) {
+            self.worth(object, Money { amount: value, currency: currency.clone(), refunds: Refunds::default() });
+        }
     }
 
     /// A mention: under a handle that a customer's profile names, it is that customer's.
@@ -280,7 +307,7 @@ impl Arrival<'_> {
         if plan.features.is_empty() {
             return;
         }
-        let (filters, key) = (features::filters(self.event, self.rules), hash(key));
+        let (filters, key) = (features::filters(self.event, self.prices), hash(key));
         for index in &plan.features {
             let feature = &self.rules.features[usize::from(*index)];
             if feature.filter.as_ref().is_some_and(|filter| filters >> filter.bit & 1 == 0) {
@@ -288,7 +315,7 @@ impl Arrival<'_> {
             }
             let contribution = match &feature.value {
                 None => Some(Contribution::One),
-                Some(program) => Contribution::of(feature, program.eval(&EventFacts(self.event))),
+                Some(program) => Contribution::of(feature, program.eval(&EventFacts::new(self.event, self.prices))),
             };
             if let Some(contribution) = contribution {
                 customer.pour(*index, contribution, (self.event.at, key), Some(self.position), self.rules);

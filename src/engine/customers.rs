@@ -77,7 +77,8 @@ impl Customers {
         black_box(known().map(Customer::touch).fold(0, |sum, touched| sum ^ touched));
         black_box(known().map(Customer::touch_beyond).fold(0, |sum, touched| sum ^ touched));
         for ((slot, hash), record) in slots.iter_mut().zip(hashes).zip(records) {
-            *slot = with_entity(record, rules).and_then(|event| self.slot_of(id_of(event), (hash, *slot), rules, erased));
+            *slot =
+                with_entity(record, rules).and_then(|event| self.slot_of(id_of(event), (hash, *slot), rules, erased));
             if hash.is_multiple_of(SAMPLED) {
                 self.touched.extend(*slot);
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::advocates::Word;
 use super::apply::Outcome;
 use super::customer::Customer;
 use super::customers::Slot;
@@ -138,46 +139,65 @@ impl Engine {
         }
         self.catch_up(slot, at, outputs);
         let rules = std::sync::Arc::clone(&self.rules);
-        let prices = Prices { rules: &rules, rates: &self.rates };
         let customer = &mut self.customers[slot];
         self.stats.unmatched += customer.advance(at, &rules);
         customer.news = u16::MAX;
-        let look = match does {
-            // Taken above.
-            Does::Bring(..) | Does::Resolved { .. } => false,
-            Does::Claim => {
-                customer.claimed(&from, Some(at), &mut self.sendings);
-                false
-            }
-            Does::Release => {
-                customer.claimed(&from, None, &mut self.sendings);
-                false
-            }
-            Does::Join => {
-                self.stats.contacts_beyond += u64::from(!customer.joined(&from, &mut self.sendings));
-                false
-            }
-            Does::Leave => {
-                customer.left(&from);
-                false
-            }
-            Does::Account(word) => customer.hear(&from, word),
-            Does::RollUp(share) => customer.take_share(&share, prices),
-            Does::Absorb(state) => customer.join(&from, state, prices, &mut self.stats, &mut self.sendings),
-            Does::Part => {
-                customer.part(&from);
-                false
-            }
-            Does::Cut => {
-                let before = customer.belongs_to();
-                let is_cut = customer.cut(&from);
-                customer.change_account(before, &rules, &mut self.sendings);
-                is_cut
-            }
-        };
+        let outcome = self.undergo(slot, &from, at, does);
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
-        self.judge(slot, brought, Outcome { look, ..Outcome::default() }, outputs);
+        self.judge(slot, brought, outcome, outputs);
+    }
+
+    /// What is done to an entity; says what is to follow.
+    fn undergo(&mut self, slot: Slot, from: &CustomerId, at: EventTime, does: Does) -> Outcome {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let prices = Prices { rules: &rules, rates: &self.rates };
+        let (customer, sendings) = (&mut self.customers[slot], &mut self.sendings);
+        match does {
+            // Taken before.
+            Does::Bring(..) | Does::Resolved { .. } => {}
+            Does::Claim => customer.claimed(from, Some(at), sendings),
+            Does::Release => customer.claimed(from, None, sendings),
+            Does::Refer { referral, at, version } => {
+                customer.referred(from, referral, Word::Event(at, version), &rules, sendings);
+            }
+            Does::Unrefer { referral } => customer.referred(from, referral, Word::Over, &rules, sendings),
+            does @ (Does::Credit { .. } | Does::Uncredit { .. }) if customer.merged_into().is_some() => {
+                let into = customer.merged_into().cloned().map(CustomerId);
+                sendings.extend(into.map(|to| Sending { to, does }));
+            }
+            Does::Credit { buyer, orders, refund } => {
+                let foreign = customer.credit(&buyer, orders, prices);
+                self.note_foreign(slot, foreign);
+                return Outcome { look: true, refund, ..Outcome::default() };
+            }
+            Does::Uncredit { buyer, orders } => {
+                customer.uncredit(&buyer, &orders, &rules);
+                return Outcome { look: true, ..Outcome::default() };
+            }
+            Does::Forgotten => customer.forget_referred(from),
+            Does::Absorb(state) => {
+                let look = customer.join(from, state, prices, &mut self.stats, sendings);
+                self.note_all_foreign(slot);
+                return Outcome { look, ..Outcome::default() };
+            }
+            Does::Part => customer.part(from),
+            Does::Cut => {
+                let before = customer.belongs_to();
+                let look = customer.cut(from);
+                customer.change_account(before, &rules, sendings);
+                return Outcome { look, ..Outcome::default() };
+            }
+            Does::Join => self.stats.contacts_beyond += u64::from(!customer.joined(from, sendings)),
+            Does::Leave => customer.left(from),
+            Does::Account(word) => return Outcome { look: customer.hear(from, word), ..Outcome::default() },
+            Does::RollUp(share) => {
+                let look = customer.take_share(&share, prices);
+                self.note_all_foreign(slot);
+                return Outcome { look, ..Outcome::default() };
+            }
+        }
+        Outcome::default()
     }
 
     /// Sends what an entity has to do to others: at home here it waits, elsewhere it leaves with the epoch.
@@ -231,7 +251,11 @@ impl Engine {
     /// Whether an event may do something to others, as far as can be told now; that it may not is certain, unless
     /// something that may comes before it.
     pub fn may_send(&self, event: &Event) -> bool {
-        let known = self.customers.known(&event.entity_id());
+        // Few are merged into others: where nobody is, nobody need be looked for.
+        let is_rare = matches!(event.body, Body::Customer(_) | Body::Forget | Body::Erasure(_) | Body::Mention(_));
+        let known = (self.merges || is_rare || self.rules.plan.rolls_up(event.kind()))
+            .then(|| self.customers.known(&event.entity_id()))
+            .flatten();
         let is_tied = |profile: Option<&Profile>| {
             profile.is_some_and(|profile| {
                 !profile.handles.is_empty() || profile.merged_into.is_some() || profile.account_id.is_some()
@@ -254,6 +278,7 @@ impl Engine {
             Body::Customer(next) => is_tied(Some(next)) || is_tied(profile) || ties.is_some(),
             Body::Forget | Body::Erasure(_) => is_tied(profile) || ties.is_some(),
             Body::Mention(_) if event.customer.is_none() => ties.and_then(Ties::owner).is_some(),
+            Body::Referral(_) | Body::Purchase(_) => is_merged || self.rules.follows_referrals(),
             Body::Case(_) | Body::Csat(_) => is_merged || plan.resolvers,
             _ => is_merged,
         }

@@ -114,7 +114,7 @@ impl Entry {
     /// Where the record of its content lies.
     pub(super) fn position(&self) -> Position {
         Position {
-            kind: self.kind(),
+            kind: if self.kind() == Kind::ReferredPurchase { Kind::Purchase } else { self.kind() },
             partition: ((self.position >> 48) & MAX_PARTITION) as u32,
             offset: (self.position >> 5) & MAX_OFFSET,
         }

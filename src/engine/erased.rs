@@ -133,6 +133,7 @@ impl Engine {
         status::withdraw(&self.customers[slot], &occasion, outputs);
         let customer = &mut self.customers[slot];
         customer.name_handles(None, &mut self.sendings);
+        customer.cut_referrals(&mut self.sendings);
         customer.end_merges(&mut self.sendings);
         customer.leave_account(&self.rules, &mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);

@@ -9,15 +9,17 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::customer::{BUSY, Customer, MAX_OBJECTS, NEVER};
 use super::entry::{Entry, Extra, Flag, Object};
+use super::money::Money;
+use super::rates::Prices;
 use super::windows::STALE;
-use crate::model::event::{Event, Kind};
+use crate::model::event::{Body, Event, Kind};
 use crate::model::output::Scalar;
 use crate::model::record::Position;
 use crate::model::time::{EventTime, MaybeTime};
 use crate::rules::calendar::Window;
 use crate::rules::fact::{Fact, Facts};
 use crate::rules::fields::Field;
-use crate::rules::ruleset::{Aggregate, Feature, Ruleset};
+use crate::rules::ruleset::{Aggregate, Feature, Filter, Ruleset};
 use crate::rules::value::{Fault, Val};
 
 /// Decimals of a contribution to a sum.
@@ -25,13 +27,36 @@ const SUM_DECIMALS: u32 = 9;
 /// Positions in evidence.
 const SAMPLES: usize = 3;
 
-/// The event's fields, for `where`.
-pub(super) struct EventFacts<'a>(pub &'a Event);
+/// The event's fields as rules read them: amounts in the ruleset's currency.
+pub(super) struct EventFacts<'a> {
+    event: &'a Event,
+    /// What its amount is worth, where it is in another currency.
+    price: Option<Option<Decimal>>,
+}
+
+impl<'a> EventFacts<'a> {
+    /// At the rate of the event's own date.
+    pub(super) fn new(event: &'a Event, prices: Prices<'_>) -> Self {
+        Self::at(event, event.at, prices)
+    }
+
+    /// At the rate of another date.
+    pub(super) fn at(event: &'a Event, at: EventTime, prices: Prices<'_>) -> Self {
+        let amount = match &event.body {
+            Body::Purchase(purchase) => Some((purchase.amount, &purchase.currency)),
+            Body::Referral(referral) => referral.value.zip(referral.currency.as_ref()),
+            _ => None,
+        };
+        let foreign = amount.filter(|(_, currency)| prices.is_foreign(&currency.0));
+        Self { event, price: foreign.map(|(amount, currency)| prices.price(amount, &currency.0, at)) }
+    }
+}
 
 impl<'a> Facts<'a> for EventFacts<'a> {
     fn fact(&self, fact: Fact) -> Val<'a> {
-        match fact {
-            Fact::Event(field) => field.read(self.0),
+        match (fact, self.price) {
+            (Fact::Event(field), Some(price)) if field.is_money() => Val::or_missing(price.map(Val::Decimal)),
+            (Fact::Event(field), _) => field.read(self.event),
             _ => Val::Error(Fault::Type),
         }
     }
@@ -47,15 +72,31 @@ struct Kept<'a> {
     extra: Option<&'a Extra>,
     kind: Kind,
     rules: &'a Ruleset,
+    /// The amount as it was sent, in the ruleset's currency; `None` for what is left of it.
+    sent: Option<Val<'a>>,
+}
+
+impl<'a> Kept<'a> {
+    const fn of(entry: &'a Entry, extra: Option<&'a Extra>, kind: Kind, rules: &'a Ruleset) -> Self {
+        Self { entry, extra, kind, rules, sent: None }
+    }
 }
 
 impl<'a> Facts<'a> for Kept<'a> {
     fn fact(&self, fact: Fact) -> Val<'a> {
         let Fact::Event(field) = fact else { return Val::Error(Fault::Type) };
-        if field.is_amount() {
-            return Val::Decimal(self.entry.amount(self.extra));
+        if field.is_money() {
+            let is_foreign = self.extra.is_some_and(|extra| extra.money.is_some());
+            match self.sent {
+                Some(sent) => return sent,
+                None if is_foreign || self.kind != Kind::Referral => {
+                    return Val::Decimal(self.entry.amount(self.extra));
+                }
+                None => {}
+            }
         }
-        let at = self.rules.plan.of(self.kind).stored.iter().position(|stored| *stored == field);
+        let plan = self.rules.plan.of(self.kind);
+        let at = plan.stored.iter().chain(&plan.judged).position(|stored| *stored == field);
         let stored = at.and_then(|at| self.extra?.stored.get(at)?.as_ref());
         Val::or_missing(stored.map(Val::from))
     }
@@ -72,7 +113,7 @@ impl Feature {
             return None;
         }
         let Some(program) = &self.value else { return Some(Contribution::One) };
-        Contribution::of(self, program.eval(&Kept { entry, extra, kind: self.kind, rules }))
+        Contribution::of(self, program.eval(&Kept::of(entry, extra, self.kind, rules)))
     }
 }
 
@@ -116,11 +157,12 @@ fn unscaled(sum: i128) -> Val<'static> {
 }
 
 /// Judges the kind's filters on an event: their answers by bit.
-pub(super) fn filters(event: &Event, rules: &Ruleset) -> u16 {
-    let mut bits = 0;
+pub(super) fn filters(event: &Event, prices: Prices<'_>) -> u16 {
+    let (mut bits, rules) = (0, prices.rules);
+    let facts = EventFacts::new(event, prices);
     for index in &rules.plan.of(event.kind()).features {
         if let Some(filter) = &rules.features[usize::from(*index)].filter
-            && filter.program.decide(&EventFacts(event)) == Some(true)
+            && filter.program.decide(&facts) == Some(true)
         {
             bits |= 1 << filter.bit;
         }
@@ -128,12 +170,45 @@ pub(super) fn filters(event: &Event, rules: &Ruleset) -> u16 {
     bits
 }
 
-/// Keeps of an event what features read.
-pub(super) fn keep(object: &mut Object, event: &Event, rules: &Ruleset) {
-    let fields = &rules.plan.of(event.kind()).stored;
-    let stored: Box<[Option<Scalar>]> = fields.iter().map(|field| kept(*field, event)).collect();
+/// Keeps of an event what features read; where its amount may be priced anew also what filters read beside it.
+pub(super) fn keep(object: &mut Object, event: &Event, prices: Prices<'_>) {
+    let plan = prices.rules.plan.of(event.kind());
+    let foreign = object.extra.money.as_deref().filter(|money| prices.is_foreign(&money.currency.0));
+    let judged = foreign.map_or(&[][..], |_| &plan.judged);
+    let stored: Box<[Option<Scalar>]> = plan.stored.iter().chain(judged).map(|field| kept(*field, event)).collect();
     object.extra.stored = if stored.iter().any(Option::is_some) { stored } else { Box::default() };
-    object.entry.set_filters(filters(event, rules));
+    object.entry.set_filters(filters(event, prices));
+}
+
+/// Judges the filters that read the amount anew, as it was sent and by the rates known now.
+pub(super) fn judge_amount(object: &mut Object, prices: Prices<'_>) {
+    if object.extra.money.as_deref().is_some_and(|money| prices.is_foreign(&money.currency.0)) {
+        judge(object, prices, |filter| {
+            filter.program.facts().any(|fact| matches!(fact, Fact::Event(field) if field.is_money()))
+        });
+    }
+}
+
+/// Judges all filters on what is kept of an object, which for this kind is all that they read.
+pub(super) fn judge_kept(object: &mut Object, prices: Prices<'_>) {
+    judge(object, prices, |_| true);
+}
+
+fn judge(object: &mut Object, prices: Prices<'_>, which: impl Fn(&Filter) -> bool) {
+    let (rules, kind) = (prices.rules, object.entry.kind());
+    let Money { amount, currency, .. } = object.money(rules);
+    let price = prices.price(amount, &currency.0, object.entry.place());
+    let sent = Some(Val::or_missing(price.map(Val::Decimal)));
+    let mut filters = object.entry.filters();
+    for filter in rules.plan.of(kind).features.iter().filter_map(|at| rules.features[usize::from(*at)].filter.as_ref())
+    {
+        if which(filter) {
+            let kept = Kept { sent, ..Kept::of(&object.entry, Some(&object.extra), kind, rules) };
+            let holds = filter.program.decide(&kept) == Some(true);
+            filters = filters & !(1 << filter.bit) | u16::from(holds) << filter.bit;
+        }
+    }
+    object.entry.set_filters(filters);
 }
 
 /// A field's value as it is kept. Of another customer's id only a hash, which is enough to tell them apart: an erasure
@@ -208,6 +283,9 @@ impl Customer {
         rare.pay_until(extra.period_end);
         if kind == Kind::Purchase {
             rare.lost_order.raise(entry.place());
+        } else if kind == Kind::ReferredPurchase {
+            let lost = &mut self.ties_mut().lost_referred;
+            *lost = (*lost).max(Some(entry.place()));
         }
     }
 
@@ -324,7 +402,7 @@ impl Customer {
         match (kept, bucket) {
             (Some((order, _)), Some((other, value))) if (order < *other) == newest => value.into(),
             (Some((_, entry)), _) => feature.value.as_ref().map_or(Val::Error(Fault::Missing), |program| {
-                program.eval(&Kept { entry, extra: self.extra(entry), kind: feature.kind, rules })
+                program.eval(&Kept::of(entry, self.extra(entry), feature.kind, rules))
             }),
             (None, Some((_, value))) => value.into(),
             (None, None) => Val::Error(Fault::Missing),

@@ -22,6 +22,7 @@ use super::agents::Agents;
 use super::customer::Customer;
 use super::effects::{Effects, Home};
 use super::erased::{Erased, ErasedImage};
+use super::rates::Rates;
 use super::{Engine, TimeMode};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -65,6 +66,9 @@ struct Head {
     /// Effects that wait, in the form of `postcard`.
     #[prost(bytes = "vec", tag = "8")]
     effects: Vec<u8>,
+    /// Rates, in the form of `postcard`.
+    #[prost(bytes = "vec", tag = "9")]
+    rates: Vec<u8>,
     /// Agents and how well they resolve, in the form of `postcard`.
     #[prost(bytes = "vec", tag = "12")]
     agents: Vec<u8>,
@@ -93,6 +97,7 @@ impl Engine {
             customers: self.customers.len() as u64,
             erased: Some(self.erased.encode()),
             effects: self.effects.to_bytes(),
+            rates: self.rates.to_bytes(),
             agents: self.agents.to_bytes(),
         };
         head.encode_to_vec()
@@ -125,7 +130,7 @@ impl Engine {
             Ok(head) => head,
             Err(error) => return invalid(format!("the head of a state is damaged: {error}")),
         };
-        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects, agents } = head;
+        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects, rates, agents } = head;
         if version != VERSION {
             return invalid(format!("a state of form {version}, this build reads {VERSION}"));
         }
@@ -136,10 +141,13 @@ impl Engine {
         let Some(effects) = Effects::of_bytes(&effects) else {
             return invalid("effects that cannot be read".to_owned());
         };
+        let Some(rates) = Rates::of_bytes(&rates) else {
+            return invalid("rates that cannot be read".to_owned());
+        };
         let Some(agents) = Agents::of_bytes(&agents) else {
             return invalid("agents that cannot be read".to_owned());
         };
-        (engine.effects, engine.agents) = (effects, agents);
+        (engine.effects, engine.rates, engine.agents) = (effects, rates, agents);
         (engine.clock, engine.wall, engine.behind) = (EventTime(clock_ms), EventTime(wall_ms), behind);
         engine.erased = erased.map(|erased| Erased::decode(&erased)).unwrap_or_default();
         engine.customers.reserve(usize::try_from(customers.min(MOST_AHEAD)).unwrap_or_default());
@@ -169,12 +177,14 @@ impl Engine {
             return Err(wire::UNKNOWN);
         }
         let customer = Customer::decode(field.bytes()?, &self.rules)?;
+        self.merges |= customer.merged_into().is_some();
         let look = customer.look_pending.then_some(customer.as_of);
         let slot = self.customers.admit(customer).ok_or(Flaw("one of that id is there already"))?;
         if let Some(at) = look {
             self.looks.push(at, slot);
         }
         self.requeue(slot);
+        self.note_all_foreign(slot);
         Ok(true)
     }
 
@@ -193,7 +203,7 @@ impl Engine {
 
     /// Digest of what is no customer's.
     fn head_digest(&self) -> u128 {
-        let parts = [self.erased.digest(), self.effects.digest(), self.agents.digest()];
+        let parts = [self.erased.digest(), self.effects.digest(), self.rates.digest(), self.agents.digest()];
         parts.into_iter().fold(0, u128::wrapping_add)
     }
 

@@ -7,7 +7,9 @@ use compact_str::CompactString;
 use super::agents::Agents;
 use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
+use super::features::EventFacts;
 use super::programme::{Held, Step, TierStep, rank};
+use super::rates::Prices;
 use super::{evidence, routing, status};
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
@@ -28,13 +30,13 @@ pub(super) struct View<'a> {
     pub(super) rules: &'a Ruleset,
     /// `None` for an author of whom only the handle is known.
     pub(super) customer: Option<&'a Customer>,
-    pub(super) event: Option<&'a Event>,
+    pub(super) event: Option<EventFacts<'a>>,
 }
 
 impl<'a> Facts<'a> for View<'a> {
     fn fact(&self, fact: Fact) -> Val<'a> {
         if let Fact::Event(field) = fact {
-            return self.event.map_or(Val::Error(Fault::Missing), |event| field.read(event));
+            return self.event.as_ref().map_or(Val::Error(Fault::Missing), |event| event.fact(Fact::Event(field)));
         }
         let Some(customer) = self.customer else { return nobody(fact, self.rules) };
         match fact {
@@ -508,11 +510,11 @@ pub(super) fn alert(
     index: usize,
     rule: &AlertRule,
     customer: Option<&Customer>,
-    event: &Event,
-    position: Position,
+    (event, position): (&Event, Position),
+    prices: Prices<'_>,
     occasion: &Occasion<'_>,
 ) -> Option<Alert> {
-    let view = View { rules: occasion.rules, customer, event: Some(event) };
+    let view = View { rules: occasion.rules, customer, event: Some(EventFacts::new(event, prices)) };
     let place = occasion.rules.labels.len() + occasion.rules.programmes.len() + index;
     if occasion.ask(&rule.when, &view, place) != Some(true) {
         return None;

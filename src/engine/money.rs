@@ -3,6 +3,7 @@
 //! Kept apart only where it says more than one amount does: in another currency, or with refunds. What two know of one
 //! order can then be united exactly, and a rate that comes late prices it as if it had always been there.
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use super::rates::Prices;
 use crate::model::event::Kind;
 use crate::model::money::Currency;
 use crate::model::time::EventTime;
+use crate::rules::calendar::Day;
 use crate::rules::ruleset::Ruleset;
 
 /// An amount as sent, and what was taken off it.
@@ -50,6 +52,18 @@ impl Refunds {
         self.0.is_empty()
     }
 
+    /// Each key, amount and currency.
+    pub(super) fn into_list(self) -> Vec<(u64, Decimal, Currency)> {
+        self.0.into_iter().map(|Refund { key, amount, currency }| (key, amount, currency)).collect()
+    }
+
+    /// From such a list.
+    pub(super) fn of_list(list: Vec<(u64, Decimal, Currency)>) -> Self {
+        let mut refunds = Self::default();
+        list.into_iter().for_each(|(key, amount, currency)| refunds.add(Refund { key, amount, currency }));
+        refunds
+    }
+
     pub(super) fn has(&self, key: u64) -> bool {
         self.0.binary_search_by_key(&key, |refund| refund.key).is_ok()
     }
@@ -81,6 +95,12 @@ impl Money {
     /// Every currency it is in, some more than once.
     pub(super) fn currencies(&self) -> impl Iterator<Item = &Currency> {
         std::iter::once(&self.currency).chain(self.refunds.0.iter().map(|refund| &refund.currency))
+    }
+
+    /// Its other currencies than the ruleset's, each with the date of its place.
+    pub(super) fn foreign(&self, place: EventTime, rules: &Ruleset) -> impl Iterator<Item = (CompactString, Day)> {
+        let currencies = self.currencies().filter(|currency| currency.0 != rules.currency);
+        currencies.map(move |currency| (currency.0.clone(), rules.calendar.day(place)))
     }
 
     /// What refunds in its own currency leave, which needs no rate.
@@ -137,7 +157,8 @@ impl Object {
             return Settled { clamped: false };
         }
         let money = self.extra.money.as_deref().filter(|money| !money.refunds.is_empty());
-        let is_refunded = money.is_some_and(|money| left.map_or(money.own() <= Decimal::ZERO, |left| left <= Decimal::ZERO));
+        let is_refunded =
+            money.is_some_and(|money| left.map_or(money.own() <= Decimal::ZERO, |left| left <= Decimal::ZERO));
         let is_clamped = money.is_some_and(|_| left.is_some_and(|left| left < Decimal::ZERO));
         self.entry.set(Flag::Gone, cancelled || is_refunded);
         self.set_amount(worth);
@@ -177,8 +198,9 @@ impl Customer {
             order.absorb_order(known, prices);
         }
         let as_of = self.as_of;
-        let pending = self.rare.as_mut().and_then(|rare| rare.pending.remove(&key)).filter(|it| as_of < it.until);
-        if let Some(pending) = pending.filter(|_| kind == Kind::Purchase) {
+        let rare = self.rare.as_mut().filter(|_| kind == Kind::Purchase);
+        let pending = rare.and_then(|rare| rare.pending.remove(&key)).filter(|it| as_of < it.until);
+        if let Some(pending) = pending {
             let mut money = order.money(prices.rules);
             money.refunds.absorb(pending.refunds);
             order.entry.set(Flag::Cancelled, order.entry.has(Flag::Cancelled) || pending.cancelled);
@@ -239,10 +261,13 @@ features: { spend: { sum: purchase.amount } }";
             let mut customer = Customer::new(CustomerId::from("ann"), &rules);
             customer.absorb_order(order(here, prices), prices);
             customer.absorb_order(order(there, prices), prices);
-            assert_eq!(customer.log, [whole.entry].map(|mut entry| {
-                entry.set(Flag::Extra, true);
-                entry
-            }));
+            assert_eq!(
+                customer.log,
+                [whole.entry].map(|mut entry| {
+                    entry.set(Flag::Extra, true);
+                    entry
+                })
+            );
         }
         let mut cancelled = order(&[], prices);
         cancelled.entry.set(Flag::Cancelled, true);

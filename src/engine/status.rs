@@ -7,8 +7,8 @@ use super::customer::Customer;
 use super::look::{self, Occasion, View};
 use super::{evidence, programme::Held};
 use crate::model::id::EntityKind;
-use crate::model::output::{Output, Scalar};
 use crate::model::output::status::{Content, Membership, Progress, Status};
+use crate::model::output::{Output, Scalar};
 use crate::rules::ruleset::{Programme, Ruleset};
 
 /// Says where the customer stands. Of somebody about whom nothing was ever decided there is nothing to say.

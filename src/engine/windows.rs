@@ -149,5 +149,5 @@ impl Customer {
 pub(super) const STALE: EventTime = EventTime(i64::MIN);
 
 /// Kinds whose events are about objects with identity, in the order of the log; the others are kept in buckets.
-pub(super) const KINDS_WITH_OBJECTS: [Kind; 5] =
-    [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Case];
+pub(super) const KINDS_WITH_OBJECTS: [Kind; 6] =
+    [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Referral, Kind::Case, Kind::ReferredPurchase];

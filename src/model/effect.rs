@@ -5,10 +5,13 @@
 //! does not depend on that.
 
 use compact_str::CompactString;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Account, Event, Kind};
 use super::id::CustomerId;
+use super::money::Currency;
+use super::output::Scalar;
 use super::record::Position;
 use super::time::EventTime;
 
@@ -57,6 +60,16 @@ pub enum Does {
     Claim,
     /// The sender's profile names this handle no longer.
     Release,
+    /// An event of a referral that names the target, at its time, with its status as a number.
+    Refer { referral: u64, at: EventTime, version: i64 },
+    /// A referral that names the target no longer, or whose referrer is nobody any more.
+    Unrefer { referral: u64 },
+    /// Orders of a buyer, whom the target referred, as they stand now; whether one was taken back.
+    Credit { buyer: CustomerId, orders: Vec<Order>, refund: bool },
+    /// Orders of a buyer that are credited to the target no longer.
+    Uncredit { buyer: CustomerId, orders: Vec<u64> },
+    /// The sender, whom the target referred, is erased.
+    Forgotten,
     /// The sender is merged into the target, which is to have what was remembered of it: the image of a customer.
     Absorb(Vec<u8>),
     /// The sender is merged into the target no longer.
@@ -83,4 +96,21 @@ pub struct Word {
     pub record: Option<Account>,
     /// Programmes that it holds, by place in the ruleset, and the place of the tier in each.
     pub held: Vec<(u8, Option<u8>)>,
+}
+
+/// How an order stands: whole, so that telling it again changes nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// Hash of its id.
+    pub key: u64,
+    pub place: EventTime,
+    pub position: Position,
+    /// As sent.
+    pub amount: Decimal,
+    pub currency: Currency,
+    /// Key, amount and currency of each refund.
+    pub refunds: Vec<(u64, Decimal, Currency)>,
+    pub cancelled: bool,
+    /// What rules read of the purchases of referred customers, in their order.
+    pub fields: Vec<Option<Scalar>>,
 }

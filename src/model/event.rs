@@ -24,10 +24,12 @@ pub enum Kind {
     Presence,
     Case,
     Engagement,
+    /// No input: purchases of customers whom somebody referred, as that one's features count them.
+    ReferredPurchase,
 }
 
 impl Kind {
-    /// Every kind, by rank.
+    /// Every kind of input, by rank.
     pub const ALL: [Self; 12] = [
         Self::FxRate,
         Self::Account,
@@ -42,6 +44,14 @@ impl Kind {
         Self::Case,
         Self::Engagement,
     ];
+
+    /// How many kinds there are, those included that are no input.
+    pub const COUNT: usize = Self::ALL.len() + 1;
+
+    /// The kinds that features count.
+    pub fn counted() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| kind.is_activity()).chain([Self::ReferredPurchase])
+    }
 
     /// The name in rules, configuration and file replay.
     pub const fn name(self) -> &'static str {
@@ -58,13 +68,14 @@ impl Kind {
             Self::Presence => "presence",
             Self::Case => "case",
             Self::Engagement => "engagement",
+            Self::ReferredPurchase => "referred_purchase",
         }
     }
 
     /// Whether it is something that happened to a customer, which rules may count and alert on. The others say what is
     /// to be known of them.
     pub const fn is_activity(self) -> bool {
-        self.has_customer() && !matches!(self, Self::Customer | Self::Erasure)
+        self.has_customer() && !matches!(self, Self::Customer | Self::Erasure | Self::ReferredPurchase)
     }
 
     /// Whether its events are about a customer, or an author who may be one. The others say what is to be known of
@@ -83,7 +94,7 @@ impl Kind {
         1 << self as u16
     }
 
-    /// The kind of that name.
+    /// The kind of input of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }

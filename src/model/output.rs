@@ -265,7 +265,7 @@ pub struct Evidence {
 }
 
 /// A value in evidence. Ints are JSON numbers, decimals strings without trailing zeros, times RFC 3339.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Scalar {
     Bool(bool),
     Int(i64),

@@ -203,7 +203,7 @@ impl Scope<'_> {
             "account" if !self.event_only => self.account(name),
             "attributes" if self.of_account => Err(not_of_account(&format!("attributes.{name}"), "a profile is")),
             "attributes" if !self.event_only => Ok((Fact::Attribute(self.attribute(name)?), Type::Attribute)),
-            other if self.event_only && Kind::from_name(other).is_some() => Err((
+            other if self.event_only && Kind::counted().any(|kind| kind.name() == other) => Err((
                 format!("`{other}.{name}` belongs to another kind of event"),
                 Some("a feature reads one kind".to_owned()),
             )),
@@ -337,6 +337,7 @@ pub fn is_reserved(name: &str) -> bool {
         || ["f", "event", "label", "held", "tier", "pivot", "account", "attributes"].contains(&name)
         || ProfileField::ALL.iter().any(|(other, _)| *other == name)
         || Kind::from_name(name).is_some()
+        || Kind::counted().any(|kind| kind.name() == name)
 }
 
 /// A place in one of the ruleset's lists.

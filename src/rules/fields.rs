@@ -20,12 +20,21 @@ impl Field {
 
     /// Whether it is a purchase's amount, which refunds lessen.
     pub fn is_amount(self) -> bool {
-        self.kind == Kind::Purchase && self.name() == "amount"
+        matches!(self.kind, Kind::Purchase | Kind::ReferredPurchase) && self.name() == "amount"
+    }
+
+    /// Whether it is money, which is read in the ruleset's currency.
+    pub fn is_money(self) -> bool {
+        self.is_amount() || self.kind == Kind::Referral && self.name() == "value"
     }
 
     /// Whether it names another customer than the one whom the event is about.
     pub fn is_another_customer(self) -> bool {
-        self.kind == Kind::Referral && self.name() == "referred_customer_id"
+        match self.kind {
+            Kind::Referral => self.name() == "referred_customer_id",
+            Kind::ReferredPurchase => self.name() == "customer_id",
+            _ => false,
+        }
     }
 
     /// Its value; missing where the event does not carry it.
@@ -61,6 +70,7 @@ const fn table(kind: Kind) -> &'static [Row] {
         Kind::Presence => PRESENCE,
         Kind::Case => CASE,
         Kind::Engagement => ENGAGEMENT,
+        Kind::ReferredPurchase => REFERRED_PURCHASE,
     }
 }
 
@@ -103,6 +113,24 @@ const PURCHASE: &[Row] = &[
     ("subscription.plan", Type::Text, of!(Purchase, p => Val::text(plan(p)))),
     ("test", Type::Bool, of!(Purchase, p => Val::Bool(p.test))),
 ];
+
+/// Of the buyer's order, not of an event: nothing of it is read from one.
+const REFERRED_PURCHASE: &[Row] = &[
+    ("customer_id", Type::Text, customer_id),
+    ("occurred_at", Type::Time, occurred_at),
+    ("order_id", Type::Text, nothing),
+    ("amount", Type::Decimal, nothing),
+    ("currency", Type::Text, nothing),
+    ("category", Type::Text, nothing),
+    ("channel", Type::Text, nothing),
+    ("items", Type::Int, nothing),
+    ("account_id", Type::Text, nothing),
+    ("subscription.plan", Type::Text, nothing),
+];
+
+const fn nothing(_: &Event) -> Val<'_> {
+    Val::Error(Fault::Missing)
+}
 
 fn plan(purchase: &Purchase) -> Option<&compact_str::CompactString> {
     purchase.subscription.as_deref().and_then(|Subscription { plan, .. }| plan.as_ref())

@@ -14,8 +14,11 @@ use rust_decimal::Decimal;
 use super::calendar::Calendar;
 use super::compile;
 use super::fact::{Fact, Scope, index};
+use super::fields::{self, Field};
 use super::program::Program;
-use super::ruleset::{ALWAYS, Aggregate, AlertRule, Choice, Feature, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::ruleset::{
+    ALWAYS, Aggregate, AlertRule, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset,
+};
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::event::Kind;
@@ -339,6 +342,10 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts
             }
         }
     }
+    for feature in features {
+        judged(feature, plan.of_mut(feature.kind));
+    }
+    follow(&mut plan);
     plan.inputs = [
         labels.iter().map(|label| inputs(&label.when, features)).collect(),
         programmes.iter().map(|rule| inputs(&rule.grant, features) | inputs(&rule.keep, features)).collect(),
@@ -397,6 +404,38 @@ fn accounts(plan: &mut Plan, (features, programmes, alerts): (&[Feature], &[Prog
         counted || seen || *kind == Kind::Purchase && (watch.reads.purchases || watch.subscribed)
     });
     plan.rolled_up = kinds.fold(0, |all, kind| all | kind.bit());
+}
+
+/// What is read of the purchases of referred customers is kept with everybody's orders, since anybody may turn out to
+/// be referred; and with the referrer all of it, filters' fields too.
+fn follow(plan: &mut Plan) {
+    let referred = plan.of_mut(Kind::ReferredPurchase);
+    let judged = std::mem::take(&mut referred.judged);
+    referred.stored.extend(judged);
+    let names: Vec<&str> = referred.stored.iter().map(|field| field.name()).collect();
+    let purchase = plan.of_mut(Kind::Purchase);
+    for name in names.into_iter().filter(|name| !matches!(*name, "customer_id" | "occurred_at" | "currency")) {
+        let (field, _) = fields::find(Kind::Purchase, name).expect("it is a purchase's");
+        if !purchase.stored.contains(&field) {
+            purchase.stored.push(field);
+        }
+    }
+    let stored = purchase.stored.clone();
+    purchase.judged.retain(|field| !stored.contains(field));
+}
+
+/// Notes what a feature's filter reads beside an amount.
+fn judged(feature: &Feature, kind: &mut KindPlan) {
+    let fields = || feature.filter.iter().flat_map(|filter| filter.program.facts());
+    let fields = || fields().filter_map(|fact| if let Fact::Event(field) = fact { Some(field) } else { None });
+    if feature.kind != Kind::ReferredPurchase && !fields().any(Field::is_money) {
+        return;
+    }
+    for field in fields().filter(|field| !field.is_money()) {
+        if !kind.stored.contains(&field) && !kind.judged.contains(&field) {
+            kind.judged.push(field);
+        }
+    }
 }
 
 /// The kinds of event that may change an expression's answer. One that may be in error is judged at every look, since

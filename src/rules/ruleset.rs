@@ -173,7 +173,7 @@ pub struct AlertRule {
 /// What follows from the rules for each kind of event, worked out once.
 #[derive(Debug, Default)]
 pub struct Plan {
-    kinds: [KindPlan; Kind::ALL.len()],
+    kinds: [KindPlan; Kind::COUNT],
     /// What labels and programmes read of customers, and what programmes read of accounts.
     customers: Watch,
     accounts: Watch,
@@ -236,6 +236,8 @@ pub struct KindPlan {
     pub features: Vec<u8>,
     /// Fields that features' expressions read, but for a purchase's amount: kept with each event.
     pub stored: Vec<Field>,
+    /// Fields that filters read beside an amount, and no expression: kept where the amount may be priced anew.
+    pub judged: Vec<Field>,
     /// The windows over it, each once, and whether one is a lifetime.
     pub windows: Vec<Window>,
     pub lifetime: bool,
@@ -324,6 +326,11 @@ impl Ruleset {
         labels.chain(programmes).chain(alerts)
     }
 
+    /// Whether purchases of referred customers count for anybody.
+    pub(crate) const fn follows_referrals(&self) -> bool {
+        !self.plan.of(Kind::ReferredPurchase).features.is_empty()
+    }
+
     /// How many features sum.
     pub(crate) fn sums(&self) -> usize {
         self.plan.sums.iter().flatten().count()
@@ -344,7 +351,15 @@ impl Ruleset {
         if plan.lifetime {
             return None;
         }
-        plan.windows.iter().filter_map(|window| self.calendar.exit(*window, place)).chain([day]).max()
+        // Orders are remembered as long as whoever referred the buyer may count them.
+        let referred = self.plan.of(Kind::ReferredPurchase);
+        let is_order = kind == Kind::Purchase;
+        if is_order && referred.lifetime {
+            return None;
+        }
+        let others = referred.windows.iter().filter(|_| is_order);
+        let exits = plan.windows.iter().chain(others).filter_map(|window| self.calendar.exit(*window, place));
+        exits.chain([day]).max()
     }
 }
 

@@ -53,8 +53,7 @@ fn compare(seed: u64) -> Result<Totals, String> {
         let mut lines: Vec<&str> = events.iter().chain(&merges).map(String::as_str).collect();
         lines.sort_by_key(|line| time(line.split(' ').next().expect("a time")));
         let script = format!("{}\nd40 cid customer 1 name=Cid", lines.join("\n"));
-        let outputs =
-            caught(|| Ok(judge::judged(&with_head(RULES), &inputs(&script), Some(time("d41")))))?;
+        let outputs = caught(|| Ok(judge::judged(&with_head(RULES), &inputs(&script), Some(time("d41")))))?;
         let last = outputs["vip.status"].iter().rev().map(|line| serde_json::from_str(line).expect("JSON"));
         let last: Option<Json> = last.into_iter().find(|it: &Json| it["customer_id"] == "cid");
         let progress = last.map_or(json!(null), |last| last["progress"].clone()).to_string();
@@ -76,7 +75,9 @@ fn events(dice: &mut Dice) -> Vec<String> {
         let (one, other) = (*dice.pick(&ids), *dice.pick(&ids));
         let thing = dice.below(6);
         let (rest, is_same) = match dice.below(9) {
-            0..3 => (format!("purchase o{number} {}.00 category={}", dice.below(200), dice.pick(&["trip", "book"])), true),
+            0..3 => {
+                (format!("purchase o{number} {}.00 category={}", dice.below(200), dice.pick(&["trip", "book"])), true)
+            }
             3 => (format!("refund o{} 5.00 refund_id=r{number}", dice.below(20)), true),
             4 => (format!("cancel o{}", dice.below(20)), true),
             5 => (format!("csat i{thing} {} revision={number}", 1 + dice.below(5)), true),

@@ -149,6 +149,8 @@ fn another_currency_is_in_no_sum_and_no_count() {
     d0 ann cohort.entered member
     d1 ann cohort.entered s100
     d1 ann cohort.entered any
+    d2 ann cohort.left s100
+    d2 ann cohort.left any
     d3 ann cohort.left member
     ");
 }

@@ -23,7 +23,8 @@ fn in_short(output: &Json) -> String {
     let word = |of: &Json, name: &str| of[name].as_str().unwrap_or("-").to_owned();
     let routing = &output["routing"];
     let at = short_time(output["occurred_at"].as_str().expect("a time"));
-    let mut text = format!("{at} {}: {} {}", word(output, "customer_id"), word(routing, "agent"), word(routing, "reason"));
+    let mut text =
+        format!("{at} {}: {} {}", word(output, "customer_id"), word(routing, "agent"), word(routing, "reason"));
     for other in routing["fallbacks"].as_array().expect("a list") {
         let share = other["share"].as_str().map(|share| format!(" {share}")).unwrap_or_default();
         let who = ["agent", "team"].map(|name| other[name].as_str().unwrap_or_default()).concat();
@@ -228,7 +229,8 @@ fn an_older_record_of_an_agent_changes_nothing() {
 
 #[test]
 fn beyond_sixteen_cases_the_oldest_is_forgotten() {
-    let cases: String = (0..17).map(|case| format!("\nd1+{case}m ann case k{case} 1 solved agent_id=a1")).collect();
+    let cases = (0..17).map(|case| format!("\nd1+{case}m ann case k{case} 1 solved agent_id=a1"));
+    let cases = cases.collect::<Vec<_>>().concat();
     let first = "\nd1-1m ann case first 1 solved agent_id=a2\nd1-2m ann case second 1 solved agent_id=a2";
     let script = with_agents(&format!("{first}{cases}\nd2 ann case first 2 reopened\nd3 ann presence s1 online"));
     // What came of a forgotten case stands.
@@ -297,7 +299,8 @@ fn the_grievance_examples_tell_why_and_to_whom() {
     d12 ann vip.granted let_down
       bad_surveys_90d/90d 2 >= 2 holds csat:0:1 csat:0:0
     ");
-    let granted: String = in_full(GRIEVANCE, LET_DOWN).iter().filter(|it| it["type"] == "vip.granted").map(in_short).collect();
+    let granted: String =
+        in_full(GRIEVANCE, LET_DOWN).iter().filter(|it| it["type"] == "vip.granted").map(in_short).collect();
     insta::assert_snapshot!(granted, @r"
     d6 cid: a1 last_resolved > recovery
     d9 bob: a2 resolves_well > experts

@@ -72,6 +72,10 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
         let (at, kind) = (times.next(&mut dice), *dice.pick(&SHARED));
         timed.push(events::of_kind(&mut dice, kind, at, customers));
     }
+    while dice.chance(85) {
+        let at = times.next(&mut dice);
+        timed.push(events::of_kind(&mut dice, Kind::FxRate, at, customers));
+    }
     let shifts = *dice.pick(&[0, 4, 20]);
     for _ in 0..shifts {
         let at = times.next(&mut dice);

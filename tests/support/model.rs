@@ -5,6 +5,7 @@
 //! there is nothing to maintain and little to get wrong. The engine must equal it, line for line.
 
 mod account;
+mod advocates;
 mod calendar;
 mod customer;
 mod decode;

@@ -152,7 +152,7 @@ fn number(value: &Json) -> Decimal {
     text.parse().expect("a decimal")
 }
 
+/// The team: agents are as of the look.
 fn routing(of: &Json) -> Option<Json> {
-    // Who is there, and an account's manager, may be others by the time that the standing is said again.
     of.get("routing").map(|routing| routing["team"].clone())
 }

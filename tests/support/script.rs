@@ -140,6 +140,7 @@ fn event(words: &[String], number: usize) -> (Kind, Map<String, Json>) {
         "agent" => (Kind::Agent, &[], &["version", "state"]),
         "customer" => (Kind::Customer, &[], &["version"]),
         "account" => (Kind::Account, &[], &["version"]),
+        "rate" => (Kind::FxRate, &[], &["rate", "valid_on"]),
         other => panic!("no event is called {other}"),
     };
     if kind == Kind::Agent {
@@ -162,6 +163,14 @@ fn event(words: &[String], number: usize) -> (Kind, Map<String, Json>) {
     for word in named {
         let (name, value) = word.split_once('=').expect("partitioned by it");
         event.insert(name.to_owned(), scalar(value));
+    }
+    if kind == Kind::FxRate {
+        let (base, quote) = words[1].split_once('/').expect("a rate is between two currencies");
+        let day = event.get("valid_on").and_then(Json::as_str).unwrap_or(&words[0]);
+        let date = time(day).to_string()[..10].to_owned();
+        event.shift_remove("customer_id");
+        event.extend([("base", base), ("quote", quote)].map(|(name, code)| (name.to_owned(), json!(code))));
+        event.insert("valid_on".to_owned(), json!(date));
     }
     event.retain(|_, value| !value.is_null());
     (kind, event)

@@ -150,6 +150,7 @@ pub(crate) const fn default_topic(kind: Kind) -> &'static str {
         Kind::Presence => "vip.presence",
         Kind::Case => "vip.cases",
         Kind::Engagement => "vip.engagement",
+        Kind::ReferredPurchase => panic!("no input carries it"),
     }
 }
 

@@ -48,6 +48,7 @@ fn decision(change: Change) -> Output {
     Output::Decision(Box::new(Decision {
         event_id: OutputId(0xabc),
         customer_id: CustomerId::from("ann"),
+        account_id: None,
         status_seq: 7,
         occurred_at: NOON,
         cause: Cause::Event,
@@ -82,6 +83,7 @@ fn alert(customer: Option<&str>) -> Alert {
         name: "shame".into(),
         kind: "public_complaint",
         customer_id: customer.map(CustomerId::from),
+        account_id: None,
         status_seq: 0,
         occurred_at: NOON,
         trigger: Trigger { position: position(Kind::Mention, 4), event_id: "m-4".into() },

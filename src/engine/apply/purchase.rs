@@ -5,7 +5,8 @@ use rust_decimal::Decimal;
 use super::super::customer::{Customer, MAX_SEEN, Pending};
 use super::super::entry::{Flag, Object};
 use super::super::features::{self, Contribution, EventFacts};
-use super::super::money::{Money, Refund, Settled};
+use super::super::money::{Money, Refund};
+use super::super::rates::Prices;
 use super::{Arrival, CHANGED, NOTHING, Outcome, hash, seen};
 use crate::model::event::{Event, Kind, Purchase, PurchaseStatus};
 use crate::model::time::EventTime;
@@ -66,16 +67,10 @@ impl Arrival<'_> {
         if let Some(end) = purchase.subscription.as_ref().and_then(|subscription| subscription.period_end) {
             order.extra.period_end = self.rules.calendar.period_end(end).into();
         }
-        features::keep(&mut order, self.event, self.rules);
+        features::keep(&mut order, self.event, self.prices);
+        customer.tell_referrer(&order, false, self.rules, self.sendings);
         customer.insert(order, self.rules);
         CHANGED
-    }
-
-    /// Gives an order its money.
-    fn worth(&mut self, order: &mut Object, money: Money) {
-        let Settled { clamped } = order.set_money(money, self.prices);
-        self.stats.clamped += u64::from(clamped);
-        self.stats.unpriced += u64::from(order.entry.has(Flag::Unpriced));
     }
 
     fn taken_back(&mut self, customer: &mut Customer, purchase: &Purchase) -> Outcome {
@@ -101,6 +96,7 @@ impl Arrival<'_> {
             }
             if !is_known {
                 self.worth(&mut order, money);
+                customer.tell_referrer(&order, true, self.rules, self.sendings);
             }
             customer.insert(order, self.rules);
             return if is_known { self.duplicate() } else { Outcome { refund: true, ..CHANGED } };
@@ -145,15 +141,13 @@ impl Arrival<'_> {
         for index in &self.rules.plan.of(Kind::Purchase).features {
             let feature = &self.rules.features[usize::from(*index)];
             let Some(program) = &feature.value else { continue };
-            if feature
-                .filter
-                .as_ref()
-                .is_some_and(|filter| filter.program.decide(&EventFacts(self.event)) != Some(true))
-            {
+            if feature.filter.as_ref().is_some_and(|filter| {
+                filter.program.decide(&EventFacts::at(self.event, place, self.prices)) != Some(true)
+            }) {
                 continue;
             }
-            let whole = Contribution::of(feature, program.eval(&EventFacts(self.event)));
-            let rest = Contribution::of(feature, program.eval(&WithoutAmount(self.event)));
+            let whole = Contribution::of(feature, program.eval(&EventFacts::at(self.event, place, self.prices)));
+            let rest = Contribution::of(feature, program.eval(&WithoutAmount(self.event, self.prices)));
             if let (Some(Contribution::Amount(whole)), Some(Contribution::Amount(rest))) = (whole, rest) {
                 customer.drain(*index, whole - rest, place, self.rules);
             }
@@ -163,13 +157,13 @@ impl Arrival<'_> {
 }
 
 /// The event's fields with an amount of zero: what an expression gives apart from the amount.
-struct WithoutAmount<'a>(&'a Event);
+struct WithoutAmount<'a>(&'a Event, Prices<'a>);
 
 impl<'a> Facts<'a> for WithoutAmount<'a> {
     fn fact(&self, fact: Fact) -> Val<'a> {
         match fact {
             Fact::Event(field) if field.is_amount() => Val::Decimal(Decimal::ZERO),
-            fact => EventFacts(self.0).fact(fact),
+            fact => EventFacts::new(self.0, self.1).fact(fact),
         }
     }
 

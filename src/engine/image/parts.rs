@@ -238,7 +238,9 @@ impl Extra {
             }
         }
         let kind = *KINDS_WITH_OBJECTS.get(usize::from(rank)).ok_or(RANGE)?;
-        if !stored.is_empty() && stored.len() != rules.plan.of(kind).stored.len() {
+        let plan = rules.plan.of(kind);
+        let lengths = [0, plan.stored.len(), plan.stored.len() + plan.judged.len()];
+        if !lengths.contains(&stored.len()) {
             return Err(RANGE);
         }
         it.stored = stored.into();

@@ -16,7 +16,7 @@ use crate::yaml::{self, Node, Problems, Section, parse_span, suggest};
 /// Reads `features:`. One with problems still counts as known, so that rules which read it are checked.
 pub(super) fn read(top: &mut Section<'_>, problems: &mut Problems) -> Vec<Feature> {
     let mut features = Vec::new();
-    let mut filters = [0u8; Kind::ALL.len()];
+    let mut filters = [0u8; Kind::COUNT];
     for (name, node) in named(top, "features", MAX_FEATURES, problems) {
         let path = format!("features.{name}");
         if is_reserved(name) {
@@ -119,7 +119,7 @@ fn measure(section: &mut Section<'_>, problems: &mut Problems) -> Option<(Aggreg
 }
 
 fn counted(node: &Node, text: &str, path: &str, problems: &mut Problems) -> Option<Kind> {
-    let kind = Kind::from_name(text).filter(|kind| kind.is_activity());
+    let kind = Kind::counted().find(|kind| kind.name() == text);
     if kind.is_none() {
         let known: Vec<&str> = kinds().collect();
         let near = suggest(text, kinds()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
@@ -134,7 +134,7 @@ fn counted(node: &Node, text: &str, path: &str, problems: &mut Problems) -> Opti
 }
 
 fn kinds() -> impl Iterator<Item = &'static str> {
-    Kind::ALL.into_iter().filter(|kind| kind.is_activity()).map(Kind::name)
+    Kind::counted().map(Kind::name)
 }
 
 /// The one kind of event whose fields an expression reads.
@@ -143,8 +143,8 @@ fn kind_of(text: &str) -> Result<Kind, ExprError> {
         compile::parse(text).map_err(|errors| errors.into_iter().next().expect("a failed parse has an error"))?;
     let mut prefixes = Vec::new();
     compile::kind_prefixes(&tree, &mut prefixes);
-    let mut kinds: Vec<Kind> = prefixes.iter().filter_map(|prefix| Kind::from_name(prefix)).collect();
-    kinds.retain(|kind| kind.is_activity() || *kind == Kind::Customer);
+    let is_named = |kind: &Kind| prefixes.iter().any(|prefix| prefix == kind.name());
+    let mut kinds: Vec<Kind> = Kind::counted().chain([Kind::Customer]).filter(is_named).collect();
     kinds.sort_unstable();
     kinds.dedup();
     match kinds.as_slice() {
@@ -172,13 +172,19 @@ fn kind_of(text: &str) -> Result<Kind, ExprError> {
 fn filter(
     section: &mut Section<'_>,
     kind: Kind,
-    filters: &mut [u8; Kind::ALL.len()],
+    filters: &mut [u8; Kind::COUNT],
     problems: &mut Problems,
 ) -> Option<Filter> {
     let node = section.take("where")?;
     let path = section.at("where");
     let scope = Scope { event: Some(kind), event_only: true, ..Scope::default() };
     let program = expression(node, &path, &scope, &[Type::Bool], problems)?;
+    if kind == Kind::ReferredPurchase
+        && program.facts().any(|fact| matches!(fact, Fact::Event(field) if field.is_another_customer()))
+    {
+        let help = "an erasure could not find it: count different ones with `distinct`";
+        problems.add_with_help(node.line, &path, "would compare another customer's id", help);
+    }
     let bit = filters[kind as usize];
     if usize::from(bit) >= MAX_FILTERS {
         let what = format!("the {}th feature with `where` over {}", MAX_FILTERS + 1, kind.name());

@@ -84,7 +84,12 @@ fn applies_to_account(section: &mut Section<'_>, problems: &mut Problems) -> boo
         Some("account") => return true,
         Some("customer") | None => {}
         Some(other) => {
-            problems.add_with_help(node.line, &path, format!("`{other}` holds no programmes"), "known: customer, account");
+            problems.add_with_help(
+                node.line,
+                &path,
+                format!("`{other}` holds no programmes"),
+                "known: customer, account",
+            );
         }
     }
     false

@@ -32,6 +32,7 @@ pub(super) fn of_kind(dice: &mut Dice, kind: Kind, at: i64, customers: usize) ->
         Kind::Engagement => engagement(dice, &customer, &mut fields),
         Kind::Customer => profile(dice, &mut fields),
         Kind::Erasure => erasure(dice, &mut fields),
+        Kind::ReferredPurchase => unreachable!("no input carries it"),
     }
     (at, kind, Json::Object(fields).to_string())
 }
@@ -89,7 +90,7 @@ fn purchase(dice: &mut Dice, customer: &str, at: i64, fields: &mut Fields) {
     put(fields, "order_id", format!("{owner}-o{}", dice.below(9)));
     put(fields, "status", status);
     put(fields, "amount", if status == "refunded" && dice.chance(50) { json!(3_000) } else { amount(dice) });
-    put(fields, "currency", if dice.chance(92) { "EUR" } else { "USD" });
+    put(fields, "currency", *dice.pick(&["EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "USD", "USD", "GBP"]));
     if status != "completed" && dice.chance(50) {
         put(fields, "refund_id", *dice.pick(&["r1", "r2", ""]));
     }
@@ -183,14 +184,14 @@ fn mention(dice: &mut Dice, customer: &str, fields: &mut Fields) {
 }
 
 fn referral(dice: &mut Dice, fields: &mut Fields) {
-    let referred = if dice.chance(70) { "n" } else { "c" };
-    put(fields, "referred_customer_id", format!("{referred}{}", dice.below(4)));
+    let who = if dice.chance(75) { format!("c{}", dice.below(6)) } else { format!("n{}", dice.below(4)) };
+    put(fields, "referred_customer_id", who);
     put(fields, "status", *dice.pick(&["signed_up", "converted", "converted", "reversed"]));
     maybe(dice, fields, 20, "referral_id", &["ref1", "ref2"]);
     if dice.chance(60) {
         put(fields, "value", amount(dice));
     }
-    maybe(dice, fields, 50, "currency", &["EUR", "EUR", "GBP"]);
+    maybe(dice, fields, 60, "currency", &["EUR", "EUR", "GBP", "USD"]);
 }
 
 fn presence(dice: &mut Dice, customer: &str, fields: &mut Fields) {
@@ -208,7 +209,17 @@ fn case(dice: &mut Dice, at: i64, fields: &mut Fields) {
     put(
         fields,
         "state",
-        *dice.pick(&["opened", "updated", "reopened", "transferred", "escalated", "solved", "solved", "closed", "closed"]),
+        *dice.pick(&[
+            "opened",
+            "updated",
+            "reopened",
+            "transferred",
+            "escalated",
+            "solved",
+            "solved",
+            "closed",
+            "closed",
+        ]),
     );
     maybe(dice, fields, 70, "agent_id", &AGENTS);
     if dice.chance(50) {
@@ -256,8 +267,11 @@ fn profile(dice: &mut Dice, fields: &mut Fields) {
     }
     maybe(dice, fields, 60, "account_id", &["k1", "k1", "k2", "k3"]);
     if dice.chance(40) {
-        let attributes =
-            [json!({ "tier": "A", "score": 1.5 }), json!({ "tier": "AB", "score": "1.5", "seats": 40 }), json!({ "tier": 2 })];
+        let attributes = [
+            json!({ "tier": "A", "score": 1.5 }),
+            json!({ "tier": "AB", "score": "1.5", "seats": 40 }),
+            json!({ "tier": 2 }),
+        ];
         put(fields, "attributes", dice.pick(&attributes).clone());
     }
     if dice.chance(30) {
@@ -276,12 +290,13 @@ fn erasure(dice: &mut Dice, fields: &mut Fields) {
 fn fx_rate(dice: &mut Dice, at: i64, fields: &mut Fields) {
     without_customer(dice, fields);
     let base = *dice.pick(&["USD", "USD", "GBP"]);
-    put(fields, "base", base);
-    put(fields, "quote", "EUR");
+    let (from, to) = if dice.chance(75) { (base, "EUR") } else { ("EUR", base) };
+    put(fields, "base", from);
+    put(fields, "quote", if dice.chance(97) { to } else { "CHF" });
     let rate = if base == "GBP" { dice.number(11_200, 11_999) } else { dice.number(8_500, 9_999) };
     let text = format!("{}.{:04}", rate / 10_000, rate % 10_000);
     put(fields, "rate", if dice.chance(50) { json!(text) } else { json!(0.875) });
-    let day = EventTime((at + dice.number(-3, 2) * 86_400_000).max(0)).to_string();
+    let day = EventTime((at + dice.number(-7, 2) * 86_400_000).max(0)).to_string();
     put(fields, "valid_on", &day[..10]);
 }
 

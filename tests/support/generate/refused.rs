@@ -100,6 +100,7 @@ fn special(dice: &mut Dice, kind: Kind, event: &mut Map<String, Json>) {
         Kind::Presence => vec![("state", json!("away")), ("ttl_s", json!(0)), ("ttl_s", json!(86_401))],
         Kind::Case => vec![("state", json!("lost")), ("version", json!("first")), ("sla_breached", json!(0))],
         Kind::Engagement => vec![("action", json!("dance")), ("machine", json!("no"))],
+        Kind::ReferredPurchase => unreachable!("no input carries it"),
     };
     let (name, value) = dice.pick(&choices).clone();
     event.insert(name.to_owned(), value);
@@ -119,6 +120,7 @@ const fn required(kind: Kind) -> &'static [&'static str] {
         Kind::Presence => &["event_id", "customer_id", "session_id", "state"],
         Kind::Case => &["event_id", "customer_id", "case_id", "version", "state"],
         Kind::Engagement => &["event_id", "customer_id", "engagement_id", "action"],
+        Kind::ReferredPurchase => &[],
     }
 }
 
@@ -137,6 +139,7 @@ fn plain(kind: Kind) -> Map<String, Json> {
         Kind::Presence => json!({ "session_id": "bad", "state": "online" }),
         Kind::Case => json!({ "case_id": "bad", "version": 1, "state": "opened" }),
         Kind::Engagement => json!({ "engagement_id": "bad", "action": "click" }),
+        Kind::ReferredPurchase => unreachable!("no input carries it"),
     };
     let (Json::Object(mut event), Json::Object(more)) = (event, more) else { unreachable!("both are objects") };
     event.extend(more);

@@ -256,7 +256,7 @@ const AMOUNTS: &[&str] = &["0", "10", "100", "250.50", "500", "1000"];
 const COUNTS: &[&str] = &["0", "1", "2", "3", "5"];
 const WORDS: &[&str] = &["trip", "music", "books"];
 
-const TEMPLATES: [Template; 30] = [
+const TEMPLATES: [Template; 38] = [
     ("spend", "sum: purchase.amount", "category == 'trip' || amount >= 10", Type::Decimal, AMOUNTS),
     ("spend", "sum: purchase.amount", "", Type::Decimal, AMOUNTS),
     ("spend", "sum: purchase.amount", "", Type::Decimal, AMOUNTS),
@@ -280,6 +280,14 @@ const TEMPLATES: [Template; 30] = [
     ("reach", "sum: mention.followers", "public", Type::Decimal, &["100", "1000", "2500.0"]),
     ("won", "count: referral", "status == 'converted'", Type::Int, COUNTS),
     ("value", "sum: referral.value", "status in ['converted', 'signed_up']", Type::Decimal, AMOUNTS),
+    ("value", "sum: \"referral.value * 2\"", "value >= 10 || program == 'x'", Type::Decimal, AMOUNTS),
+    ("net", "sum: referred_purchase.amount", "", Type::Decimal, AMOUNTS),
+    ("net", "sum: referred_purchase.amount", "category == 'trip' || amount >= 100", Type::Decimal, AMOUNTS),
+    ("brought", "count: referred_purchase", "", Type::Int, COUNTS),
+    ("brought", "count: referred_purchase", "amount >= 50 && currency != 'GBP'", Type::Int, COUNTS),
+    ("buyers", "distinct: referred_purchase.customer_id", "", Type::Int, COUNTS),
+    ("their_last", "last: referred_purchase.category", "channel != 'web'", Type::Text, WORDS),
+    ("their_mean", "avg: referred_purchase.amount", "", Type::Decimal, AMOUNTS),
     ("seen", "count: presence", "state != 'offline'", Type::Int, COUNTS),
     ("sessions", "distinct: presence.session_id", "", Type::Int, COUNTS),
     ("cases", "count: case", "state != 'closed' && (reopens > 0 || true)", Type::Int, COUNTS),

@@ -18,6 +18,7 @@ use super::expr::{Comparison, Node};
 use super::features::{self, Contribution};
 use super::fields;
 use super::memory::{Memory, Outcome, Taking};
+use super::money;
 use super::presence::Visits;
 use super::programme::Held;
 use super::rules::{Feature, Ruleset};
@@ -353,7 +354,11 @@ impl Readings for Sight<'_> {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        fields::field(self.event?.0, name)
+        let (event, _) = self.event?;
+        if fields::is_money(event, name) {
+            return money::worth(self.rules, event, event.at).map(Value::Decimal);
+        }
+        fields::field(event, name)
     }
 
     fn days_since(&self, time: EventTime) -> i64 {

@@ -62,6 +62,7 @@ pub(super) fn decode(kind: Kind, line: &[u8]) -> Result<Event, Code> {
         Kind::Presence => Body::Presence(presence(&fields)?),
         Kind::Case => Body::Case(Box::new(case(&fields)?)),
         Kind::Engagement => Body::Engagement(engagement(&fields)?),
+        Kind::ReferredPurchase => unreachable!("no input carries it"),
     };
     Ok(Event { event_id, customer: customer.map(CustomerId), at, body, unknown_values: 0 })
 }

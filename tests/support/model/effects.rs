@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
-use vipstream::model::event::{Body, Event, Profile};
+use vipstream::model::event::{Body, Event, Profile, ReferralStatus};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::account::Word;
+use super::advocates::Referrals;
 use super::customer::{Customer, Entity};
 use super::identity::Known;
-use super::memory::Memory;
+use super::memory::{Memory, Object};
 use super::routing::Resolved;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -51,6 +52,16 @@ pub(super) enum Does {
     /// The sender's profile names this handle, or no longer.
     Claim,
     Release,
+    /// An event of the sender's referral of that key, at its time, with its status.
+    Refer(String, EventTime, ReferralStatus),
+    /// The sender's referral of that key is not of the target, or no more.
+    Unrefer(String),
+    /// A buyer's orders as they stand; whether money went back.
+    Credit(Entity, Vec<Object>, bool),
+    /// A buyer's orders of these keys are another's.
+    Uncredit(Entity, Vec<String>),
+    /// The sender is erased.
+    Forgotten,
     /// The sender is now the target as well, which gets what was known of it.
     Absorb(Box<Known>),
     /// The sender is the target no longer.
@@ -85,6 +96,7 @@ pub(super) struct Ties {
     claims: Vec<(EventTime, Entity)>,
     /// Of a handle: what was written under it while nobody named it.
     unclaimed: Vec<(Event, Position)>,
+    pub(super) referrals: Referrals,
     /// Who says to be this one.
     pub(super) merged: BTreeSet<Entity>,
     /// The ids of everybody who came to be this one, through others too.

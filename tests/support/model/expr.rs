@@ -104,7 +104,7 @@ fn tree(text: &str) -> Result<IdedExpr, String> {
 fn kind_of(tree: &IdedExpr) -> Option<Kind> {
     match &tree.expr {
         Cel::Select(select) => match &select.operand.expr {
-            Cel::Ident(name) => Kind::from_name(name),
+            Cel::Ident(name) => Kind::counted().find(|kind| kind.name() == name),
             _ => kind_of(&select.operand),
         },
         Cel::Call(call) => call.target.as_deref().into_iter().chain(&call.args).find_map(kind_of),
@@ -140,7 +140,9 @@ fn qualified(select: &SelectExpr, scope: &Scope<'_>) -> Result<Node, String> {
     match (root.as_str(), scope) {
         ("event", _) => Ok(Node::Field(field)),
         ("f", Scope::Rule(_)) => Ok(Node::Fact(field)),
-        ("label" | "held" | "tier" | "account" | "attributes", Scope::Rule(_)) => Ok(Node::Fact(format!("{root}.{field}"))),
+        ("label" | "held" | "tier" | "account" | "attributes", Scope::Rule(_)) => {
+            Ok(Node::Fact(format!("{root}.{field}")))
+        }
         (kind, Scope::Event(of)) if kind == of.name() => Ok(Node::Field(field)),
         _ => Err(format!("`{root}.{field}` is no name")),
     }

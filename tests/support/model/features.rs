@@ -1,6 +1,5 @@
 //! The value of a feature: every time anew, from everything the customer ever did.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
@@ -12,6 +11,7 @@ use vipstream::model::time::EventTime;
 use super::expr::Node;
 use super::fields;
 use super::memory::{Memory, Object};
+use super::money;
 use super::rules::{Feature, Function, Ruleset};
 use super::value::{Failed, Readings, Value, evaluate, truth};
 
@@ -51,15 +51,15 @@ fn contribution(rules: &Ruleset, feature: &Feature, object: &Object, as_of: Even
     }
     let event = object.content.as_ref()?;
     if let Some(filter) = &feature.filter
-        && truth(filter, &Fields(event)) != Ok(true)
+        && truth(filter, &Fields { event, money: money::worth(rules, event, object.place) }) != Ok(true)
     {
         return None;
     }
     let value = match &feature.expr {
         None => None,
-        Some(expr) => Some(part(expr, feature.function, &with_amount_left(rules, event, object)).ok()?),
+        Some(expr) => Some(part(expr, feature.function, &Fields { event, money: left(rules, event, object) }).ok()?),
     };
-    let tie = xxhash_rust::xxh3::xxh3_64(object.key.as_bytes());
+    let tie = object.tie();
     Some(Contribution { place: object.place, tie, position: object.position, value, exit })
 }
 
@@ -68,28 +68,19 @@ fn is_counted(rules: &Ruleset, object: &Object) -> bool {
     let Some(event) = &object.content else { return false };
     match &event.body {
         Body::Purchase(_) => object.left(rules).is_some() && !object.is_wholly_taken_back(rules),
-        Body::Referral(referral) => {
-            let foreign = referral.currency.as_ref().is_some_and(|currency| currency.0 != rules.currency);
-            referral.value.is_none() || !foreign
-        }
+        Body::Referral(referral) => referral.value.is_none() || money::worth(rules, event, object.place).is_some(),
         _ => true,
     }
 }
 
 /// An order's amount is what refunds left of it; the filter saw it as sent.
-fn with_amount_left<'a>(rules: &Ruleset, event: &'a Event, object: &Object) -> Cow<'a, Event> {
-    let mut event = Cow::Borrowed(event);
-    if let Some(left) = object.left(rules)
-        && let Body::Purchase(purchase) = &mut event.to_mut().body
-    {
-        purchase.amount = left;
-    }
-    event
+fn left(rules: &Ruleset, event: &Event, object: &Object) -> Option<Decimal> {
+    if matches!(event.body, Body::Purchase(_)) { object.left(rules) } else { money::worth(rules, event, object.place) }
 }
 
 /// What one event adds. Sums add parts of at most nine decimals.
-fn part(expr: &Node, function: Function, event: &Event) -> Result<Value, Failed> {
-    let value = evaluate(expr, &Fields(event))?;
+fn part(expr: &Node, function: Function, fields: &Fields<'_>) -> Result<Value, Failed> {
+    let value = evaluate(expr, fields)?;
     match function {
         Function::Sum | Function::Avg => {
             let number = value.number().ok_or(Failed)?;
@@ -132,7 +123,11 @@ pub(super) fn sample(feature: &Feature, found: &[Contribution]) -> Vec<Position>
 }
 
 /// An event's fields, for a feature's expressions.
-struct Fields<'a>(&'a Event);
+struct Fields<'a> {
+    event: &'a Event,
+    /// Its amount or value in the rules' currency.
+    money: Option<Decimal>,
+}
 
 impl Readings for Fields<'_> {
     fn fact(&self, _: &str) -> Option<Value> {
@@ -140,7 +135,8 @@ impl Readings for Fields<'_> {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        fields::field(self.0, name)
+        let is_money = fields::is_money(self.event, name);
+        if is_money { self.money.map(Value::Decimal) } else { fields::field(self.event, name) }
     }
 
     fn days_since(&self, _: EventTime) -> i64 {

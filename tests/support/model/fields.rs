@@ -12,6 +12,15 @@ use vipstream::model::time::EventTime;
 
 use super::value::Value;
 
+/// Whether a field is money, which rules read in their own currency.
+pub(super) fn is_money(event: &Event, name: &str) -> bool {
+    match event.body {
+        Body::Purchase(_) => name == "amount",
+        Body::Referral(_) => name == "value",
+        _ => false,
+    }
+}
+
 /// A field's value; `None`: the event does not have it.
 pub(super) fn field(event: &Event, name: &str) -> Option<Value> {
     match name {

@@ -107,18 +107,27 @@ pub(super) struct Taking<'a> {
 impl Taking<'_> {
     /// Whether something at `place` is still remembered.
     pub(super) fn remembers(&self, place: EventTime) -> bool {
-        let kind = self.event.kind();
-        if self.as_of < place.plus(DAY) {
-            return true;
+        if self.event.customer.is_none() {
+            return self.as_of < place.plus(DAY);
         }
-        let short = matches!(kind, Kind::Presence | Kind::Engagement) || self.event.customer.is_none();
-        let exits = |feature: &super::rules::Feature| self.rules.calendar.exit(feature.window, place);
-        let mut features = self.rules.features.iter().filter(|feature| feature.kind == kind);
-        !short && features.any(|feature| exits(feature).is_none_or(|exit| self.as_of < exit))
+        self.rules.remembers(self.event.kind(), place, self.as_of)
     }
 
     fn is_expired(&self) -> bool {
         !self.remembers(self.event.at)
+    }
+}
+
+impl Ruleset {
+    /// Whether a customer still remembers something at `place`: for a day, and as long as a feature reads it.
+    pub(super) fn remembers(&self, kind: Kind, place: EventTime, as_of: EventTime) -> bool {
+        let mut features = self
+            .features
+            .iter()
+            .filter(|feature| feature.kind == kind || kind == Kind::Purchase && feature.kind == Kind::ReferredPurchase);
+        let mut is_read =
+            || features.any(|feature| self.calendar.exit(feature.window, place).is_none_or(|exit| as_of < exit));
+        as_of < place.plus(DAY) || !matches!(kind, Kind::Presence | Kind::Engagement) && is_read()
     }
 }
 
@@ -127,6 +136,11 @@ impl Memory {
     pub(super) fn take(&mut self, taking: &Taking<'_>) -> Outcome {
         match &taking.event.body {
             Body::Purchase(purchase) if purchase.test => NOTHING,
+            Body::Referral(referral)
+                if taking.event.customer.as_ref().is_some_and(|id| id.0 == referral.referred_customer_id) =>
+            {
+                NOTHING
+            }
             Body::Purchase(purchase) if purchase.status == PurchaseStatus::Completed => self.order(taking, purchase),
             Body::Purchase(purchase) => self.request(taking, purchase),
             Body::Mention(mention) => self.mention(taking, mention),
@@ -143,7 +157,8 @@ impl Memory {
 
     /// Greatest end of a paid period.
     pub(super) fn period_end(&self, rules: &Ruleset) -> Option<EventTime> {
-        let ends = self.objects.iter().filter(|object| !object.is_wholly_taken_back(rules)).filter_map(|object| {
+        let orders = self.objects.iter().filter(|object| object.kind == Kind::Purchase);
+        let ends = orders.filter(|object| !object.is_wholly_taken_back(rules)).filter_map(|object| {
             let Some(Body::Purchase(purchase)) = object.content.as_ref().map(|event| &event.body) else { return None };
             Some(match purchase.subscription.as_ref()?.period_end? {
                 PeriodEnd::Instant(end) => end,

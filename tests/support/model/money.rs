@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use vipstream::model::event::{Body, FxRate};
+use vipstream::model::event::{Body, Event, FxRate};
 use vipstream::model::time::EventTime;
 
 use super::calendar::plus_days;
@@ -45,7 +45,32 @@ impl Ruleset {
     }
 }
 
+/// What an event's amount or value is worth at the rate of a place's date.
+pub(super) fn worth(rules: &Ruleset, event: &Event, place: EventTime) -> Option<Decimal> {
+    match &event.body {
+        Body::Purchase(purchase) => rules.price(purchase.amount, &purchase.currency.0, place),
+        Body::Referral(referral) => {
+            let currency = referral.currency.as_ref().map_or(rules.currency.as_str(), |currency| &currency.0);
+            rules.price(referral.value?, currency, place)
+        }
+        _ => None,
+    }
+}
+
 impl Object {
+    /// Whether it has an amount in a currency.
+    pub(super) fn is_in(&self, code: &str) -> bool {
+        match self.content.as_ref().map(|event| &event.body) {
+            Some(Body::Purchase(order)) => {
+                order.currency.0 == code || self.refunds.values().any(|(_, currency)| currency == code)
+            }
+            Some(Body::Referral(referral)) => {
+                referral.value.is_some() && referral.currency.as_ref().is_some_and(|currency| currency.0 == code)
+            }
+            _ => false,
+        }
+    }
+
     /// What refunds in a currency take.
     fn refunded(&self, currency: &str) -> Decimal {
         self.refunds.values().filter(|(_, other)| other == currency).map(|(amount, _)| *amount).sum()

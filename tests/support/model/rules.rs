@@ -128,6 +128,11 @@ impl Ruleset {
         }
     }
 
+    /// Whether purchases of referred customers count for anybody.
+    pub(super) fn follows_referrals(&self) -> bool {
+        self.features.iter().any(|feature| feature.kind == Kind::ReferredPurchase)
+    }
+
     /// The feature of that name.
     pub(super) fn feature(&self, name: &str) -> Option<&Feature> {
         self.features.iter().find(|feature| feature.name == name)
@@ -181,7 +186,13 @@ impl Ruleset {
             "first_purchase" | "last_purchase" | "subscribed" => kind == Kind::Purchase,
             "last_seen" => !matches!(
                 kind,
-                Kind::FxRate | Kind::Account | Kind::Agent | Kind::Customer | Kind::Erasure | Kind::Case
+                Kind::FxRate
+                    | Kind::Account
+                    | Kind::Agent
+                    | Kind::Customer
+                    | Kind::Erasure
+                    | Kind::Case
+                    | Kind::ReferredPurchase
             ),
             "vip" => false,
             _ => kind == Kind::Customer,
@@ -198,7 +209,7 @@ fn feature(name: &str, body: &Yaml) -> Feature {
         .find_map(|(word, function)| Some((*function, text_of(body, word)?)))
         .unwrap_or_else(|| panic!("feature {name} has no function"));
     let kind = match function {
-        Function::Count => Kind::from_name(&of).expect("count names a kind"),
+        Function::Count => Kind::counted().find(|kind| kind.name() == of).expect("count names a kind"),
         _ => expr::kind_in(&of).unwrap_or_else(|e| panic!("{e}")),
     };
     let parse = |text: &str| expr::parse(text, &Scope::Event(kind)).unwrap_or_else(|e| panic!("{e}"));

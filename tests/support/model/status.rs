@@ -28,8 +28,14 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     let labels = run.rules.labels.iter().map(|label| label.name.clone());
     body.put("labels", labels.filter(|label| customer.labels.contains(label)).collect::<Vec<_>>());
     body.put("weight", customer.weight(&run.rules).json());
-    body.put_some("routing", held().find_map(|programme| programme.routing.as_ref()).map(|it| routing(run, it, customer)));
-    body.put_some("greeting", held().find_map(|programme| programme.greeting.as_ref()).map(|it| look::greeting(it, customer)));
+    body.put_some(
+        "routing",
+        held().find_map(|programme| programme.routing.as_ref()).map(|it| routing(run, it, customer)),
+    );
+    body.put_some(
+        "greeting",
+        held().find_map(|programme| programme.greeting.as_ref()).map(|it| look::greeting(it, customer)),
+    );
     let mut entitlements: Vec<&String> = Vec::new();
     held().flat_map(|programme| &programme.entitlements).for_each(|it| {
         if !entitlements.contains(&it) {

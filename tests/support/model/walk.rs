@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use vipstream::model::event::{Event, Kind};
+use rust_decimal::Decimal;
+
+use vipstream::model::event::{Body, Event, FxRate, Kind};
 use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
@@ -12,7 +14,8 @@ use super::customer::{Customer, Entity, Waiting};
 use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
-use super::memory::Outcome;
+use super::memory::{Object, Outcome};
+use super::money::Rates;
 use super::routing::Resolution;
 use super::status;
 
@@ -182,10 +185,22 @@ impl Walk {
             let at = since.plus(self.run.rules.hop);
             let number = sender.ties.sent;
             let effect = Effect { to, from: from.clone(), number, at, hops: hops + 1, origin, does };
-            let (here, tasks) = self.home;
-            match murmur2::home(effect.to.key().as_bytes(), tasks) {
-                home if home == here => self.await_effect(effect),
-                home => self.found.passed.push((home, effect)),
+            self.deliver(&effect);
+        }
+    }
+
+    /// To the task where the target is at home; what every task keeps, to each.
+    fn deliver(&mut self, effect: &Effect) {
+        let (here, tasks) = self.home;
+        let homes = match effect.to {
+            Entity::Everybody => (0..tasks).collect(),
+            _ => vec![murmur2::home(effect.to.key().as_bytes(), tasks)],
+        };
+        for home in homes {
+            if home == here {
+                self.await_effect(effect.clone());
+            } else {
+                self.found.passed.push((home, effect.clone()));
             }
         }
     }
@@ -215,11 +230,18 @@ impl Walk {
         }
         if self.erased.contains(&to) {
             self.counts.erased_events += 1;
-            if matches!(does, Does::Absorb(_)) {
+            let (from, to) = (to, from);
+            let answer = match does {
                 // Whoever would be somebody erased stays somebody else.
+                Does::Absorb(_) => Some((Does::Cut, hops)),
+                Does::Refer(..) => Some((Does::Forgotten, hops + 1)),
+                _ => None,
+            };
+            if let Some((does, hops)) = answer {
+                let at = if matches!(does, Does::Cut) { at } else { at.max(self.now) };
                 let at = at.plus(self.run.rules.hop);
-                let answer = Effect { to: from, from: to, number: 0, at, hops, origin, does: Does::Cut };
-                self.effects.insert(answer.place(), answer);
+                let answer = Effect { to, from, number: 0, at, hops, origin, does };
+                self.deliver(&answer);
             }
             return;
         }
@@ -229,25 +251,61 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
-        let nothing = Vec::new;
-        let (sendings, look) = match does {
+        let rules = &self.run.rules;
+        let mut outcome = Outcome::default();
+        let sendings = match does {
             Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
-            Does::Claim => (customer.claimed(&from, Some(at)), false),
-            Does::Release => (customer.claimed(&from, None), false),
-            Does::Join => (vec![customer.joined(&from)], false),
-            Does::Leave => (customer.left(&from), false),
-            Does::Account(word) => (nothing(), customer.hear(&from, word)),
-            Does::RollUp(share) => (nothing(), customer.take_share(&self.run.rules, *share)),
-            Does::Absorb(known) => customer.absorb(&self.run.rules, from, *known),
-            Does::Part => (customer.part(&from), false),
+            Does::Claim => customer.claimed(&from, Some(at)),
+            Does::Release => customer.claimed(&from, None),
+            Does::Refer(key, at, status) => customer.hear_of_referral(rules, &from, &key, Some((at, status))),
+            Does::Unrefer(key) => customer.hear_of_referral(rules, &from, &key, None),
+            Does::Credit(..) | Does::Uncredit(..) if customer.merged_into().is_some() => {
+                vec![(customer.merged_into().expect("it is there"), does)]
+            }
+            Does::Credit(buyer, orders, refund) => {
+                customer.credit(rules, &buyer, orders);
+                outcome = Outcome { look: true, refund, ..outcome };
+                Vec::new()
+            }
+            Does::Uncredit(buyer, orders) => {
+                customer.uncredit(&buyer, &orders);
+                outcome.look = true;
+                Vec::new()
+            }
+            Does::Forgotten => {
+                customer.ties.referrals.forget(&from);
+                Vec::new()
+            }
+            Does::Absorb(known) => {
+                let (sendings, look) = customer.absorb(rules, from, *known);
+                outcome.look = look;
+                sendings
+            }
+            Does::Part => {
+                customer.part(&from);
+                Vec::new()
+            }
+            Does::Join => vec![customer.joined(&from)],
+            Does::Leave => customer.left(&from),
+            Does::Account(word) => {
+                outcome.look = customer.hear(&from, word);
+                Vec::new()
+            }
+            Does::RollUp(share) => {
+                outcome.look = customer.take_share(rules, *share);
+                Vec::new()
+            }
             Does::Cut => {
                 let before = customer.belongs_to();
-                let is_cut = customer.cut(&from);
-                (customer.change_account(&self.run.rules, before), is_cut)
+                outcome.look = customer.cut(&from);
+                customer.change_account(rules, before)
             }
         };
+        // What was counted before is not what counts now.
+        let as_of = self.customers[&to].as_of;
+        self.customers.get_mut(&to).expect("met just now").move_to(as_of);
         self.send(&to, sendings, cause, hops);
-        self.judge(&to, cause, Outcome { look, ..Outcome::default() });
+        self.judge(&to, cause, outcome);
         self.queue(&to);
     }
 
@@ -294,8 +352,10 @@ impl Walk {
     }
 
     fn take(&mut self, event: &Event, position: Position) {
+        if let Body::FxRate(rate) = &event.body {
+            return self.take_rate(rate, event, position);
+        }
         self.run.agents.take(event);
-        // Rates are read, and nothing asks for them yet; of accounts something does where rules do.
         let Some(entity) = Entity::of(event) else { return };
         if entity.is_account() && !self.run.rules.uses_accounts() {
             return;
@@ -309,6 +369,44 @@ impl Walk {
         self.take_event(&entity, event, position, event.at, 0);
     }
 
+    /// A rate comes: whoever remembers an amount on a date whose rate it changes is looked at.
+    fn take_rate(&mut self, rate: &FxRate, event: &Event, position: Position) {
+        let before = self.run.rules.rates.clone();
+        let concerns = |walk: &mut Self, object: &Object, old: Rates| {
+            let codes = [rate.base.0.as_str(), rate.quote.0.as_str()];
+            let own = walk.run.rules.currency.clone();
+            codes.into_iter().filter(|code| *code != own && object.is_in(code)).any(|code| {
+                let new = walk.run.rules.price(Decimal::ONE, code, object.place);
+                let now = std::mem::replace(&mut walk.run.rules.rates, old.clone());
+                let was = walk.run.rules.price(Decimal::ONE, code, object.place);
+                walk.run.rules.rates = now;
+                new != was
+            })
+        };
+        self.run.rules.rates.note(rate);
+        let after = self.run.rules.rates.clone();
+        let everybody: Vec<Entity> = self.customers.keys().cloned().collect();
+        let concerned: Vec<Entity> = everybody
+            .into_iter()
+            .filter(|entity| {
+                let customer = self.customers[entity].clone();
+                let mut objects = customer.memory.objects.iter();
+                objects.any(|object| {
+                    let is_known = self.run.rules.remembers(object.kind, object.place, customer.as_of);
+                    is_known && concerns(self, object, before.clone())
+                })
+            })
+            .collect();
+        for entity in concerned {
+            // Until it is their turn, everybody's amounts are worth what they were.
+            self.run.rules.rates = before.clone();
+            self.catch_up(&entity, event.at);
+            self.run.rules.rates = after.clone();
+            self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() });
+            self.queue(&entity);
+        }
+    }
+
     /// An event comes to an entity, whose time moves to `now`.
     fn take_event(&mut self, entity: &Entity, event: &Event, position: Position, now: EventTime, hops: u32) {
         self.catch_up(entity, now);
@@ -319,6 +417,7 @@ impl Walk {
             self.found.statuses.extend(status::withdrawn(customer));
             let account = customer.belongs_to();
             let mut sendings = name_handles(customer.profile.as_ref(), None);
+            sendings.extend(customer.ties.referrals.cut());
             sendings.extend(customer.end_merges());
             customer.profile = None;
             sendings.extend(customer.change_account(&self.run.rules, account));
@@ -346,6 +445,8 @@ impl Walk {
         }
         sendings.extend(customer.change_account(&self.run.rules, account));
         sendings.extend(customer.learn_resolved(&self.run.rules, event));
+        sendings.extend(customer.refer(&self.run.rules, event, outcome));
+        sendings.extend(customer.tell_referrer(&self.run.rules, event, outcome));
         sendings.extend(customer.roll_up(&self.run.rules, event, position));
         if entity.is_author() && outcome.look {
             customer.keep_unclaimed(event, position);
