@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::json;
+
 use vipstream::config::Config;
+use vipstream::model::event::Kind;
+use vipstream::model::time::EventTime;
+use vipstream::replay::replay_memory;
 use vipstream::rules::ruleset::Ruleset;
 
 fn rules(name: &str) -> Ruleset {
@@ -20,6 +25,8 @@ fn rules(name: &str) -> Ruleset {
 fn every_example_ruleset_is_accepted() {
     assert_eq!(rules("cdnow.yaml").name(), "cdnow");
     assert_eq!(rules("shop.yaml").name(), "shop");
+    assert_eq!(rules("accounts.yaml").name(), "accounts");
+    assert_eq!(rules("partners.yaml").name(), "partners");
     assert_eq!(rules("grievance.yaml").name(), "grievance");
 }
 
@@ -79,4 +86,81 @@ fn the_shop_grants_a_few_per_cent_of_its_customers_takes_back_and_alerts() {
     ] {
         assert!(counts.get(what).is_some_and(|count| *count >= least), "{what}: {counts:#?}");
     }
+}
+
+/// What an example decides about a story: when, who, what, and the first row of why.
+fn decides(example: &str, story: &[(&str, serde_json::Value)]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples").join(example);
+    let mut inputs: BTreeMap<Kind, Vec<Vec<u8>>> = BTreeMap::new();
+    for (number, (kind, event)) in story.iter().enumerate() {
+        let mut event = event.clone();
+        event["event_id"] = format!("e{number}").into();
+        let kind = Kind::from_name(kind).unwrap();
+        inputs.entry(kind).or_default().push(event.to_string().into_bytes());
+    }
+    let inputs: Vec<_> = inputs.into_iter().collect();
+    let until = EventTime("2027-06-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let lines = replay_memory(&std::fs::read_to_string(path).unwrap(), &inputs, Some(until));
+    let mut text = String::new();
+    for line in ["vip.events", "vip.alerts"].iter().filter_map(|topic| lines.get(topic)).flatten() {
+        let output: serde_json::Value = serde_json::from_str(line).unwrap();
+        let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let who = if output["customer_id"].is_null() { &output["account_id"] } else { &output["customer_id"] };
+        let name = if output["programme"].is_null() { &output["name"] } else { &output["programme"] };
+        let row = &output["evidence"][0];
+        let day = &word(&output["occurred_at"])[..10];
+        let (who, what, name) = (word(who), word(&output["type"]), word(name));
+        text.push_str(&format!("{day} {who} {what} {name}: {} {}\n", word(&row["feature"]), word(&row["value"])));
+    }
+    text
+}
+
+#[test]
+fn accounts_are_granted_with_their_contacts_and_revoked_with_them() {
+    let at = |day: &str| format!("2026-{day}T09:00:00Z");
+    let story = [
+        ("account", json!({ "account_id": "k1", "occurred_at": at("01-01"), "version": 1, "tier": "A", "icp_fit": 0.9 })),
+        ("customer", json!({ "customer_id": "ann", "occurred_at": at("01-02"), "version": 1, "account_id": "k1" })),
+        ("customer", json!({ "customer_id": "bob", "occurred_at": at("01-02"), "version": 1, "account_id": "k1",
+            "role": "reference", "support_level": "premium" })),
+        ("purchase", json!({ "customer_id": "ann", "occurred_at": at("01-03"), "order_id": "o1", "amount": 30_000,
+            "currency": "EUR", "status": "completed" })),
+        ("purchase", json!({ "customer_id": "bob", "occurred_at": at("01-04"), "order_id": "o2", "amount": 30_000,
+            "currency": "EUR", "status": "completed" })),
+        ("presence", json!({ "customer_id": "ann", "occurred_at": at("01-05"), "session_id": "s1", "state": "online" })),
+        ("customer", json!({ "customer_id": "bob", "occurred_at": at("02-01"), "version": 2, "account_id": "k1" })),
+        ("account", json!({ "account_id": "k1", "occurred_at": at("03-01"), "version": 2, "tier": "C", "icp_fit": 0.9 })),
+    ];
+    insta::assert_snapshot!(decides("accounts.yaml", &story), @"");
+}
+
+#[test]
+fn partners_and_prospects_are_granted_and_revoked() {
+    let at = |day: &str| format!("2026-{day}T09:00:00Z");
+    let role = |id: &str, day: &str, version: u32, role: &str| {
+        ("customer", json!({ "customer_id": id, "occurred_at": at(day), "version": version, "role": role, "name": id }))
+    };
+    let referral = |friend: &str, day: &str| {
+        ("referral", json!({ "customer_id": "pam", "occurred_at": at(day), "referred_customer_id": friend,
+            "status": "converted" }))
+    };
+    let mut story = vec![
+        role("pam", "01-01", 1, "partner"),
+        role("rex", "01-01", 1, "reseller"),
+        role("ivy", "01-01", 1, "influencer"),
+        referral("f1", "01-02"),
+        referral("f2", "01-03"),
+        referral("f3", "01-04"),
+        ("mention", json!({ "customer_id": "ivy", "occurred_at": at("01-05"), "platform": "x", "handle": "@ivy",
+            "public": true, "post_id": "p1", "sentiment": 0.8, "reach": 250_000 })),
+        ("presence", json!({ "customer_id": "rex", "occurred_at": at("01-06"), "session_id": "s1", "state": "online" })),
+        role("rex", "02-01", 2, "test"),
+    ];
+    story.extend((0..5).map(|number| {
+        ("engagement", json!({ "customer_id": "tom", "occurred_at": at("01-07"), "engagement_id": format!("g{number}"),
+            "action": "click" }))
+    }));
+    story.push(("purchase", json!({ "customer_id": "tom", "occurred_at": at("01-08"), "order_id": "o1", "amount": 10,
+        "currency": "EUR", "status": "completed" })));
+    insta::assert_snapshot!(decides("partners.yaml", &story), @"");
 }

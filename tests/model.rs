@@ -13,6 +13,7 @@ mod support {
 }
 
 mod scripts {
+    mod accounts;
     mod advocates;
     mod currencies;
     mod erasure;

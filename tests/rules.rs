@@ -44,8 +44,35 @@ fn a_mistake_in_an_expression_is_named() {
         ),
         ("spend % 2 == 0", "`%` is for whole numbers"),
         ("orders > 1u", "unsigned numbers (`1u`) are not in the subset"),
-        ("account.tier == 'a'", "`account.tier`: accounts are not read by this version"),
+        ("account.tier == 'a'", "ok"),
+        ("account.teir == 'a'", "`account.teir` is no field of an account"),
+        ("attributes.seats >= 5 && attributes.plan == 'x'", "ok"),
+        ("attributes.seats", "is text or number, bool is expected"),
+        ("attributes.seats == true", "`==` compares text or number with bool"),
         ("spend >= 0.1234567890123456", "a number has more than 15 digits"),
+    ] {
+        assert_eq!(told(grant), expected, "{grant}");
+    }
+}
+
+#[test]
+fn a_rule_about_accounts_reads_nothing_of_customers() {
+    let told = |grant: &str| {
+        let text = format!(
+            "ruleset: acme\ncurrency: EUR\nfeatures:\n  orders: {{ count: purchase }}\nlabels:\n  new: orders == 0\nprogrammes:\n  c: {{ grant: orders > 1 }}\n  a: {{ applies_to: account, grant: orders > 2 }}\n  p:\n    applies_to: account\n    grant: {grant}\n"
+        );
+        match Ruleset::parse("r", &text) {
+            Ok(_) => "ok".to_owned(),
+            Err(problems) => problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>().join("; "),
+        }
+    };
+    for (grant, expected) in [
+        ("orders >= 1 && held.a && account.tier == 'A'", "ok"),
+        ("days_since(first_purchase) > 30", "ok"),
+        ("label.new", "`label.new`: labels are a customer's, and an account has none"),
+        ("region == 'west'", "`region`: a profile is a customer's, and an account has none"),
+        ("attributes.x == 1", "`attributes.x`: a profile is a customer's, and an account has none"),
+        ("held.c", "`held.c`: an account never holds `c`"),
     ] {
         assert_eq!(told(grant), expected, "{grant}");
     }

@@ -139,12 +139,17 @@ fn event(words: &[String], number: usize) -> (Kind, Map<String, Json>) {
         "erasure" => (Kind::Erasure, &[], &["request_id"]),
         "agent" => (Kind::Agent, &[], &["version", "state"]),
         "customer" => (Kind::Customer, &[], &["version"]),
+        "account" => (Kind::Account, &[], &["version"]),
         "rate" => (Kind::FxRate, &[], &["rate", "valid_on"]),
         other => panic!("no event is called {other}"),
     };
     if kind == Kind::Agent {
         event.shift_remove("customer_id");
         event.insert("agent_id".to_owned(), json!(words[1]));
+    }
+    if kind == Kind::Account {
+        let id = event.shift_remove("customer_id").expect("put just now");
+        event.insert("account_id".to_owned(), id);
     }
     if kind == Kind::Purchase {
         event.insert("currency".to_owned(), json!("EUR"));
@@ -221,8 +226,9 @@ fn brief_line(output: &Json) -> String {
         return format!("{}:{}:{} dead_letter {}", word("topic"), output["partition"], output["offset"], word("code"));
     }
     let instant = |name: &str| output[name].as_str().map(short_time);
-    let mut text =
-        format!("{} {} {}", instant("occurred_at").expect("always there"), word("customer_id"), word("type"));
+    let of_account = || output["account_id"].as_str().map(|id| format!("account:{id}"));
+    let who = output["customer_id"].as_str().map(str::to_owned).or_else(of_account).unwrap_or_else(|| "-".to_owned());
+    let mut text = format!("{} {who} {}", instant("occurred_at").expect("always there"), word("type"));
     let name = ["programme", "label", "name"].into_iter().find_map(|name| output[name].as_str());
     text.push_str(&format!(" {}", name.expect("every output is about something")));
     for name in ["tier", "reason", "severity"] {

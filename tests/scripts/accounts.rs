@@ -1,0 +1,176 @@
+//! Accounts: what contacts do counts for them, what they hold their contacts hold, and what they are rules read.
+
+use serde_json::json;
+
+use crate::support::script::{explain, in_full, run_until};
+
+const RULES: &str = "
+    features:
+      spend: { sum: purchase.amount, over: 30d }
+    programmes:
+      key_account:
+        profile: target
+        applies_to: account
+        grant: spend >= 500
+        tiers: { gold: spend >= 1000 }
+        routing: { team: b2b, agent: account_manager }
+        greeting: Welcome {name}";
+
+#[test]
+fn what_contacts_spend_together_grants_to_the_account_and_to_each_of_them() {
+    let script = "
+        d0 k1 account 1 name=Acme account_manager=mia
+        d0 ann customer 1 account_id=k1
+        d0 bob customer 1 account_id=k1
+        d1 ann purchase o1 300
+        d2 bob purchase o2 300
+        d2 zoe purchase o3 900";
+    insta::assert_snapshot!(run_until("d40", RULES, script), @r"
+    d2+00:00:01 account:k1 vip.granted key_account
+    d2+00:00:02 ann vip.granted key_account
+    d2+00:00:02 bob vip.granted key_account
+    d31 account:k1 vip.revoked key_account rule_false
+    d31+00:00:01 ann vip.revoked key_account rule_false
+    d31+00:00:01 bob vip.revoked key_account rule_false
+    ");
+}
+
+#[test]
+fn what_came_before_the_contact_was_known_counts_when_they_join() {
+    let script = "
+        d1 ann purchase o1 600
+        d2 ann refund o1 50
+        d3 ann customer 1 account_id=k1
+        d4 ann purchase o2 460";
+    insta::assert_snapshot!(run_until("d5", RULES, script), @r"
+    d3+00:00:01 account:k1 vip.granted key_account
+    d3+00:00:02 ann vip.granted key_account
+    d4+00:00:01 account:k1 vip.changed key_account tier_rise none>gold
+    d4+00:00:02 ann vip.changed key_account tier_rise none>gold
+    ");
+}
+
+#[test]
+fn an_order_counts_once_through_whomever_it_comes() {
+    let script = "
+        d0 ann customer 1 account_id=k1
+        d0 bob customer 1 account_id=k1
+        d1 ann purchase o1 400
+        d1 bob purchase o1 400
+        d2 zoe purchase o1 400 account_id=k1
+        d3 ann purchase o1 400";
+    insta::assert_snapshot!(run_until("d5", RULES, script), @"");
+}
+
+#[test]
+fn an_order_that_names_an_account_goes_there_and_nowhere_else() {
+    let script = "
+        d0 ann customer 1 account_id=k1
+        d1 ann purchase o1 700 account_id=k2
+        d1 zoe purchase o2 700 account_id=k3
+        d2 zoe customer 1 account_id=k1";
+    insta::assert_snapshot!(run_until("d5", RULES, script), @r"
+    d1+00:00:01 account:k2 vip.granted key_account
+    d1+00:00:01 account:k3 vip.granted key_account
+    ");
+}
+
+#[test]
+fn who_leaves_holds_nothing_more_and_takes_nothing_away() {
+    let script = "
+        d0 ann customer 1 account_id=k1
+        d0 bob customer 1 account_id=k1
+        d1 ann purchase o1 600
+        d2 ann customer 2 account_id=k2
+        d3 ann purchase o2 100
+        d4 bob erasure q1";
+    insta::assert_snapshot!(run_until("d5", RULES, script), @r"
+    d1+00:00:01 account:k1 vip.granted key_account
+    d1+00:00:02 ann vip.granted key_account
+    d1+00:00:02 bob vip.granted key_account
+    d2 ann vip.revoked key_account rule_false
+    d4 bob vip.revoked key_account erased
+    ");
+}
+
+#[test]
+fn a_contact_is_told_why_and_sent_to_the_accounts_manager() {
+    let script = "
+        d0 k1 account 1 name=Acme account_manager=mia
+        d0 ann customer 1 account_id=k1 name=Ann
+        d1 ann purchase o1 600
+        d2 ann purchase o2 1";
+    let said = in_full(RULES, script);
+    let grant = said.iter().find(|it| it["type"] == "vip.granted" && it["customer_id"] == "ann").expect("a grant");
+    assert_eq!(grant["account_id"], "k1");
+    assert_eq!(grant["evidence"], json!([{ "feature": "account.held.key_account", "value": true, "holds": true, "sample": [] }]));
+    assert_eq!((&grant["routing"]["agent"], &grant["routing"]["reason"]), (&json!("mia"), &json!("account_manager")));
+    assert_eq!(grant["greeting"], "Welcome Ann");
+    let account = said.iter().find(|it| it["type"] == "vip.granted" && it["customer_id"].is_null()).expect("the account's");
+    assert_eq!((&account["account_id"], &account["greeting"]), (&json!("k1"), &json!("Welcome Acme")));
+    assert_eq!(account["evidence"][0]["value"], "600");
+}
+
+#[test]
+fn what_an_account_is_and_free_attributes_are_facts() {
+    let rules = "
+        programmes:
+          target:
+            profile: target
+            grant: account.tier == 'A' && account.icp_fit >= 0.8
+          renewing:
+            profile: value
+            grant: days_since(account.renewal_on) > -30 && account.attributes.seats >= 40
+        labels:
+          reference: attributes.reference == 'yes'";
+    let script = "
+        d0 ann customer 1 account_id=k1 attributes={\"reference\":\"yes\"}
+        d1 k1 account 1 tier=A icp_fit=0.9 renewal_on=2025-03-01 attributes={\"seats\":50}
+        d2 bob customer 1 account_id=k1 attributes={\"reference\":7}
+        d3 k1 account 2 tier=B icp_fit=0.9 renewal_on=2025-03-01 attributes={\"seats\":\"many\"}";
+    insta::assert_snapshot!(run_until("d40", rules, script), @r"
+    d0 ann cohort.entered reference
+    d1+00:00:01 ann vip.granted target
+    d2+00:00:02 bob vip.granted target
+    d3+00:00:01 ann vip.revoked target rule_false
+    d3+00:00:01 bob vip.revoked target rule_false
+    ");
+    let script = "
+        d0 ann customer 1 account_id=k1
+        d0 k1 account 1 tier=A icp_fit=0.9 renewal_on=2025-02-01 attributes={\"seats\":50}
+        d1 ann presence s1 online";
+    insta::assert_snapshot!(run_until("d70", rules, script), @r"
+    d0+00:00:02 ann vip.granted target
+    d2 ann vip.granted renewing
+    ");
+}
+
+#[test]
+fn an_alert_says_where_to_and_how_to_greet_where_no_programme_does() {
+    let rules = "
+        alerts:
+          partner_online:
+            on: presence
+            when: role == 'partner'
+            routing: { team: partners }
+            greeting: Good to see you, {name}
+          target_account_online:
+            on: presence
+            when: account.tier == 'A'
+            routing: { team: b2b, agent: account_manager }";
+    let script = "
+        d0 k1 account 1 tier=A account_manager=mia
+        d0 ann customer 1 account_id=k1 role=partner name=Ann
+        d1 ann presence s1 online";
+    let said = in_full(rules, script);
+    assert_eq!(said.len(), 2);
+    assert_eq!((&said[0]["kind"], &said[0]["routing"]["team"]), (&json!("partner_online"), &json!("partners")));
+    assert_eq!(said[0]["greeting"], "Good to see you, Ann");
+    assert_eq!((&said[1]["kind"], &said[1]["routing"]["agent"]), (&json!("target_account_online"), &json!("mia")));
+    insta::assert_snapshot!(explain(rules, script), @r"
+    d1 ann agent.alert partner_online normal expires_at=d1+00:01:30
+      role partner == partner holds
+    d1 ann agent.alert target_account_online normal expires_at=d1+00:01:30
+      account.tier A == A holds
+    ");
+}
