@@ -20,6 +20,8 @@ fn rules(name: &str) -> Ruleset {
 fn every_example_ruleset_is_accepted() {
     assert_eq!(rules("cdnow.yaml").name(), "cdnow");
     assert_eq!(rules("shop.yaml").name(), "shop");
+    assert_eq!(rules("advocates.yaml").name(), "advocates");
+    assert_eq!(rules("value.yaml").name(), "value");
     assert_eq!(rules("grievance.yaml").name(), "grievance");
 }
 
