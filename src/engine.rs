@@ -3,9 +3,9 @@
 //! Before each event its customer's deadlines fire, then the event is applied, then one look judges labels and programmes,
 //! then alerts. Everybody else's deadlines fire as the clock passes them, in slices.
 
-mod advocates;
 mod absorb;
 mod account;
+mod advocates;
 mod agents;
 mod apply;
 mod audit;
@@ -95,6 +95,8 @@ pub struct Engine {
     sendings: Vec<Sending>,
     arrivals: VecDeque<Effect>,
     leaving: Vec<(u32, Effect)>,
+    /// Somebody is merged into another, or was.
+    merges: bool,
     behind: bool,
     stats: Stats,
     /// Rules in error: labels, programmes, alerts.
@@ -175,6 +177,7 @@ impl Engine {
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
             leaving: Vec::new(),
+            merges: false,
             behind: false,
             stats: Stats::default(),
         }
@@ -388,12 +391,13 @@ impl Engine {
         if let Body::Erasure(_) = event.body {
             return self.erase(slot, event, position, outputs);
         }
+        self.merges |= matches!(&event.body, Body::Customer(profile) if profile.merged_into.is_some());
         customer.news |= event.kind().bit();
-        let is_account = customer.id.kind() == EntityKind::Account;
-        let prices = Prices { rules: &rules, rates: &self.rates };
         // What a contact did was counted there.
         let mut aside = Stats::default();
+        let is_account = customer.id.kind() == EntityKind::Account;
         let stats = if is_account { &mut aside } else { &mut self.stats };
+        let prices = Prices { rules: &rules, rates: &self.rates };
         let sendings = &mut self.sendings;
         let mut foreign = Vec::new();
         let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
@@ -482,7 +486,8 @@ impl Engine {
             };
             let prices = Prices { rules: &rules, rates: &self.rates };
             let known = event.customer.is_some().then_some(&*customer);
-            let Some(alert) = look::alert(usize::from(*index), rule, known, (event, position), prices, &occasion) else {
+            let Some(alert) = look::alert(usize::from(*index), rule, known, (event, position), prices, &occasion)
+            else {
                 continue;
             };
             if self.mode == TimeMode::Live && alert.expires_at.is_some_and(|end| end < self.wall) {

@@ -31,6 +31,7 @@ const UNPRICED: &str = "vipstream_task_unpriced_events_total";
 const UNMATCHED: &str = "vipstream_task_unmatched_refunds_total";
 const CLAMPED: &str = "vipstream_task_clamped_refunds_total";
 const TESTS: &str = "vipstream_task_test_purchases_total";
+const SELF_REFERRALS: &str = "vipstream_task_self_referrals_total";
 const UNKNOWN: &str = "vipstream_task_unknown_values_total";
 const RULE_ERRORS: &str = "vipstream_task_rule_errors_total";
 const REORDERED: &str = "vipstream_task_reordered_total";
@@ -92,6 +93,7 @@ pub(crate) fn describe() {
     describe_counter!(UNMATCHED, Unit::Count, "Refunds whose order never came");
     describe_counter!(CLAMPED, Unit::Count, "Refunds of more than was left of their order");
     describe_counter!(TESTS, Unit::Count, "Test purchases, ignored");
+    describe_counter!(SELF_REFERRALS, Unit::Count, "Referrals of customers by themselves, ignored");
     describe_counter!(UNKNOWN, Unit::Count, "Unknown words in optional fields, read as absent");
     describe_counter!(RULE_ERRORS, Unit::Count, "Times a rule was in error, such as reading a fact without value");
     describe_counter!(
@@ -342,7 +344,7 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 17] = [
+const COUNTED: [(&str, Read); 18] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
@@ -356,6 +358,7 @@ const COUNTED: [(&str, Read); 17] = [
     (UNMATCHED, |stats| stats.unmatched),
     (CLAMPED, |stats| stats.clamped),
     (TESTS, |stats| stats.tests),
+    (SELF_REFERRALS, |stats| stats.self_referrals),
     (UNKNOWN, |stats| stats.unknown_values),
     (REORDERED, |stats| stats.reordered),
     (EFFECTS, |stats| stats.effects),

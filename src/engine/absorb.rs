@@ -12,16 +12,26 @@ use super::customer::{Customer, MAX_SEEN, NEVER, Rare};
 use super::entry::{Flag, Object};
 use super::features;
 use super::rates::Prices;
+use super::ties::Sending;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 
 impl Customer {
     /// Takes in another's memory, as it was encoded; says whether it could be read.
-    pub(super) fn absorb(&mut self, state: &[u8], prices: Prices<'_>, stats: &mut Stats) -> bool {
-        let Ok(other) = Self::decode(state, prices.rules) else { return false };
+    pub(super) fn absorb(
+        &mut self,
+        state: &[u8],
+        prices: Prices<'_>,
+        stats: &mut Stats,
+        sendings: &mut Vec<Sending>,
+    ) -> bool {
+        let Ok(mut other) = Self::decode(state, prices.rules) else { return false };
         let aliases = other.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
         self.know_as(aliases.into_iter().chain([hash(other.id.as_str())]));
+        if let Some(ties) = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()) {
+            self.unite_resolved(std::mem::take(&mut ties.resolved), &prices.rules.calendar, sendings);
+        }
         self.take_in(other, prices, stats);
         self.forget_own_referrals(prices.rules);
         true
@@ -45,7 +55,11 @@ impl Customer {
                 object.settle(prices);
                 features::judge_amount(&mut object, prices);
             }
-            if matches!(entry.kind(), Kind::Purchase | Kind::ReferredPurchase) { self.absorb_order(object, prices) } else { self.unite(object, rules) }
+            if matches!(entry.kind(), Kind::Purchase | Kind::ReferredPurchase) {
+                self.absorb_order(object, prices)
+            } else {
+                self.unite(object, rules)
+            }
         }
         if let Some(rare) = other.rare {
             self.absorb_rare(*rare, prices);

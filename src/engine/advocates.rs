@@ -139,7 +139,8 @@ impl Customer {
             && since <= order.entry.place()
         {
             let orders = vec![self.stand(order, rules)];
-            sendings.push(Sending { to: referrer.clone(), does: Does::Credit { buyer: self.id.clone(), orders, refund } });
+            sendings
+                .push(Sending { to: referrer.clone(), does: Does::Credit { buyer: self.id.clone(), orders, refund } });
         }
     }
 
@@ -208,7 +209,10 @@ impl Customer {
             });
             let orders: Vec<Order> = orders.collect();
             if !orders.is_empty() {
-                sendings.push(Sending { to: to.clone(), does: Does::Credit { buyer: self.id.clone(), orders, refund: false } });
+                sendings.push(Sending {
+                    to: to.clone(),
+                    does: Does::Credit { buyer: self.id.clone(), orders, refund: false },
+                });
             }
         }
     }

@@ -52,11 +52,13 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
+        if event.kind().is_activity() && customer.merged_into().is_some() {
+            return self.follow(customer);
+        }
         if self.rules.plan.resolvers && customer.id.kind() == EntityKind::Customer {
             customer.learn_resolved(event, &self.rules.calendar, self.sendings);
         }
         match &event.body {
-            _ if event.kind().is_activity() && customer.merged_into().is_some() => self.follow(customer),
             Body::Purchase(purchase) => self.purchase(customer, purchase),
             Body::Csat(survey) => self.object(customer, survey.revision, Place::Earliest),
             Body::Case(case) => self.object(customer, case.version, Place::Earliest),

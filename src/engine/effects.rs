@@ -251,20 +251,35 @@ impl Engine {
     /// Whether an event may do something to others, as far as can be told now; that it may not is certain, unless
     /// something that may comes before it.
     pub fn may_send(&self, event: &Event) -> bool {
-        let known = self.customers.known(&event.entity_id());
+        // Few are merged into others: where nobody is, nobody need be looked for.
+        let is_rare = matches!(event.body, Body::Customer(_) | Body::Forget | Body::Erasure(_) | Body::Mention(_));
+        let known = (self.merges || is_rare || self.rules.plan.rolls_up(event.kind()))
+            .then(|| self.customers.known(&event.entity_id()))
+            .flatten();
         let is_tied = |profile: Option<&Profile>| {
-            profile.is_some_and(|profile| !profile.handles.is_empty() || profile.merged_into.is_some())
+            profile.is_some_and(|profile| {
+                !profile.handles.is_empty() || profile.merged_into.is_some() || profile.account_id.is_some()
+            })
         };
         // Whatever comes for somebody merged into another goes on, and so may what is done to somebody with ties.
         let profile = known.and_then(Customer::profile);
         let is_merged = profile.is_some_and(|profile| profile.merged_into.is_some());
         let ties = known.and_then(Customer::ties);
+        let plan = &self.rules.plan;
+        let names_account = matches!(&event.body, Body::Purchase(purchase) if purchase.account_id.is_some());
+        let has_account = names_account || profile.is_some_and(|profile| profile.account_id.is_some());
+        if plan.rolls_up(event.kind()) && has_account {
+            return true;
+        }
         match &event.body {
+            Body::Account(_) | Body::ForgetAccount(_) => plan.uses_accounts,
+            // What is priced anew may be an account's.
+            Body::FxRate(_) => plan.judges_accounts,
             Body::Customer(next) => is_tied(Some(next)) || is_tied(profile) || ties.is_some(),
             Body::Forget | Body::Erasure(_) => is_tied(profile) || ties.is_some(),
             Body::Mention(_) if event.customer.is_none() => ties.and_then(Ties::owner).is_some(),
             Body::Referral(_) | Body::Purchase(_) => is_merged || self.rules.follows_referrals(),
-            Body::Case(_) | Body::Csat(_) => is_merged || self.rules.plan.resolvers,
+            Body::Case(_) | Body::Csat(_) => is_merged || plan.resolvers,
             _ => is_merged,
         }
     }

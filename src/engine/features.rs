@@ -89,7 +89,9 @@ impl<'a> Facts<'a> for Kept<'a> {
             let is_foreign = self.extra.is_some_and(|extra| extra.money.is_some());
             match self.sent {
                 Some(sent) => return sent,
-                None if is_foreign || self.kind != Kind::Referral => return Val::Decimal(self.entry.amount(self.extra)),
+                None if is_foreign || self.kind != Kind::Referral => {
+                    return Val::Decimal(self.entry.amount(self.extra));
+                }
                 None => {}
             }
         }
@@ -198,7 +200,8 @@ fn judge(object: &mut Object, prices: Prices<'_>, which: impl Fn(&Filter) -> boo
     let price = prices.price(amount, &currency.0, object.entry.place());
     let sent = Some(Val::or_missing(price.map(Val::Decimal)));
     let mut filters = object.entry.filters();
-    for filter in rules.plan.of(kind).features.iter().filter_map(|at| rules.features[usize::from(*at)].filter.as_ref()) {
+    for filter in rules.plan.of(kind).features.iter().filter_map(|at| rules.features[usize::from(*at)].filter.as_ref())
+    {
         if which(filter) {
             let kept = Kept { sent, ..Kept::of(&object.entry, Some(&object.extra), kind, rules) };
             let holds = filter.program.decide(&kept) == Some(true);

@@ -58,11 +58,13 @@ impl Customer {
         let mut given = std::mem::replace(self, kept);
         (given.labels, given.seq, given.deadline, given.look_pending) = (0, 0, NEVER, false);
         if let Some(rare) = &mut given.rare {
-            let aliases = rare.ties.as_ref().map(|ties| ties.aliases.clone()).unwrap_or_default();
-            let ties = (!aliases.is_empty()).then(|| Box::new(Ties { aliases, ..Ties::default() }));
             (rare.waiting, rare.visit) = (None, None);
             let (profile, held) = (rare.profile.take(), std::mem::take(&mut rare.held));
-            let ties = std::mem::replace(&mut rare.ties, ties);
+            let mut ties = rare.ties.take();
+            rare.ties = ties.as_mut().map(|ties| {
+                let (aliases, resolved) = (ties.aliases.clone(), std::mem::take(&mut ties.resolved));
+                Box::new(Ties { aliases, resolved, ..Ties::default() })
+            });
             self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
         }
         let mut state = Vec::new();
@@ -90,7 +92,7 @@ impl Customer {
             sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
             return false;
         }
-        self.absorb(&state, prices, stats)
+        self.absorb(&state, prices, stats, sendings)
     }
 
     /// Notes the hashes of ids under which it was known before.

@@ -177,6 +177,7 @@ impl Engine {
             return Err(wire::UNKNOWN);
         }
         let customer = Customer::decode(field.bytes()?, &self.rules)?;
+        self.merges |= customer.merged_into().is_some();
         let look = customer.look_pending.then_some(customer.as_of);
         let slot = self.customers.admit(customer).ok_or(Flaw("one of that id is there already"))?;
         if let Some(at) = look {

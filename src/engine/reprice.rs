@@ -9,8 +9,8 @@ use super::apply::Outcome;
 use super::customer::Customer;
 use super::customers::{Customers, Slot};
 use super::entry::{Entry, Object};
-use super::money::Money;
 use super::look::Brought;
+use super::money::Money;
 use super::rates::{Prices, Repriced};
 use super::{Engine, features};
 use crate::model::event::{Event, FxRate};
@@ -96,7 +96,8 @@ impl Engine {
 
     /// Notes all amounts of a customer who comes from elsewhere.
     pub(super) fn note_all_foreign(&mut self, slot: Slot) {
-        let amounts = self.customers[slot].with_money().flat_map(|(entry, money)| money.foreign(entry.place(), &self.rules));
+        let amounts =
+            self.customers[slot].with_money().flat_map(|(entry, money)| money.foreign(entry.place(), &self.rules));
         self.foreign.note(slot, amounts);
     }
 }

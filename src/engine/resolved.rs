@@ -13,12 +13,12 @@ use crate::model::id::{CustomerId, EntityKind};
 use crate::model::time::EventTime;
 use crate::rules::calendar::{Calendar, Day};
 
-/// The newest cases and surveys of a customer, in no order.
+/// The newest cases and surveys of a customer.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Resolved {
-    /// At most [`MAX_KEPT`].
+    /// By id, at most [`MAX_KEPT`].
     cases: Vec<KnownCase>,
-    /// At most [`MAX_KEPT`].
+    /// In no order, at most [`MAX_KEPT`].
     surveys: Vec<KnownSurvey>,
 }
 
@@ -87,22 +87,33 @@ impl Resolved {
         !is_reopened && !is_late && !self.surveys.iter().any(|survey| survey.is_bad && is_on_it(survey))
     }
 
+    fn verdict(&self, case: &KnownCase, calendar: &Calendar) -> Option<Verdict> {
+        let (_, (agent, at)) = case.solved.as_ref()?;
+        Some(Verdict { agent: agent.clone(), day: calendar.day(*at), well: self.is_well(case) })
+    }
+
     fn verdicts(&self, calendar: &Calendar) -> Vec<(CompactString, Verdict)> {
-        let verdict = |case: &KnownCase| {
-            let (_, (agent, at)) = case.solved.clone()?;
-            Some((case.id.clone(), Verdict { agent, day: calendar.day(at), well: self.is_well(case) }))
-        };
+        let verdict = |case: &KnownCase| Some((case.id.clone(), self.verdict(case, calendar)?));
         self.cases.iter().filter_map(verdict).collect()
+    }
+
+    /// Tells every task what is otherwise than it was told. What a case that is remembered no longer came to, stands.
+    fn tell(&self, told: &[(CompactString, Verdict)], calendar: &Calendar, sendings: &mut Vec<Sending>) {
+        for case in &self.cases {
+            let mut former: Vec<&Verdict> = told.iter().filter(|(id, _)| *id == case.id).map(|(_, it)| it).collect();
+            let mut new = self.verdict(case, calendar);
+            if let Some(at) = former.iter().position(|former| Some(*former) == new.as_ref()) {
+                former.remove(at);
+                new = None;
+            }
+            sendings.extend(former.into_iter().map(|former| former.told(-1)));
+            sendings.extend(new.map(|new| new.told(1)));
+        }
     }
 
     /// Takes in a version of a case.
     fn case(&mut self, case: &Case, at: EventTime) {
-        let found = self.cases.iter().position(|known| known.id == case.case_id);
-        let found = found.unwrap_or_else(|| {
-            self.cases.push(KnownCase::new(case.case_id.clone(), at));
-            self.cases.len() - 1
-        });
-        let known = &mut self.cases[found];
+        let known = self.known(&case.case_id, at);
         known.at = known.at.max(at);
         let version = case.version;
         if let Some(agent) = &case.agent_id {
@@ -118,7 +129,15 @@ impl Resolved {
         if let Some(breached) = case.sla_breached {
             renew(&mut known.sla_breached, version, breached);
         }
-        keep_newest(&mut self.cases, |case| (case.at, case.id.clone()));
+        self.keep_newest();
+    }
+
+    fn known(&mut self, id: &CompactString, at: EventTime) -> &mut KnownCase {
+        let found = self.cases.binary_search_by(|known| known.id.cmp(id)).unwrap_or_else(|place| {
+            self.cases.insert(place, KnownCase::new(id.clone(), at));
+            place
+        });
+        &mut self.cases[found]
     }
 
     /// Takes in a revision of a survey.
@@ -126,12 +145,35 @@ impl Resolved {
         let (case, agent) = (survey.case_id.clone(), survey.agent_id.clone());
         let is_bad = survey.satisfaction < rust_decimal::Decimal::new(6, 1);
         let new = KnownSurvey { id: survey.interaction_id.clone(), revision: survey.revision, at, case, agent, is_bad };
+        self.answer(new);
+        self.keep_newest();
+    }
+
+    fn answer(&mut self, new: KnownSurvey) {
         match self.surveys.iter_mut().find(|known| known.id == new.id) {
             Some(known) if known.revision < new.revision => *known = new,
             Some(_) => {}
             None => self.surveys.push(new),
         }
-        keep_newest(&mut self.surveys, |survey| (survey.at, survey.id.clone()));
+    }
+
+    fn keep_newest(&mut self) {
+        keep_newest(&mut self.cases, |case| (case.at, &case.id));
+        keep_newest(&mut self.surveys, |survey| (survey.at, &survey.id));
+    }
+
+    /// Takes in what is known of somebody who is the same customer.
+    fn unite(&mut self, other: Self) {
+        for case in other.cases {
+            let known = self.known(&case.id, case.at);
+            known.at = known.at.max(case.at);
+            unite(&mut known.agent, case.agent);
+            unite(&mut known.solved, case.solved);
+            unite(&mut known.reopened, case.reopened);
+            unite(&mut known.sla_breached, case.sla_breached);
+        }
+        other.surveys.into_iter().for_each(|survey| self.answer(survey));
+        self.keep_newest();
     }
 }
 
@@ -147,10 +189,15 @@ fn renew<T>(newest: &mut Newest<T>, version: i64, says: T) {
     }
 }
 
-fn keep_newest<T, K: Ord>(kept: &mut Vec<T>, age: impl Fn(&T) -> K) {
-    if kept.len() > MAX_KEPT
-        && let Some((oldest, _)) = kept.iter().enumerate().min_by_key(|(_, it)| age(it))
-    {
+fn unite<T>(newest: &mut Newest<T>, other: Newest<T>) {
+    if let Some((version, says)) = other {
+        renew(newest, version, says);
+    }
+}
+
+fn keep_newest<T>(kept: &mut Vec<T>, age: impl Fn(&T) -> (EventTime, &CompactString)) {
+    while kept.len() > MAX_KEPT {
+        let oldest = kept.iter().enumerate().min_by_key(|(_, it)| age(it)).map_or(0, |(at, _)| at);
         kept.remove(oldest);
     }
 }
@@ -174,17 +221,18 @@ impl Customer {
             Body::Csat(survey) => resolved.survey(survey, event.at),
             _ => {}
         }
-        let after = resolved.verdicts(calendar);
-        for (id, old) in &before {
-            // What a case that is remembered no longer came to, stands.
-            let is_kept = resolved.cases.iter().any(|case| case.id == *id);
-            if is_kept && !after.iter().any(|(other, new)| other == id && new == old) {
-                sendings.push(old.told(-1));
-            }
+        resolved.tell(&before, calendar, sendings);
+    }
+
+    /// Takes in what was known of somebody who is this customer.
+    pub(super) fn unite_resolved(&mut self, other: Resolved, calendar: &Calendar, sendings: &mut Vec<Sending>) {
+        if other == Resolved::default() {
+            return;
         }
-        let is_new =
-            |(id, new): &&(CompactString, Verdict)| !before.iter().any(|(other, old)| other == id && old == new);
-        sendings.extend(after.iter().filter(is_new).map(|(_, new)| new.told(1)));
+        let resolved = &mut self.ties_mut().resolved;
+        let told = [resolved.verdicts(calendar), other.verdicts(calendar)].concat();
+        resolved.unite(other);
+        resolved.tell(&told, calendar, sendings);
     }
 }
 

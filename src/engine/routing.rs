@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::agents::Agents;
 use super::customer::Customer;
-use super::ties::Ties;
+use super::resolved::Resolved;
 use crate::model::output::{Fallback, Routing};
 use crate::rules::ruleset::{Choice, RoutingRule, Ruleset};
 
@@ -51,15 +51,15 @@ pub(super) fn of_nobody(rule: &RoutingRule) -> Routing {
 
 /// The agent whom the rule prefers, if there is one and they can take a case.
 fn first(rule: &RoutingRule, customer: &Customer, agents: &Agents) -> Option<Fallback> {
-    let resolved = customer.ties().map(|ties: &Ties| &ties.resolved);
+    let resolved = customer.ties().map(|ties| &ties.resolved);
     let of_cases = |agent: Option<&str>| agent.filter(|id| agents.is_free(id)).map(CompactString::new);
     let agent = match rule.agent? {
         Choice::AccountManager => {
             let own = customer.profile().and_then(|profile| profile.account_manager.clone());
             own.or_else(|| customer.account()?.account_manager.clone())
         }
-        Choice::LastResolved => of_cases(resolved.and_then(|resolved| resolved.last())),
-        Choice::Familiar => of_cases(resolved.and_then(|resolved| resolved.familiar())),
+        Choice::LastResolved => of_cases(resolved.and_then(Resolved::last)),
+        Choice::Familiar => of_cases(resolved.and_then(Resolved::familiar)),
         Choice::Best => None,
     };
     let reason = rule.agent?.name();

@@ -1088,7 +1088,7 @@ pub mod scalar {
     }
 }
 /// Where the next contact goes.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Routing {
     #[prost(string, optional, tag = "1")]
     pub team: ::core::option::Option<::prost::alloc::string::String>,
@@ -1098,11 +1098,25 @@ pub struct Routing {
     pub channel: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, tag = "4")]
     pub reason: ::prost::alloc::string::String,
-    #[prost(string, repeated, tag = "5")]
-    pub fallbacks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whom to turn to next, in order.
+    #[prost(message, repeated, tag = "6")]
+    pub fallbacks: ::prost::alloc::vec::Vec<Fallback>,
+}
+/// Another choice than the first: an agent, or the team as a whole.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Fallback {
+    #[prost(string, optional, tag = "1")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "2")]
+    pub team: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// Of an agent: how large a part of the cases resolved lately was resolved well, a decimal.
+    #[prost(string, optional, tag = "4")]
+    pub share: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A customer is in a programme from now on.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Granted {
     #[prost(string, tag = "1")]
     pub programme: ::prost::alloc::string::String,
@@ -1228,7 +1242,7 @@ pub struct Cohort {
     pub definition: ::prost::alloc::string::String,
 }
 /// Something an agent should act on at once.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Alert {
     #[prost(string, tag = "1")]
     pub alert_id: ::prost::alloc::string::String,

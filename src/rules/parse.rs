@@ -14,9 +14,11 @@ use rust_decimal::Decimal;
 use super::calendar::Calendar;
 use super::compile;
 use super::fact::{Fact, Scope, index};
-use super::program::Program;
 use super::fields::{self, Field};
-use super::ruleset::{ALWAYS, Aggregate, AlertRule, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset};
+use super::program::Program;
+use super::ruleset::{
+    ALWAYS, Aggregate, AlertRule, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset,
+};
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::event::Kind;

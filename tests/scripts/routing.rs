@@ -229,7 +229,8 @@ fn an_older_record_of_an_agent_changes_nothing() {
 
 #[test]
 fn beyond_sixteen_cases_the_oldest_is_forgotten() {
-    let cases: String = (0..17).map(|case| format!("\nd1+{case}m ann case k{case} 1 solved agent_id=a1")).collect();
+    let cases = (0..17).map(|case| format!("\nd1+{case}m ann case k{case} 1 solved agent_id=a1"));
+    let cases = cases.collect::<Vec<_>>().concat();
     let first = "\nd1-1m ann case first 1 solved agent_id=a2\nd1-2m ann case second 1 solved agent_id=a2";
     let script = with_agents(&format!("{first}{cases}\nd2 ann case first 2 reopened\nd3 ann presence s1 online"));
     // What came of a forgotten case stands.

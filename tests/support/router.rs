@@ -15,7 +15,7 @@ pub struct View {
     labels: BTreeSet<String>,
     weight: Decimal,
     /// Team and reason. Agent and channel go by the profile, which decisions quote as it was.
-    routing: Option<[Json; 2]>,
+    routing: Option<Json>,
     entitlements: Vec<String>,
 }
 
@@ -152,6 +152,7 @@ fn number(value: &Json) -> Decimal {
     text.parse().expect("a decimal")
 }
 
-fn routing(of: &Json) -> Option<[Json; 2]> {
-    of.get("routing").map(|routing| ["team", "reason"].map(|name| routing[name].clone()))
+/// The team: agents are as of the look.
+fn routing(of: &Json) -> Option<Json> {
+    of.get("routing").map(|routing| routing["team"].clone())
 }

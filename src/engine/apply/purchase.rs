@@ -141,11 +141,9 @@ impl Arrival<'_> {
         for index in &self.rules.plan.of(Kind::Purchase).features {
             let feature = &self.rules.features[usize::from(*index)];
             let Some(program) = &feature.value else { continue };
-            if feature
-                .filter
-                .as_ref()
-                .is_some_and(|filter| filter.program.decide(&EventFacts::at(self.event, place, self.prices)) != Some(true))
-            {
+            if feature.filter.as_ref().is_some_and(|filter| {
+                filter.program.decide(&EventFacts::at(self.event, place, self.prices)) != Some(true)
+            }) {
                 continue;
             }
             let whole = Contribution::of(feature, program.eval(&EventFacts::at(self.event, place, self.prices)));

@@ -142,7 +142,10 @@ impl Customer {
         let (lost, won) = (orders(before, after), orders(after, before));
         let mut sendings = Vec::new();
         if let (Some((to, _)), false) = (before, lost.is_empty()) {
-            sendings.push((to.clone(), Does::Uncredit(self.entity.clone(), lost.into_iter().map(|order| order.key).collect())));
+            sendings.push((
+                to.clone(),
+                Does::Uncredit(self.entity.clone(), lost.into_iter().map(|order| order.key).collect()),
+            ));
         }
         if let (Some((to, _)), false) = (after, won.is_empty()) {
             sendings.push((to.clone(), Does::Credit(self.entity.clone(), won, false)));

@@ -68,9 +68,7 @@ fn is_counted(rules: &Ruleset, object: &Object) -> bool {
     let Some(event) = &object.content else { return false };
     match &event.body {
         Body::Purchase(_) => object.left(rules).is_some() && !object.is_wholly_taken_back(rules),
-        Body::Referral(referral) => {
-            referral.value.is_none() || money::worth(rules, event, object.place).is_some()
-        }
+        Body::Referral(referral) => referral.value.is_none() || money::worth(rules, event, object.place).is_some(),
         _ => true,
     }
 }

@@ -10,6 +10,7 @@ use vipstream::model::time::EventTime;
 use super::customer::{Customer, Entity};
 use super::effects::{Does, Sending, Ties, bring};
 use super::memory::{Memory, Object};
+use super::routing::Resolved;
 use super::rules::Ruleset;
 
 /// What is known of somebody, and under which names.
@@ -17,6 +18,7 @@ use super::rules::Ruleset;
 pub(super) struct Known {
     memory: Memory,
     names: BTreeSet<String>,
+    resolved: Resolved,
 }
 
 impl Customer {
@@ -42,13 +44,14 @@ impl Customer {
         let Some(to) = self.merged_into() else { return sendings };
         let mut names = self.ties.aliases.clone();
         names.insert(self.entity.key().to_owned());
+        let resolved = std::mem::take(&mut self.ties.resolved);
         let mut empty = Self::new(self.entity.clone());
         (empty.as_of, empty.status_seq) = (self.as_of, self.status_seq);
         (empty.labels, empty.held) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.held));
         empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
         let memory = std::mem::replace(self, empty).memory;
-        sendings.push((to, Does::Absorb(Box::new(Known { memory, names }))));
+        sendings.push((to, Does::Absorb(Box::new(Known { memory, names, resolved }))));
         sendings
     }
 
@@ -68,7 +71,7 @@ impl Customer {
         });
         self.memory = memory;
         self.move_to(self.as_of);
-        (Vec::new(), true)
+        (self.unite_resolved(rules, known.resolved), true)
     }
 
     /// Somebody turned out not to be this one.

@@ -78,7 +78,7 @@ impl Agents {
 }
 
 /// All that came of a customer's newest cases and surveys.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Resolved {
     cases: BTreeMap<String, Vec<(EventTime, Case)>>,
     surveys: BTreeMap<String, Vec<(EventTime, Csat)>>,
@@ -143,10 +143,7 @@ impl Customer {
             return Vec::new();
         }
         let resolved = &mut self.ties.resolved;
-        let verdicts = |resolved: &Resolved| -> BTreeMap<String, Option<(String, EventTime, bool)>> {
-            resolved.cases.keys().map(|case| (case.clone(), resolved.verdict(case))).collect()
-        };
-        let before = verdicts(resolved);
+        let before = resolved.verdicts(rules);
         match &event.body {
             Body::Case(case) => {
                 resolved.cases.entry(case.case_id.to_string()).or_default().push((event.at, (**case).clone()));
@@ -160,29 +157,69 @@ impl Customer {
             }
             _ => return Vec::new(),
         }
-        if resolved.cases.len() > MOST_REMEMBERED {
-            let ages = resolved.cases.iter().map(|(id, events)| (last(events), id.clone()));
-            let (_, oldest) = ages.min().expect("there are some");
-            resolved.cases.remove(&oldest);
+        resolved.forget_oldest();
+        resolved.tell(rules, &before)
+    }
+
+    /// Takes in what came of the cases of somebody who is this customer.
+    pub(super) fn unite_resolved(&mut self, rules: &Ruleset, other: Resolved) -> Vec<Sending> {
+        let resolved = &mut self.ties.resolved;
+        let mut before = resolved.verdicts(rules);
+        before.extend(other.verdicts(rules));
+        for (id, events) in other.cases {
+            resolved.cases.entry(id).or_default().extend(events);
         }
-        if resolved.surveys.len() > MOST_REMEMBERED {
+        for (id, revisions) in other.surveys {
+            resolved.surveys.entry(id).or_default().extend(revisions);
+        }
+        resolved.forget_oldest();
+        resolved.tell(rules, &before)
+    }
+}
+
+/// A case, who resolved it, on which date, and whether well.
+type Verdict = (String, String, Date, bool);
+
+impl Resolved {
+    fn verdicts(&self, rules: &Ruleset) -> Vec<Verdict> {
+        let verdict = |case: &String| {
+            let (agent, at, well) = self.verdict(case)?;
+            Some((case.clone(), agent, rules.calendar.date(at), well))
+        };
+        self.cases.keys().filter_map(verdict).collect()
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.cases.len() > MOST_REMEMBERED {
+            let ages = self.cases.iter().map(|(id, events)| (last(events), id.clone()));
+            let (_, oldest) = ages.min().expect("there are some");
+            self.cases.remove(&oldest);
+        }
+        while self.surveys.len() > MOST_REMEMBERED {
             let age = |of: &[(EventTime, Csat)]| newest(of, |survey| survey.revision, |_| true).expect("one came").0;
-            let ages = resolved.surveys.iter().map(|(id, revisions)| (age(revisions), id.clone()));
+            let ages = self.surveys.iter().map(|(id, revisions)| (age(revisions), id.clone()));
             let (_, oldest) = ages.min().expect("there are some");
-            resolved.surveys.remove(&oldest);
+            self.surveys.remove(&oldest);
         }
+    }
+
+    /// What is to be told: case by case, what no longer holds is taken back, and what holds now is added. What was told of
+    /// a case that is forgotten stands.
+    fn tell(&self, rules: &Ruleset, told: &[Verdict]) -> Vec<Sending> {
         let mut sendings = Vec::new();
-        for (case, after) in verdicts(resolved) {
-            let before = before.get(&case).cloned().flatten();
-            if before == after {
-                continue;
+        let now = self.verdicts(rules);
+        for case in self.cases.keys() {
+            let mut back: Vec<&Verdict> = told.iter().filter(|verdict| verdict.0 == *case).collect();
+            let mut new = now.iter().find(|verdict| verdict.0 == *case);
+            if let Some(same) = back.iter().position(|back| Some(*back) == new) {
+                back.remove(same);
+                new = None;
             }
-            for (verdict, cases) in [(before, -1), (after, 1)] {
-                sendings.extend(verdict.map(|(agent, at, well)| {
-                    let well = if well { cases } else { 0 };
-                    (Entity::Everybody, Does::Resolved { agent, on: rules.calendar.date(at), cases, well })
-                }));
-            }
+            let changes = back.into_iter().map(|verdict| (verdict, -1)).chain(new.map(|verdict| (verdict, 1)));
+            sendings.extend(changes.map(|((_, agent, on, well), cases)| {
+                let well = if *well { cases } else { 0 };
+                (Entity::Everybody, Does::Resolved { agent: agent.clone(), on: *on, cases, well })
+            }));
         }
         sendings
     }
