@@ -27,6 +27,8 @@ fn every_example_ruleset_is_accepted() {
     assert_eq!(rules("shop.yaml").name(), "shop");
     assert_eq!(rules("accounts.yaml").name(), "accounts");
     assert_eq!(rules("partners.yaml").name(), "partners");
+    assert_eq!(rules("advocates.yaml").name(), "advocates");
+    assert_eq!(rules("value.yaml").name(), "value");
     assert_eq!(rules("grievance.yaml").name(), "grievance");
 }
 

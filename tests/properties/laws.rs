@@ -29,34 +29,6 @@ fn where_epochs_end_changes_no_output() {
 }
 
 #[test]
-fn any_number_of_tasks_gives_the_same_outputs() {
-    for seed in 0..200 {
-        let Generated { ruleset, inputs, .. } = generate::ordered_stream(seed);
-        if ["last_resolved", "familiar", "best"].iter().any(|choice| ruleset.contains(&format!("agent: {choice}"))) {
-            // What tasks have to tell each other is told nobody here.
-            continue;
-        }
-        if ruleset.contains("referred_purchase") {
-            continue;
-        }
-        let whole = decisions(&ruleset, &inputs);
-        for tasks in [2, 3, 8] {
-            let mut shared = Vec::new();
-            for task in 0..tasks {
-                let share = inputs.iter().map(|(kind, lines)| {
-                    let is_ours = |line: &Vec<u8>| murmur2::home(entity(line).as_bytes(), tasks) == task;
-                    let ours = lines.iter().filter(|line| kind.is_broadcast() || is_ours(line));
-                    (*kind, ours.cloned().collect())
-                });
-                shared.extend(decisions(&ruleset, &share.collect::<Vec<_>>()));
-            }
-            shared.sort();
-            assert_eq!(whole, shared, "seed {seed} over {tasks} tasks");
-        }
-    }
-}
-
-#[test]
 fn any_partitioning_by_customer_gives_the_same_outputs() {
     for seed in 0..200 {
         let Generated { ruleset, inputs, .. } = generate::ordered_stream(seed);
