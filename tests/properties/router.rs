@@ -61,15 +61,19 @@ impl Course {
     /// What an epoch says. A record of `vip.status` stands for all decisions up to its number.
     fn go_on(&mut self, said: &Said) {
         for Sent { key, value } in &said.events {
-            self.events.entry(key.clone()).or_default().push(serde_json::from_str(value).expect("JSON"));
+            let decision: Json = serde_json::from_str(value).expect("JSON");
+            // What an account holds stands at each of its contacts.
+            if !decision["customer_id"].is_null() {
+                self.events.entry(key.clone()).or_default().push(decision);
+            }
         }
         for Sent { key, value } in &said.statuses {
             let value = (*value != null_status(key)).then(|| serde_json::from_str(value).expect("JSON"));
             self.add(if value.is_some() { "standings" } else { "customers forgotten" });
             self.statuses.push((key.clone(), value.clone()));
             let is_erased = value.is_none();
+            let decisions = self.events.get(key).unwrap_or_else(|| panic!("{key}: no decision, but {value:?}"));
             self.router.read(key, value);
-            let decisions = &self.events[key];
             let upto = if is_erased { decisions.len() as u64 } else { self.router.reached(key) };
             let decided = self.decided.entry(key.clone()).or_default();
             while decided.count < upto {
