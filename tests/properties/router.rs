@@ -61,7 +61,11 @@ impl Course {
     /// What an epoch says. A record of `vip.status` stands for all decisions up to its number.
     fn go_on(&mut self, said: &Said) {
         for Sent { key, value } in &said.events {
-            self.events.entry(key.clone()).or_default().push(serde_json::from_str(value).expect("JSON"));
+            let decision: Json = serde_json::from_str(value).expect("JSON");
+            // Of an account its contacts' standings tell.
+            if !decision["customer_id"].is_null() {
+                self.events.entry(key.clone()).or_default().push(decision);
+            }
         }
         for Sent { key, value } in &said.statuses {
             let value = (*value != null_status(key)).then(|| serde_json::from_str(value).expect("JSON"));

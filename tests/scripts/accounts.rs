@@ -45,8 +45,8 @@ fn what_came_before_the_contact_was_known_counts_when_they_join() {
     insta::assert_snapshot!(run_until("d5", RULES, script), @r"
     d3+00:00:01 account:k1 vip.granted key_account
     d3+00:00:02 ann vip.granted key_account
-    d4+00:00:01 account:k1 vip.changed key_account tier_rise none>gold
-    d4+00:00:02 ann vip.changed key_account tier_rise none>gold
+    d4+00:00:01 account:k1 vip.changed key_account tier_rise ->gold
+    d4+00:00:02 ann vip.changed key_account tier_rise ->gold
     ");
 }
 
