@@ -474,7 +474,7 @@ fn keys_are_made_of_what_the_contract_says() {
         (Kind::Mention, &format!(r#"{post}:"create""#), "x|p1|create", "x|p1"),
         (Kind::Mention, &format!(r#"{post}:"update""#), "x|p1|update|852120000000", "x|p1"),
         (Kind::Mention, &format!(r#"{post}:"repost""#), "x|p1|repost", "x|p1|repost"),
-        (Kind::Referral, r#""referred_customer_id":"bob","status":"converted""#, "ann>bob|converted", "ann>bob"),
+        (Kind::Referral, r#""referred_customer_id":"bob","status":"converted""#, ">bob|converted", ">bob"),
         (Kind::Referral, r#""referred_customer_id":"bob","status":"reversed","referral_id":"f1""#, "f1|reversed", "f1"),
         (Kind::Presence, r#""session_id":"s1","state":"online""#, "s1|online|852120000000", "s1|online|852120000000"),
         (Kind::Case, r#""case_id":"c1","version":2,"state":"closed""#, "c1|2", "c1"),
