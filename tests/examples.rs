@@ -121,17 +121,35 @@ fn decides(example: &str, story: &[(&str, serde_json::Value)]) -> String {
 fn accounts_are_granted_with_their_contacts_and_revoked_with_them() {
     let at = |day: &str| format!("2026-{day}T09:00:00Z");
     let story = [
-        ("account", json!({ "account_id": "k1", "occurred_at": at("01-01"), "version": 1, "tier": "A", "icp_fit": 0.9 })),
+        (
+            "account",
+            json!({ "account_id": "k1", "occurred_at": at("01-01"), "version": 1, "tier": "A", "icp_fit": 0.9 }),
+        ),
         ("customer", json!({ "customer_id": "ann", "occurred_at": at("01-02"), "version": 1, "account_id": "k1" })),
-        ("customer", json!({ "customer_id": "bob", "occurred_at": at("01-02"), "version": 1, "account_id": "k1",
-            "role": "reference", "support_level": "premium" })),
-        ("purchase", json!({ "customer_id": "ann", "occurred_at": at("01-03"), "order_id": "o1", "amount": 30_000,
-            "currency": "EUR", "status": "completed" })),
-        ("purchase", json!({ "customer_id": "bob", "occurred_at": at("01-04"), "order_id": "o2", "amount": 30_000,
-            "currency": "EUR", "status": "completed" })),
-        ("presence", json!({ "customer_id": "ann", "occurred_at": at("01-05"), "session_id": "s1", "state": "online" })),
+        (
+            "customer",
+            json!({ "customer_id": "bob", "occurred_at": at("01-02"), "version": 1, "account_id": "k1",
+            "role": "reference", "support_level": "premium" }),
+        ),
+        (
+            "purchase",
+            json!({ "customer_id": "ann", "occurred_at": at("01-03"), "order_id": "o1", "amount": 30_000,
+            "currency": "EUR", "status": "completed" }),
+        ),
+        (
+            "purchase",
+            json!({ "customer_id": "bob", "occurred_at": at("01-04"), "order_id": "o2", "amount": 30_000,
+            "currency": "EUR", "status": "completed" }),
+        ),
+        (
+            "presence",
+            json!({ "customer_id": "ann", "occurred_at": at("01-05"), "session_id": "s1", "state": "online" }),
+        ),
         ("customer", json!({ "customer_id": "bob", "occurred_at": at("02-01"), "version": 2, "account_id": "k1" })),
-        ("account", json!({ "account_id": "k1", "occurred_at": at("03-01"), "version": 2, "tier": "C", "icp_fit": 0.9 })),
+        (
+            "account",
+            json!({ "account_id": "k1", "occurred_at": at("03-01"), "version": 2, "tier": "C", "icp_fit": 0.9 }),
+        ),
     ];
     insta::assert_snapshot!(decides("accounts.yaml", &story), @"");
 }
@@ -143,8 +161,11 @@ fn partners_and_prospects_are_granted_and_revoked() {
         ("customer", json!({ "customer_id": id, "occurred_at": at(day), "version": version, "role": role, "name": id }))
     };
     let referral = |friend: &str, day: &str| {
-        ("referral", json!({ "customer_id": "pam", "occurred_at": at(day), "referred_customer_id": friend,
-            "status": "converted" }))
+        (
+            "referral",
+            json!({ "customer_id": "pam", "occurred_at": at(day), "referred_customer_id": friend,
+            "status": "converted" }),
+        )
     };
     let mut story = vec![
         role("pam", "01-01", 1, "partner"),
@@ -153,16 +174,28 @@ fn partners_and_prospects_are_granted_and_revoked() {
         referral("f1", "01-02"),
         referral("f2", "01-03"),
         referral("f3", "01-04"),
-        ("mention", json!({ "customer_id": "ivy", "occurred_at": at("01-05"), "platform": "x", "handle": "@ivy",
-            "public": true, "post_id": "p1", "sentiment": 0.8, "reach": 250_000 })),
-        ("presence", json!({ "customer_id": "rex", "occurred_at": at("01-06"), "session_id": "s1", "state": "online" })),
+        (
+            "mention",
+            json!({ "customer_id": "ivy", "occurred_at": at("01-05"), "platform": "x", "handle": "@ivy",
+            "public": true, "post_id": "p1", "sentiment": 0.8, "reach": 250_000 }),
+        ),
+        (
+            "presence",
+            json!({ "customer_id": "rex", "occurred_at": at("01-06"), "session_id": "s1", "state": "online" }),
+        ),
         role("rex", "02-01", 2, "test"),
     ];
     story.extend((0..5).map(|number| {
-        ("engagement", json!({ "customer_id": "tom", "occurred_at": at("01-07"), "engagement_id": format!("g{number}"),
-            "action": "click" }))
+        (
+            "engagement",
+            json!({ "customer_id": "tom", "occurred_at": at("01-07"), "engagement_id": format!("g{number}"),
+            "action": "click" }),
+        )
     }));
-    story.push(("purchase", json!({ "customer_id": "tom", "occurred_at": at("01-08"), "order_id": "o1", "amount": 10,
-        "currency": "EUR", "status": "completed" })));
+    story.push((
+        "purchase",
+        json!({ "customer_id": "tom", "occurred_at": at("01-08"), "order_id": "o1", "amount": 10,
+        "currency": "EUR", "status": "completed" }),
+    ));
     insta::assert_snapshot!(decides("partners.yaml", &story), @"");
 }

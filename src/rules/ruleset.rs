@@ -351,13 +351,13 @@ impl Ruleset {
         if plan.lifetime {
             return None;
         }
-        // Orders are remembered as long as whoever referred the buyer may count them.
+        // Orders and referrals are remembered as long as whoever referred the buyer may count the orders.
         let referred = self.plan.of(Kind::ReferredPurchase);
-        let is_order = kind == Kind::Purchase;
-        if is_order && referred.lifetime {
+        let counts_there = matches!(kind, Kind::Purchase | Kind::Referral);
+        if counts_there && referred.lifetime {
             return None;
         }
-        let others = referred.windows.iter().filter(|_| is_order);
+        let others = referred.windows.iter().filter(|_| counts_there);
         let exits = plan.windows.iter().chain(others).filter_map(|window| self.calendar.exit(*window, place));
         exits.chain([day]).max()
     }

@@ -62,7 +62,7 @@ impl Course {
     fn go_on(&mut self, said: &Said) {
         for Sent { key, value } in &said.events {
             let decision: Json = serde_json::from_str(value).expect("JSON");
-            // Of an account its contacts' standings tell.
+            // What an account holds stands at each of its contacts.
             if !decision["customer_id"].is_null() {
                 self.events.entry(key.clone()).or_default().push(decision);
             }
@@ -72,8 +72,8 @@ impl Course {
             self.add(if value.is_some() { "standings" } else { "customers forgotten" });
             self.statuses.push((key.clone(), value.clone()));
             let is_erased = value.is_none();
+            let decisions = self.events.get(key).unwrap_or_else(|| panic!("{key}: no decision, but {value:?}"));
             self.router.read(key, value);
-            let decisions = &self.events[key];
             let upto = if is_erased { decisions.len() as u64 } else { self.router.reached(key) };
             let decided = self.decided.entry(key.clone()).or_default();
             while decided.count < upto {

@@ -103,10 +103,14 @@ fn a_contact_is_told_why_and_sent_to_the_accounts_manager() {
     let said = in_full(RULES, script);
     let grant = said.iter().find(|it| it["type"] == "vip.granted" && it["customer_id"] == "ann").expect("a grant");
     assert_eq!(grant["account_id"], "k1");
-    assert_eq!(grant["evidence"], json!([{ "feature": "account.held.key_account", "value": true, "holds": true, "sample": [] }]));
+    assert_eq!(
+        grant["evidence"],
+        json!([{ "feature": "account.held.key_account", "value": true, "holds": true, "sample": [] }])
+    );
     assert_eq!((&grant["routing"]["agent"], &grant["routing"]["reason"]), (&json!("mia"), &json!("account_manager")));
     assert_eq!(grant["greeting"], "Welcome Ann");
-    let account = said.iter().find(|it| it["type"] == "vip.granted" && it["customer_id"].is_null()).expect("the account's");
+    let account =
+        said.iter().find(|it| it["type"] == "vip.granted" && it["customer_id"].is_null()).expect("the account's");
     assert_eq!((&account["account_id"], &account["greeting"]), (&json!("k1"), &json!("Welcome Acme")));
     assert_eq!(account["evidence"][0]["value"], "600");
 }

@@ -121,10 +121,9 @@ impl Taking<'_> {
 impl Ruleset {
     /// Whether a customer still remembers something at `place`: for a day, and as long as a feature reads it.
     pub(super) fn remembers(&self, kind: Kind, place: EventTime, as_of: EventTime) -> bool {
-        let mut features = self
-            .features
-            .iter()
-            .filter(|feature| feature.kind == kind || kind == Kind::Purchase && feature.kind == Kind::ReferredPurchase);
+        let counts_there = matches!(kind, Kind::Purchase | Kind::Referral);
+        let reads = |of: Kind| of == kind || counts_there && of == Kind::ReferredPurchase;
+        let mut features = self.features.iter().filter(|feature| reads(feature.kind));
         let mut is_read =
             || features.any(|feature| self.calendar.exit(feature.window, place).is_none_or(|exit| as_of < exit));
         as_of < place.plus(DAY) || !matches!(kind, Kind::Presence | Kind::Engagement) && is_read()
