@@ -151,7 +151,25 @@ fn accounts_are_granted_with_their_contacts_and_revoked_with_them() {
             json!({ "account_id": "k1", "occurred_at": at("03-01"), "version": 2, "tier": "C", "icp_fit": 0.9 }),
         ),
     ];
-    insta::assert_snapshot!(decides("accounts.yaml", &story), @"");
+    insta::assert_snapshot!(decides("accounts.yaml", &story), @r"
+    2026-01-01 k1 vip.granted target_account: account.tier A
+    2026-01-02 bob vip.granted premium_support: support_level premium
+    2026-01-02 bob vip.granted reference: role reference
+    2026-01-02 ann vip.granted target_account: account.held.target_account true
+    2026-01-02 bob vip.granted target_account: account.held.target_account true
+    2026-01-04 k1 vip.granted key_account: spend_365d 60000
+    2026-01-04 ann vip.granted key_account: account.held.key_account true
+    2026-01-04 bob vip.granted key_account: account.held.key_account true
+    2026-02-01 bob vip.revoked premium_support: support_level null
+    2026-02-01 bob vip.revoked reference: role null
+    2026-03-01 k1 vip.revoked target_account: account.tier C
+    2026-03-01 ann vip.revoked target_account: account.held.target_account false
+    2026-03-01 bob vip.revoked target_account: account.held.target_account false
+    2027-01-02 k1 vip.revoked key_account: spend_365d 30000
+    2027-01-02 ann vip.revoked key_account: account.held.key_account false
+    2027-01-02 bob vip.revoked key_account: account.held.key_account false
+    2026-01-05 ann agent.alert target_account_online: held.target_account true
+    ");
 }
 
 #[test]
@@ -197,5 +215,16 @@ fn partners_and_prospects_are_granted_and_revoked() {
         json!({ "customer_id": "tom", "occurred_at": at("01-08"), "order_id": "o1", "amount": 10,
         "currency": "EUR", "status": "completed" }),
     ));
-    insta::assert_snapshot!(decides("partners.yaml", &story), @"");
+    insta::assert_snapshot!(decides("partners.yaml", &story), @r"
+    2026-01-01 rex vip.granted reseller: role reseller
+    2026-01-04 pam vip.granted referral_partner: role partner
+    2026-01-05 ivy vip.granted influencer: role influencer
+    2026-01-07 tom vip.granted prospect: orders_365d 0
+    2026-01-08 tom vip.revoked prospect: orders_365d 1
+    2026-02-01 rex vip.revoked reseller: role test
+    2026-04-04 ivy vip.revoked influencer: role influencer
+    2027-01-03 pam vip.expiring referral_partner: role partner
+    2027-02-02 pam vip.revoked referral_partner: role partner
+    2026-01-06 rex agent.alert partner_online: role reseller
+    ");
 }
