@@ -450,6 +450,7 @@ impl Walk {
         customer.look_again |= outcome.expired;
         let decided = customer.status_seq;
         let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
+        sendings.extend(customer.change_account(&self.run.rules, account));
         let former = before.and_then(|profile| profile.merged_into);
         if customer.merged_into() != former.as_deref().map(Entity::customer) {
             sendings.extend(customer.turn_from(former.as_deref().map(Entity::customer)));
@@ -460,7 +461,6 @@ impl Walk {
                 self.found.statuses.extend(status);
             }
         }
-        sendings.extend(customer.change_account(&self.run.rules, account));
         sendings.extend(customer.learn_resolved(&self.run.rules, event));
         sendings.extend(customer.refer(&self.run.rules, event, outcome));
         sendings.extend(customer.tell_referrer(&self.run.rules, event, outcome));
