@@ -1,7 +1,6 @@
 //! Customers who turn out to be one: what is known of both is known of one, and each thing once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use vipstream::model::event::{Body, Event, Kind};
 use vipstream::model::record::Position;
@@ -112,11 +111,7 @@ pub(super) struct Recall<'a> {
 
 impl Recall<'_> {
     fn remembers(&self, kind: Kind, place: EventTime) -> bool {
-        let is_short = matches!(kind, Kind::Presence | Kind::Engagement);
-        let exits = |feature: &super::rules::Feature| self.rules.calendar.exit(feature.window, place);
-        let mut features = self.rules.features.iter().filter(|feature| !is_short && feature.kind == kind);
-        self.as_of < place.plus(Duration::from_hours(24))
-            || features.any(|feature| exits(feature).is_none_or(|exit| self.as_of < exit))
+        self.rules.remembers(kind, place, self.as_of)
     }
 }
 
@@ -179,7 +174,7 @@ impl Object {
     /// Two who are one knew of the same thing: its newest version stands, at its earliest place.
     fn unite(&mut self, other: Self) {
         let is_newer = match self.kind {
-            Kind::Purchase => (other.place, other.position) < (self.place, self.position),
+            Kind::Purchase | Kind::ReferredPurchase => (other.place, other.position) < (self.place, self.position),
             _ => (other.version, self.position) > (self.version, other.position),
         };
         let is_equal = self.version == other.version;
@@ -187,7 +182,7 @@ impl Object {
         newer.seen.extend(older.seen);
         newer.alerted.extend(older.alerted);
         newer.deleted = newer.deleted.max(older.deleted);
-        if newer.kind == Kind::Purchase {
+        if matches!(newer.kind, Kind::Purchase | Kind::ReferredPurchase) {
             newer.refunds = known_first(&newer.refunds, older.refunds);
             newer.cancelled |= older.cancelled;
         } else {

@@ -29,6 +29,8 @@ pub(super) struct Object {
     /// Of an order: refunds (amount and currency) by business key, and whether it was cancelled.
     pub(super) refunds: BTreeMap<String, (Decimal, String)>,
     pub(super) cancelled: bool,
+    /// Of an order that is remembered no longer: whether it was wholly taken back then. No later rate changes that.
+    pub(super) forgotten: Option<bool>,
     /// Of a post: the alerts that it caused, and the time of its newest deletion.
     pub(super) alerted: BTreeSet<String>,
     pub(super) deleted: Option<EventTime>,
@@ -46,6 +48,7 @@ impl Object {
             seen: BTreeSet::from([keys::business_key(event)]),
             refunds: BTreeMap::new(),
             cancelled: false,
+            forgotten: None,
             alerted: BTreeSet::new(),
             deleted: None,
         }

@@ -92,6 +92,9 @@ impl Object {
 
     /// Cancelled, or refunded with nothing left.
     pub(super) fn is_wholly_taken_back(&self, rules: &Ruleset) -> bool {
+        if let Some(answer) = self.forgotten {
+            return answer;
+        }
         let Some(Body::Purchase(order)) = self.content.as_ref().map(|event| &event.body) else { return false };
         let nothing_left = match self.left(rules) {
             Some(left) => left.is_zero(),

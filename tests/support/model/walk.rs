@@ -369,6 +369,17 @@ impl Walk {
         self.take_event(&entity, event, position, event.at, 0);
     }
 
+    /// What became of orders that are remembered no longer stays so.
+    fn forget_orders(&mut self, entity: &Entity) {
+        let rules = &self.run.rules;
+        let customer = self.customers.get_mut(entity).expect("met before");
+        let as_of = customer.as_of;
+        let orders = customer.memory.objects.iter_mut().filter(|it| it.kind == Kind::Purchase);
+        for order in orders.filter(|it| !rules.remembers(it.kind, it.place, as_of)) {
+            order.forgotten = Some(order.is_wholly_taken_back(rules));
+        }
+    }
+
     /// A rate comes: whoever remembers an amount on a date whose rate it changes is looked at.
     fn take_rate(&mut self, rate: &FxRate, event: &Event, position: Position) {
         let before = self.run.rules.rates.clone();
@@ -397,10 +408,16 @@ impl Walk {
                 })
             })
             .collect();
+        self.run.rules.rates = before.clone();
+        for entity in self.customers.keys().cloned().collect::<Vec<_>>() {
+            self.forget_orders(&entity);
+        }
+        self.run.rules.rates = after.clone();
         for entity in concerned {
             // Until it is their turn, everybody's amounts are worth what they were.
             self.run.rules.rates = before.clone();
             self.catch_up(&entity, event.at);
+            self.forget_orders(&entity);
             self.run.rules.rates = after.clone();
             self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() });
             self.queue(&entity);
