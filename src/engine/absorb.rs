@@ -56,9 +56,9 @@ impl Customer {
                 features::judge_amount(&mut object, prices);
             }
             if matches!(entry.kind(), Kind::Purchase | Kind::ReferredPurchase) {
-                self.absorb_order(object, prices)
+                self.absorb_order(object, prices);
             } else {
-                self.unite(object, rules)
+                self.unite(object, rules);
             }
         }
         if let Some(rare) = other.rare {

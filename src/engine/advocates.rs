@@ -175,35 +175,35 @@ impl Customer {
         claims.truncate(MAX_CLAIMS);
         let after = self.credited().map(owned);
         if before != after {
-            self.move_credit(before, after, rules, sendings);
+            self.move_credit(before.as_ref(), after.as_ref(), rules, sendings);
         }
     }
 
     fn move_credit(
         &self,
-        before: Option<(CustomerId, EventTime)>,
-        after: Option<(CustomerId, EventTime)>,
+        before: Option<&(CustomerId, EventTime)>,
+        after: Option<&(CustomerId, EventTime)>,
         rules: &Ruleset,
         sendings: &mut Vec<Sending>,
     ) {
-        let is_of = |credit: &Option<(CustomerId, EventTime)>, to: &CustomerId, entry: &Entry| {
-            credit.as_ref().is_some_and(|(referrer, since)| referrer == to && *since <= entry.place())
+        let is_of = |credit: Option<&(CustomerId, EventTime)>, to: &CustomerId, entry: &Entry| {
+            credit.is_some_and(|(referrer, since)| referrer == to && *since <= entry.place())
         };
-        let moved = |to: &CustomerId, from: &Option<_>, into: &Option<_>| -> Vec<&Entry> {
+        let moved = |to: &CustomerId, from: Option<&_>, into: Option<&_>| -> Vec<&Entry> {
             let orders = self.log[self.objects(Kind::Purchase)].iter().filter(|entry| {
                 let until = self.forgotten_at(Kind::Purchase, entry.place(), rules);
                 until.is_none_or(|until| self.as_of < until)
             });
             orders.filter(|entry| is_of(into, to, entry) && !is_of(from, to, entry)).collect()
         };
-        if let Some((to, _)) = &before {
-            let orders: Vec<u64> = moved(to, &after, &before).into_iter().map(|entry| entry.key).collect();
+        if let Some((to, _)) = before {
+            let orders: Vec<u64> = moved(to, after, before).into_iter().map(|entry| entry.key).collect();
             if !orders.is_empty() {
                 sendings.push(Sending { to: to.clone(), does: Does::Uncredit { buyer: self.id.clone(), orders } });
             }
         }
-        if let Some((to, _)) = &after {
-            let orders = moved(to, &before, &after).into_iter().map(|entry| {
+        if let Some((to, _)) = after {
+            let orders = moved(to, before, after).into_iter().map(|entry| {
                 let extra = self.extra(entry).cloned().unwrap_or_default();
                 self.stand(&Object { entry: *entry, extra }, rules)
             });

@@ -78,10 +78,8 @@ impl Arrival<'_> {
             }
             Body::Engagement(_) => self.passing(customer),
             Body::Customer(profile) => self.profile(customer, profile),
-            // Takes more than the customer: see `erased.rs`.
-            Body::Erasure(_) => NOTHING,
-            // About no customer, so never here.
-            Body::FxRate(_) | Body::Agent(_) | Body::ForgetAgent(_) => NOTHING,
+            // The one takes more than the customer (see `erased.rs`), the others are about none and never here.
+            Body::Erasure(_) | Body::FxRate(_) | Body::Agent(_) | Body::ForgetAgent(_) => NOTHING,
             Body::Account(account) => self.account(customer, Some(account)),
             Body::ForgetAccount(_) => self.account(customer, None),
             Body::Forget => {

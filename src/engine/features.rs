@@ -13,6 +13,7 @@ use super::money::Money;
 use super::rates::Prices;
 use super::windows::STALE;
 use crate::model::event::{Body, Event, Kind};
+use crate::model::money::Currency;
 use crate::model::output::Scalar;
 use crate::model::record::Position;
 use crate::model::time::{EventTime, MaybeTime};
@@ -30,8 +31,8 @@ const SAMPLES: usize = 3;
 /// The event's fields as rules read them: amounts in the ruleset's currency.
 pub(super) struct EventFacts<'a> {
     event: &'a Event,
-    /// What its amount is worth, where it is in another currency.
-    price: Option<Option<Decimal>>,
+    /// Its amount's, or missing, where it is in another currency.
+    price: Option<Val<'static>>,
 }
 
 impl<'a> EventFacts<'a> {
@@ -48,14 +49,15 @@ impl<'a> EventFacts<'a> {
             _ => None,
         };
         let foreign = amount.filter(|(_, currency)| prices.is_foreign(&currency.0));
-        Self { event, price: foreign.map(|(amount, currency)| prices.price(amount, &currency.0, at)) }
+        let price = |(amount, currency): (_, &Currency)| prices.price(amount, &currency.0, at);
+        Self { event, price: foreign.map(|money| Val::or_missing(price(money).map(Val::Decimal))) }
     }
 }
 
 impl<'a> Facts<'a> for EventFacts<'a> {
     fn fact(&self, fact: Fact) -> Val<'a> {
         match (fact, self.price) {
-            (Fact::Event(field), Some(price)) if field.is_money() => Val::or_missing(price.map(Val::Decimal)),
+            (Fact::Event(field), Some(price)) if field.is_money() => price,
             (Fact::Event(field), _) => field.read(self.event),
             _ => Val::Error(Fault::Type),
         }

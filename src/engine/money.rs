@@ -60,7 +60,9 @@ impl Refunds {
     /// From such a list.
     pub(super) fn of_list(list: Vec<(u64, Decimal, Currency)>) -> Self {
         let mut refunds = Self::default();
-        list.into_iter().for_each(|(key, amount, currency)| refunds.add(Refund { key, amount, currency }));
+        for (key, amount, currency) in list {
+            refunds.add(Refund { key, amount, currency });
+        }
         refunds
     }
 
@@ -239,7 +241,9 @@ features: { spend: { sum: purchase.amount } }";
         let mut order = Object::new(1, EventTime(5), position(3));
         let (amount, currency) = (decimal("100"), Currency("USD".into()));
         let mut money = Money { amount, currency, refunds: Refunds::default() };
-        refunds.iter().for_each(|refund| money.refunds.add(refund.clone()));
+        for refund in refunds {
+            money.refunds.add(refund.clone());
+        }
         order.set_money(money, prices);
         order
     }

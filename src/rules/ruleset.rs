@@ -222,6 +222,7 @@ pub const ALWAYS: u16 = 1 << 15;
 
 /// Facts other than features that are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four questions, each with its own answer")]
 pub struct Reads {
     pub last_seen: bool,
     pub purchases: bool,

@@ -63,7 +63,8 @@ fn compare(seed: u64) -> Result<Totals, String> {
     if seen.len() == 1 {
         return Ok(Totals::from([("different".to_owned(), different)]));
     }
-    Err(seen.iter().map(|(progress, script)| format!("{script}\n{progress}\n\n")).collect())
+    let lines: Vec<String> = seen.iter().map(|(progress, script)| format!("{script}\n{progress}\n\n")).collect();
+    Err(lines.concat())
 }
 
 /// Things that happen to three who are one: each is known under one id, or the same under two.

@@ -121,11 +121,20 @@ impl Passed {
             | (Does::Part, effect::Does::Part)
             | (Does::Join, effect::Does::Join)
             | (Does::Leave, effect::Does::Leave)
-            | (Does::Cut, effect::Does::Cut) => true,
+            | (Does::Cut, effect::Does::Cut)
+            | (Does::Forgotten, effect::Does::Forgotten)
+            | (Does::Unrefer(_), effect::Does::Unrefer { .. })
             // What is carried lies there in a form of the engine's; what comes of it shows.
-            (Does::Absorb(_), effect::Does::Absorb(_))
+            | (Does::Absorb(_), effect::Does::Absorb(_))
             | (Does::RollUp(_), effect::Does::RollUp(_))
             | (Does::Account(_), effect::Does::Account(_)) => true,
+            (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
+            (Does::Credit(buyer, orders, back), effect::Does::Credit { buyer: id, orders: written, refund }) => {
+                (buyer.key(), orders.len(), back) == (id.text(), written.len(), refund)
+            }
+            (Does::Uncredit(buyer, orders), effect::Does::Uncredit { buyer: id, orders: written }) => {
+                (buyer.key(), orders.len()) == (id.text(), written.len())
+            }
             (
                 Does::Resolved { agent, cases, well, .. },
                 effect::Does::Resolved { agent: name, cases: all, well: liked, .. },

@@ -265,7 +265,7 @@ pub(super) fn routing(run: &Run, rule: &Routing, customer: &Customer) -> Json {
     }
     let mut first = Map::new();
     if !chosen.is_empty() {
-        first = chosen.remove(0).as_object().expect("made above").clone();
+        first.clone_from(chosen.remove(0).as_object().expect("made above"));
         chosen.extend(rule.team.as_ref().map(|team| json!({ "team": team, "reason": "team" })));
     }
     json!({
