@@ -194,7 +194,7 @@ const STATUS: &str = "vip.status";
 const AUDIT: &str = "vip.audit";
 const DEAD_LETTERS: &str = "vip.dlq";
 /// Of every topic, hence also tasks.
-const PARTITIONS: i32 = 2;
+const PARTITIONS: i32 = 1;
 /// Long enough that orders leave the windows of a year from the first moment.
 const HISTORY_DAYS: i64 = 430;
 /// Twenty years: more than half an hour of watching at [`DAY`].

@@ -94,7 +94,10 @@ impl Shop {
     pub(crate) fn rules_text(&self) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/shop.yaml");
         let text = std::fs::read_to_string(path).expect("the example rules");
-        text.replace("ruleset: shop", &format!("ruleset: {}", self.app))
+        text.replace(
+            "ruleset: shop",
+            &format!("ruleset: {}\n# Tasks wait for each other in steps of it.\nhop: 30d", self.app),
+        )
     }
 
     pub(crate) fn rules(&self) -> Arc<Ruleset> {
