@@ -109,9 +109,7 @@ fn first_record(bootstrap: &str, topic: &str) -> Vec<u8> {
     let consumer: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", "visitor").create().unwrap();
     let mut topics = TopicPartitionList::new();
-    for partition in 0..2 {
-        topics.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
-    }
+    topics.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&topics).unwrap();
     let record = consumer.poll(Duration::from_secs(30)).expect("a record comes").unwrap();
     record.payload().unwrap().to_vec()
