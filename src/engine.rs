@@ -350,7 +350,7 @@ impl Engine {
         let occasion =
             Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
-        self.tell_contacts(slot, cause.origin().as_ref(), outputs);
+        self.tell_contacts(slot, cause, outputs);
     }
 
     /// Takes one record, whose customer has been met: a dead letter goes straight out.

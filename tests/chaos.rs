@@ -32,7 +32,7 @@ use support::chaos::ledger::Ledger;
 use support::chaos::reading;
 use support::chaos::traffic::{INPUTS, RULES, Traffic};
 use support::kafka::{self, Broker};
-use support::model::fold::{Fold, Mode, Sent, Setup, null_status, numbered};
+use support::model::fold::{Fold, Mode, Sent, Setup, assert_sequences, null_status, numbered};
 use support::topics;
 use vipstream::model::event::Kind;
 use vipstream::rules::ruleset::Ruleset;
@@ -348,14 +348,4 @@ fn seen(bootstrap: &str, app: &str, name: &str) -> Vec<String> {
     };
     lines.sort_unstable();
     lines
-}
-
-/// Each customer's decisions are 1, 2, 3, ...
-fn assert_sequences(sent: &[Sent]) {
-    let mut sequence: BTreeMap<&str, u64> = BTreeMap::new();
-    for Sent { key, value } in sent {
-        let json: serde_json::Value = serde_json::from_str(value).expect("JSON");
-        let number = json["status_seq"].as_u64().expect("a number");
-        assert_eq!(sequence.insert(key, number).unwrap_or_default() + 1, number, "{value}");
-    }
 }

@@ -12,10 +12,11 @@ use super::apply::hash;
 use super::customer::{BUSY, Customer, MAX_OBJECTS};
 use super::customers::Slot;
 use super::image::wire::Writer;
+use super::look::Brought;
 use super::rates::Prices;
 use super::ties::Sending;
 use super::{Engine, Stats};
-use crate::model::effect::{Does, Origin, Word};
+use crate::model::effect::{Does, Word};
 use crate::model::event::{Account, Body, Event, Kind};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Output;
@@ -230,12 +231,12 @@ impl Customer {
 
 impl Engine {
     /// After a look at an account. A word begins a row of effects of its own: nobody passes it on.
-    pub(super) fn tell_contacts(&mut self, slot: Slot, origin: Option<&Origin>, outputs: &mut Vec<Output>) {
+    pub(super) fn tell_contacts(&mut self, slot: Slot, cause: Brought<'_>, outputs: &mut Vec<Output>) {
         let account = &mut self.customers[slot];
         if account.id.kind() != EntityKind::Account {
             return;
         }
         account.tell(&mut self.sendings);
-        self.send(slot, origin, 0, outputs);
+        self.send(slot, cause.origin().as_ref(), 0, outputs);
     }
 }

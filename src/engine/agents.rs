@@ -136,21 +136,6 @@ impl Agents {
         }
         best
     }
-
-    /// For a snapshot.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("memory can be written")
-    }
-
-    /// From a snapshot; `None` where these are no agents.
-    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        postcard::from_bytes(bytes).ok()
-    }
-
-    /// Its part of the state's digest; 0 where no agent was ever heard of.
-    pub(super) fn digest(&self) -> u128 {
-        if *self == Self::default() { 0 } else { xxhash_rust::xxh3::xxh3_128(&self.to_bytes()) }
-    }
 }
 
 fn is_free(agent: &Agent) -> bool {

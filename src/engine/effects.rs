@@ -11,7 +11,7 @@ use super::customers::Slot;
 use super::look::Brought;
 use super::rates::Prices;
 use super::ties::{Sending, Ties};
-use super::{Engine, TimeMode};
+use super::{Engine, TimeMode, resolved};
 use crate::model::effect::{Does, Effect, MAX_HOPS, Origin};
 use crate::model::event::{Body, Event, Profile};
 use crate::model::id::{CustomerId, EntityKind};
@@ -53,21 +53,6 @@ impl Effects {
     /// When the first is in force.
     pub(super) fn first(&self) -> Option<EventTime> {
         self.queue.first_key_value().map(|((at, ..), _)| *at)
-    }
-
-    /// For a snapshot.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("memory can be written")
-    }
-
-    /// From a snapshot; `None` where these are no effects.
-    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        postcard::from_bytes(bytes).ok()
-    }
-
-    /// Its part of the state's digest; 0 where nothing was ever done to anybody.
-    pub(super) fn digest(&self) -> u128 {
-        if *self == Self::default() { 0 } else { xxhash_rust::xxh3::xxh3_128(&self.to_bytes()) }
     }
 
     fn push(&mut self, effect: Effect) {
@@ -275,7 +260,7 @@ impl Engine {
             Body::Forget | Body::Erasure(_) => is_tied(profile) || ties.is_some(),
             Body::Mention(_) if event.customer.is_none() => ties.and_then(Ties::owner).is_some(),
             Body::Referral(_) | Body::Purchase(_) if self.rules.follows_referrals() => true,
-            Body::Case(_) | Body::Csat(_) if plan.resolvers => true,
+            body if plan.resolvers && resolved::tells(body) => true,
             _ => is_merged || goes_to_account,
         }
     }

@@ -9,6 +9,7 @@
 //! checksum was compared are to be read here: what is out of any range is refused, so that nothing damaged is worked
 //! with for long, but a number that is wrong and possible only the digest can tell.
 
+pub(super) mod blob;
 mod customer;
 pub(super) mod frozen;
 mod parts;
@@ -18,11 +19,9 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::agents::Agents;
 use super::customer::Customer;
-use super::effects::{Effects, Home};
+use super::effects::Home;
 use super::erased::{Erased, ErasedImage};
-use super::rates::Rates;
 use super::{Engine, TimeMode};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -96,9 +95,9 @@ impl Engine {
             behind: self.behind,
             customers: self.customers.len() as u64,
             erased: Some(self.erased.encode()),
-            effects: self.effects.to_bytes(),
-            rates: self.rates.to_bytes(),
-            agents: self.agents.to_bytes(),
+            effects: blob::encode(&self.effects),
+            rates: blob::encode(&self.rates),
+            agents: blob::encode(&self.agents),
         };
         head.encode_to_vec()
     }
@@ -138,16 +137,10 @@ impl Engine {
             return invalid(format!("a state of ruleset {ruleset}, not {}", rules.hash()));
         }
         let mut engine = Self::new(rules, app, mode, home);
-        let Some(effects) = Effects::of_bytes(&effects) else {
-            return invalid("effects that cannot be read".to_owned());
-        };
-        let Some(rates) = Rates::of_bytes(&rates) else {
-            return invalid("rates that cannot be read".to_owned());
-        };
-        let Some(agents) = Agents::of_bytes(&agents) else {
-            return invalid("agents that cannot be read".to_owned());
-        };
-        (engine.effects, engine.rates, engine.agents) = (effects, rates, agents);
+        let unreadable = |what: &str| ImageError::Invalid(format!("{what} that cannot be read"));
+        engine.effects = blob::decode(&effects).map_err(|_| unreadable("effects"))?;
+        engine.rates = blob::decode(&rates).map_err(|_| unreadable("rates"))?;
+        engine.agents = blob::decode(&agents).map_err(|_| unreadable("agents"))?;
         (engine.clock, engine.wall, engine.behind) = (EventTime(clock_ms), EventTime(wall_ms), behind);
         engine.erased = erased.map(|erased| Erased::decode(&erased)).unwrap_or_default();
         engine.customers.reserve(usize::try_from(customers.min(MOST_AHEAD)).unwrap_or_default());
@@ -203,8 +196,8 @@ impl Engine {
 
     /// Digest of what is no customer's.
     fn head_digest(&self) -> u128 {
-        let parts = [self.erased.digest(), self.effects.digest(), self.rates.digest(), self.agents.digest()];
-        parts.into_iter().fold(0, u128::wrapping_add)
+        let parts = [blob::digest(&self.effects), blob::digest(&self.rates), blob::digest(&self.agents)];
+        parts.into_iter().fold(self.erased.digest(), u128::wrapping_add)
     }
 
     /// Digest of the customers that the newest epoch touched, by a record, a deadline or a look, as they are now; one

@@ -68,21 +68,6 @@ impl Rates {
         };
         latest(currency, own).or_else(|| Decimal::ONE.checked_div(latest(own, currency)?))
     }
-
-    /// For a snapshot.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("memory can be written")
-    }
-
-    /// From a snapshot; `None` where these are no rates.
-    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        postcard::from_bytes(bytes).ok()
-    }
-
-    /// Its part of the state's digest; 0 where no rate was ever read.
-    pub(super) fn digest(&self) -> u128 {
-        if self.pairs.is_empty() { 0 } else { xxhash_rust::xxh3::xxh3_128(&self.to_bytes()) }
-    }
 }
 
 /// What amounts are worth by the rates known now.
@@ -110,6 +95,7 @@ impl Prices<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::image::blob;
     use super::*;
     use crate::model::money::Currency;
 
@@ -154,6 +140,6 @@ mod tests {
         }
         let (oldest, _) = rates.pairs.values().next().and_then(BTreeMap::first_key_value).expect("rates");
         assert_eq!(*oldest, day_of(first) + 10);
-        assert_eq!(Rates::of_bytes(&rates.to_bytes()), Some(rates));
+        assert_eq!(blob::decode::<Rates>(&blob::encode(&rates)), Ok(rates));
     }
 }

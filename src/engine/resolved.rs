@@ -202,16 +202,20 @@ fn keep_newest<T>(kept: &mut Vec<T>, age: impl Fn(&T) -> (EventTime, &CompactStr
     }
 }
 
+/// Whether an event may say something of who resolved what.
+pub(super) fn tells(body: &Body) -> bool {
+    match body {
+        Body::Case(_) => true,
+        // A first revision that is on no case replaces nothing.
+        Body::Csat(survey) => survey.case_id.is_some() || survey.agent_id.is_some() || survey.revision > 0,
+        _ => false,
+    }
+}
+
 impl Customer {
     /// Takes in what a case or survey says about who resolved what, and tells every task what is otherwise now.
     pub(super) fn learn_resolved(&mut self, event: &Event, calendar: &Calendar, sendings: &mut Vec<Sending>) {
-        let matters = match &event.body {
-            Body::Case(_) => true,
-            // A first revision that is on no case replaces nothing.
-            Body::Csat(survey) => survey.case_id.is_some() || survey.agent_id.is_some() || survey.revision > 0,
-            _ => false,
-        };
-        if !matters || self.id.kind() != EntityKind::Customer {
+        if !tells(&event.body) || self.id.kind() != EntityKind::Customer {
             return;
         }
         let resolved = &mut self.ties_mut().resolved;

@@ -12,7 +12,7 @@ use crate::model::record::{Code, Position};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::support::ledger::Ledger;
-use crate::support::model::fold::{Epoch, Fold, How, Mode, Said, Sent, Setup, null_status, numbered};
+use crate::support::model::fold::{Epoch, Fold, How, Mode, Said, Sent, Setup, assert_sequences, null_status, numbered};
 
 /// The lines of each output topic, sorted: those of a key with their numbers, so that their order tells.
 type Lines = BTreeMap<&'static str, Vec<String>>;
@@ -135,16 +135,6 @@ fn seen(world: &World) -> Lines {
     let letters = letters.collect();
     lines.insert(LETTERS, letters);
     sorted(lines)
-}
-
-/// Each customer's decisions are 1, 2, 3, ...
-fn assert_sequences(sent: &[Sent]) {
-    let mut sequence: BTreeMap<&str, u64> = BTreeMap::new();
-    for Sent { key, value } in sent {
-        let json: serde_json::Value = serde_json::from_str(value).expect("JSON");
-        let number = json["status_seq"].as_u64().expect("a number");
-        assert_eq!(sequence.insert(key, number).unwrap_or_default() + 1, number, "{value}");
-    }
 }
 
 /// When an epoch decided depends on epochs.

@@ -12,11 +12,10 @@ use super::journal::record_digest;
 use super::relay::{Announcement, Place};
 use crate::broker::{Broker, BrokerError, Fetched, Partition};
 use crate::codec::{RawRecord, decode};
-use crate::engine::TimeMode;
+use crate::engine::{Home, TimeMode};
 use crate::merge::{Key, Lane, Merge};
 use crate::model::effect::Effect;
 use crate::model::event::{Event, Kind};
-use crate::model::murmur2::home;
 use crate::model::record::{Code, DeadLetter, Record};
 use crate::model::time::EventTime;
 use crate::mutant::{self, Mutant};
@@ -286,10 +285,11 @@ impl Intake {
 
     /// The task where an event is at home; what every task reads is at home here.
     fn home(&self, event: &Event) -> u32 {
+        let home = Home { task: self.sender.task, tasks: self.tasks };
         match &event.customer {
-            _ if self.tasks == 1 || event.kind().is_broadcast() => self.sender.task,
-            Some(customer) => home(customer.as_str().as_bytes(), self.tasks),
-            None => home(event.entity().as_bytes(), self.tasks),
+            _ if self.tasks == 1 || event.kind().is_broadcast() => home.task,
+            Some(customer) => home.of(customer),
+            None => home.of(&event.entity_id()),
         }
     }
 

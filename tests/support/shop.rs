@@ -94,10 +94,7 @@ impl Shop {
     pub(crate) fn rules_text(&self) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/shop.yaml");
         let text = std::fs::read_to_string(path).expect("the example rules");
-        text.replace(
-            "ruleset: shop",
-            &format!("ruleset: {}\n# Tasks wait for each other in steps of it.\nhop: 30d", self.app),
-        )
+        text.replace("ruleset: shop", &format!("ruleset: {}", self.app))
     }
 
     pub(crate) fn rules(&self) -> Arc<Ruleset> {
@@ -132,8 +129,13 @@ outputs: {{ {outputs} }}
 
     /// Believable traffic in order of time. Now and then somebody is erased.
     pub(crate) fn traffic(&self, events: u64) -> Vec<Generated> {
+        self.traffic_of(events, 0.0)
+    }
+
+    /// The same, with profiles of a share of the customers, which name their handles.
+    pub(crate) fn traffic_of(&self, events: u64, profiles: f64) -> Vec<Generated> {
         let shape = Shape { seed: 7, events, customers: 120, span: Duration::from_hours(24 * 400), ..Shape::default() };
-        let mut load = Load::new(shape.flawless());
+        let mut load = Load::new(Shape { profiles, ..shape.flawless() });
         let mut records = Vec::new();
         let mut record = Generated::default();
         while load.next_into(&mut record) {

@@ -12,7 +12,7 @@ use super::super::entry::{Entry, Extra};
 use super::super::presence::Visit;
 use super::super::programme::Held;
 use super::super::tally::Tally;
-use super::super::ties::Ties;
+use super::blob;
 use super::parts::at;
 use super::wire::{Field, Flaw, NONE, RANGE, Reader, UNKNOWN, Writer};
 use crate::model::event::Profile;
@@ -167,7 +167,7 @@ impl Rare {
             out.maybe(tag, *time);
         }
         if let Some(ties) = ties {
-            out.bytes(13, &ties.to_bytes());
+            out.bytes(13, &blob::encode(ties));
         }
     }
 
@@ -188,7 +188,7 @@ impl Rare {
                 10 => it.subscribed_floor = MaybeTime::from(field.time()?),
                 11 => it.paid_until = MaybeTime::from(field.time()?),
                 12 => it.lost_order = MaybeTime::from(field.event_time()?),
-                13 => it.ties = Some(Box::new(Ties::of_bytes(field.bytes()?)?)),
+                13 => it.ties = Some(Box::new(blob::decode(field.bytes()?)?)),
                 _ => return Err(UNKNOWN),
             }
         }

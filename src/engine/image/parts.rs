@@ -10,7 +10,6 @@ use super::super::customer::{Pending, Waiting};
 use super::super::entry::Extra;
 use super::super::presence::Visit;
 use super::super::programme::Held;
-use super::super::ties::Ties;
 use super::super::windows::KINDS_WITH_OBJECTS;
 use super::wire::{Field, Flaw, NONE, RANGE, Reader, UNKNOWN, Writer};
 use crate::model::effect::Origin;
@@ -141,17 +140,6 @@ impl Waiting {
             }
         }
         Ok(it)
-    }
-}
-
-impl Ties {
-    /// In the form of `postcard`, which this build alone reads.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("memory can be written")
-    }
-
-    pub(super) fn of_bytes(bytes: &[u8]) -> Result<Self, Flaw> {
-        postcard::from_bytes(bytes).map_err(|_| Flaw("ties that cannot be read"))
     }
 }
 

@@ -29,9 +29,9 @@ use super::value::{Readings, Value, compare};
 pub(super) enum Entity {
     /// `platform:handle`.
     Author(String),
+    Account(String),
     /// What every task keeps; there is but one.
     Everybody,
-    Account(String),
     Customer(String),
 }
 

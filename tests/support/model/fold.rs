@@ -178,6 +178,19 @@ pub fn numbered(sent: Vec<Sent>) -> Vec<String> {
     lines.collect()
 }
 
+/// Each customer's decisions are 1, 2, 3, ...
+///
+/// # Panics
+/// Where one is missing or comes twice.
+pub fn assert_sequences(sent: &[Sent]) {
+    let mut sequence: BTreeMap<&str, u64> = BTreeMap::new();
+    for Sent { key, value } in sent {
+        let json: serde_json::Value = serde_json::from_str(value).expect("JSON");
+        let number = json["status_seq"].as_u64().expect("a number");
+        assert_eq!(sequence.insert(key, number).unwrap_or_default() + 1, number, "{value}");
+    }
+}
+
 /// One task's state, from its first epoch on.
 pub struct Fold {
     walk: Walk,
