@@ -68,7 +68,7 @@ fn by_handle(traffic: &mut [Generated]) -> usize {
 #[test]
 fn what_is_written_under_a_handle_comes_to_its_owner_though_a_process_is_killed() {
     let shop = Shop::open();
-    let mut traffic = shop.traffic_of(400, 1.0);
+    let mut traffic = shop.traffic_of(1_500, 1.0);
     let posts = by_handle(&mut traffic);
     shop.fill(&traffic);
     let files = Files::of(&shop, "time: event\ntasks: 4\nepoch: { linger: 1ms, records: 100 }");

@@ -65,7 +65,6 @@ impl Intake {
     }
 
     pub(super) fn accept_relayed(&mut self, fetched: &Fetched<'_>) {
-        let was_at_end = self.incoming.at_end;
         match fetched {
             Fetched::Record { offset, raw } => {
                 self.incoming.read_to = offset + 1;
@@ -85,22 +84,27 @@ impl Intake {
                 self.incoming.read_to = self.incoming.read_to.max(*offset);
                 self.incoming.at_end = true;
                 self.incoming.caught_up = true;
+                self.find_ends();
             }
-            Fetched::Lost => self.incoming.at_end = false,
-        }
-        if was_at_end || self.incoming.at_end {
-            self.find_ends();
+            Fetched::Lost => {
+                self.incoming.at_end = false;
+                self.find_ends();
+            }
         }
     }
 
     /// A task is at its end, as far as the others are concerned, when it has looked through all its inputs and all
-    /// that it said was read here.
+    /// that it said was read here. It stays there, whatever else comes of others or of itself, until it hands over a
+    /// record or says that it looks on: else each announcement would be news to all, and answered with one.
     fn find_ends(&mut self) {
         for source in (0..self.tasks).filter(|source| *source != self.sender.task) {
-            let announced = self.incoming.announced.get(&source);
-            let done = announced.is_some_and(|it| it.before.is_none() && self.covers_goals(source, it));
-            self.merge.set_at_end(Lane::Relay(source), self.incoming.at_end && done);
+            self.merge.set_at_end(Lane::Relay(source), self.incoming.at_end && self.is_done(source));
         }
+    }
+
+    fn is_done(&self, source: u32) -> bool {
+        let announced = self.incoming.announced.get(&source);
+        announced.is_some_and(|it| it.before.is_none() && self.covers_goals(source, it))
     }
 
     fn covers_goals(&self, source: u32, announced: &Announcement) -> bool {
@@ -146,7 +150,11 @@ impl Intake {
             self.merge.announce(lane, key);
         }
         self.incoming.reached = self.incoming.reached.max(EventTime(announced.reached_ms));
-        self.incoming.announced.insert(announced.source, announced);
+        let source = announced.source;
+        self.incoming.announced.insert(source, announced);
+        if !self.is_done(source) {
+            self.merge.set_at_end(lane, false);
+        }
     }
 
     fn receive(&mut self, offset: u64, raw: &RawRecord<'_>, source: u32, effect: Box<Effect>) {
@@ -212,6 +220,7 @@ impl Intake {
             body = Err(Box::new(DeadLetter::of(Code::TooManyHops, message, raw.key, raw.value)));
         }
         self.merge.push_record(lane, Record { position, merge_time, body });
+        self.merge.set_at_end(lane, false);
         self.note(lane, seen);
     }
 }
