@@ -75,7 +75,7 @@ fn what_is_written_under_a_handle_comes_to_its_owner_though_a_process_is_killed(
     let until_end = UNTIL.to_string();
     let stays = files.start(&["--until", &until_end]);
     let mut killed = files.start(&["--until", &until_end]);
-    killed.wait_for("started anew");
+    while killed.wait_for("tasks assigned")["tasks"] == "[]" {}
     let journal = format!("{}.journal", shop.app);
     until("some epochs are committed", || (topics::read_all(&shop.bootstrap, &journal).len() > 20).then_some(()));
     killed.kill();
