@@ -335,7 +335,7 @@ impl Arrival<'_> {
             Some(held) if profile.version < held => NOTHING,
             _ => {
                 let mut profile = profile.clone();
-                profile.merged_into.take_if(|into| **into == *customer.id.as_str() || !is_customer(into));
+                profile.merged_into.take_if(|into| **into == *customer.id.as_str());
                 customer.name_handles(Some(&profile), self.sendings);
                 let before = customer.belongs_to();
                 customer.merge_into(profile.merged_into.as_ref(), self.rules, self.sendings);
@@ -353,10 +353,6 @@ impl Arrival<'_> {
             None => self.duplicate(),
         }
     }
-}
-
-fn is_customer(id: &CompactString) -> bool {
-    CustomerId(id.clone()).kind() == EntityKind::Customer
 }
 
 /// At which of its events' times an object counts.

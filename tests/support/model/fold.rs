@@ -12,7 +12,7 @@ use serde_json::json;
 
 use vipstream::model::effect;
 use vipstream::model::event::{Body, Event, Kind};
-use vipstream::model::id::{CustomerId, EntityKind, MAX_ID_BYTES};
+use vipstream::model::id::{CustomerId, EntityKind};
 use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
@@ -284,9 +284,7 @@ fn tombstone(taken: &Taken) -> Result<Event, Code> {
     let may_be_null = matches!(kind, Kind::Customer | Kind::Account | Kind::Agent);
     let key = taken.key.as_ref().filter(|key| may_be_null && !key.is_empty());
     let id = std::str::from_utf8(key.ok_or(Code::NullValue)?).map_err(|_| Code::InvalidUtf8)?;
-    if id.len() > MAX_ID_BYTES {
-        return Err(Code::IdTooLong);
-    }
+    decode::check_id(id)?;
     let at = taken.timestamp.unwrap_or(EventTime::MIN);
     if at < EventTime::MIN || at > EventTime::MAX {
         return Err(Code::BadTime);
