@@ -281,6 +281,7 @@ impl<B: Broker> Task<B> {
         self.commit(ranges, Leaving { outputs, effects, relay }, clock, wall)?;
         self.number += 1;
         self.clock = clock;
+        let counts = wall.0.div_euclid(COUNT_EVERY_MS) != self.wall.0.div_euclid(COUNT_EVERY_MS);
         self.wall = wall;
         self.last_epoch = clock::now();
         if let Some(snapshots) = &mut self.snapshots {
@@ -300,6 +301,7 @@ impl<B: Broker> Task<B> {
             took: clock::since(opened),
             clock,
             left_out: self.intake.merge().left_out().count(),
+            unpriced: counts.then(|| self.engine.unpriced_amounts()),
         });
         Ok(())
     }
@@ -335,6 +337,9 @@ impl<B: Broker> Task<B> {
         format!("{}-{}", self.setup.app, self.partition)
     }
 }
+
+/// How often what takes a walk to count is counted.
+const COUNT_EVERY_MS: i64 = 10_000;
 
 #[cfg(test)]
 mod tests;
