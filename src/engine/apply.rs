@@ -348,7 +348,7 @@ impl Arrival<'_> {
 
     fn account(&mut self, customer: &mut Customer, record: Option<&Account>) -> Outcome {
         match customer.set_record(record) {
-            Some(true) => CHANGED,
+            Some(true) => Outcome { described: true, ..CHANGED },
             Some(false) => NOTHING,
             None => self.duplicate(),
         }

@@ -448,11 +448,15 @@ pub(super) fn greeting(rule: &Programme, customer: &Customer) -> Option<String> 
 }
 
 fn greet(greeting: &str, customer: &Customer) -> String {
-    let name = match customer.id.kind() {
-        EntityKind::Account => customer.account().and_then(|account| account.name.as_deref()),
-        _ => customer.profile().and_then(|profile| profile.name.as_deref()),
-    };
-    greeting.replace("{name}", name.unwrap_or_else(|| customer.id.text()))
+    greeting.replace("{name}", name(customer).unwrap_or_else(|| customer.id.text()))
+}
+
+/// What a customer or account is called.
+pub(super) fn name(customer: &Customer) -> Option<&str> {
+    match customer.id.kind() {
+        EntityKind::Account => customer.account()?.name.as_deref(),
+        _ => customer.profile()?.name.as_deref(),
+    }
 }
 
 /// The greatest weight among the tiers held.
