@@ -21,7 +21,7 @@ mod time;
 use fault::Fault;
 
 use crate::model::event::{Body, Event, Kind};
-use crate::model::id::{CustomerId, MAX_ID_BYTES};
+use crate::model::id::{CustomerId, MAX_ID_BYTES, is_fit};
 use crate::model::record::{Code, DeadLetter};
 use crate::model::time::EventTime;
 
@@ -80,6 +80,10 @@ fn forget(kind: Kind, record: &RawRecord<'_>) -> Result<Event, Fault> {
     if id.len() > MAX_ID_BYTES {
         let message = format!("the key is {} bytes long; at most {MAX_ID_BYTES} are allowed for an id", id.len());
         return Err(Fault::new(Code::IdTooLong, message));
+    }
+    if !is_fit(id) {
+        let remedy = "an id holds no control characters: take them out where the record is written";
+        return Err(Fault::new(Code::BadId, format!("the key is \"{}\"; {remedy}", fault::shown(id))));
     }
     let at = record.timestamp.unwrap_or(EventTime::MIN);
     let at = time::checked(at.0).map_err(|_| {

@@ -28,6 +28,8 @@ const OUTPUTS: &str = "vipstream_task_outputs_total";
 const DEADLINES: &str = "vipstream_task_deadlines_total";
 const STALE_ALERTS: &str = "vipstream_task_stale_alerts_total";
 const UNPRICED: &str = "vipstream_task_unpriced_events_total";
+const UNPRICED_NOW: &str = "vipstream_task_unpriced_amounts";
+const CONTACTS_BEYOND: &str = "vipstream_task_untold_contacts_total";
 const UNMATCHED: &str = "vipstream_task_unmatched_refunds_total";
 const CLAMPED: &str = "vipstream_task_clamped_refunds_total";
 const TESTS: &str = "vipstream_task_test_purchases_total";
@@ -90,6 +92,12 @@ pub(crate) fn describe() {
     describe_counter!(DEADLINES, Unit::Count, "Deadlines that fired");
     describe_counter!(STALE_ALERTS, Unit::Count, "Alerts not sent, since they had expired");
     describe_counter!(UNPRICED, Unit::Count, "Events in a currency without a rate");
+    describe_gauge!(UNPRICED_NOW, Unit::Count, "Amounts that count in nothing until a rate comes");
+    describe_counter!(
+        CONTACTS_BEYOND,
+        Unit::Count,
+        "Contacts beyond the 10,000 whom an account tells what it is and holds"
+    );
     describe_counter!(UNMATCHED, Unit::Count, "Refunds whose order never came");
     describe_counter!(CLAMPED, Unit::Count, "Refunds of more than was left of their order");
     describe_counter!(TESTS, Unit::Count, "Test purchases, ignored");
@@ -155,6 +163,7 @@ pub(crate) struct TaskMetrics {
     commit_seconds: Histogram,
     clock_seconds: Gauge,
     customers: Gauge,
+    unpriced: Gauge,
     left_out: Gauge,
     restored: Gauge,
     restore_seconds: Gauge,
@@ -204,6 +213,7 @@ impl TaskMetrics {
             commit_seconds: span(COMMIT_SECONDS),
             clock_seconds: level(CLOCK_SECONDS),
             customers: level(CUSTOMERS),
+            unpriced: level(UNPRICED_NOW),
             left_out: level(LEFT_OUT),
             restored,
             restore_seconds: level(RESTORE_SECONDS),
@@ -263,6 +273,9 @@ impl TaskMetrics {
         self.epoch_seconds.record(done.took.as_secs_f64());
         self.clock_seconds.set(seconds(done.clock));
         self.left_out.set(level(done.left_out as u64));
+        if let Some(unpriced) = done.unpriced {
+            self.unpriced.set(level(unpriced));
+        }
         for output in done.outputs {
             self.output(output);
         }
@@ -307,8 +320,8 @@ impl TaskMetrics {
 /// A gauge keeps its last value for ever: what is another process's by now must not be counted twice.
 impl Drop for TaskMetrics {
     fn drop(&mut self) {
-        let waiting = &self.effects_waiting;
-        for gauge in [&self.restored, &self.customers, &self.left_out, &self.snapshots_under_way, waiting] {
+        let (waiting, unpriced) = (&self.effects_waiting, &self.unpriced);
+        for gauge in [&self.restored, &self.customers, &self.left_out, &self.snapshots_under_way, waiting, unpriced] {
             gauge.set(0.0);
         }
     }
@@ -344,7 +357,7 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 18] = [
+const COUNTED: [(&str, Read); 19] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
@@ -355,6 +368,7 @@ const COUNTED: [(&str, Read); 18] = [
     (DEADLINES, |stats| stats.deadlines),
     (STALE_ALERTS, |stats| stats.stale_alerts),
     (UNPRICED, |stats| stats.unpriced),
+    (CONTACTS_BEYOND, |stats| stats.contacts_beyond),
     (UNMATCHED, |stats| stats.unmatched),
     (CLAMPED, |stats| stats.clamped),
     (TESTS, |stats| stats.tests),
@@ -393,6 +407,8 @@ pub(crate) struct EpochDone<'a> {
     pub(crate) took: Duration,
     pub(crate) clock: EventTime,
     pub(crate) left_out: usize,
+    /// Amounts that wait for a rate, where they were counted.
+    pub(crate) unpriced: Option<u64>,
 }
 
 /// How far an input is ahead.

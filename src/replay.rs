@@ -220,7 +220,11 @@ fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str
             let id = it.customer_id.as_ref().map_or("", |id| id.as_str());
             (None, it.occurred_at, id, it.status_seq, "agent.alert", &it.name, it.event_id.0)
         }
-        Output::Status(it) => (None, it.occurred_at, it.customer_id.as_str(), it.status_seq, "status", "", 0),
+        Output::Status(it) => {
+            // Of accounts, which come first, each one's stay together.
+            let account = if it.customer_id.kind() == EntityKind::Account { it.customer_id.text() } else { "" };
+            (None, it.occurred_at, customer(&it.customer_id), it.status_seq, "status", account, 0)
+        }
         Output::Audit(it) => {
             (None, it.occurred_at, customer(&it.customer_id), it.status_seq, "decision", &it.programme, it.event_id.0)
         }

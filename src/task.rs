@@ -282,6 +282,7 @@ impl<B: Broker> Task<B> {
         self.commit(ranges, Leaving { outputs, effects, relay }, clock, wall)?;
         self.number += 1;
         self.clock = clock;
+        let counts = wall.0.div_euclid(COUNT_EVERY_MS) != self.wall.0.div_euclid(COUNT_EVERY_MS);
         self.wall = wall;
         self.last_epoch = clock::now();
         if let Some(snapshots) = &mut self.snapshots {
@@ -301,6 +302,7 @@ impl<B: Broker> Task<B> {
             took: clock::since(opened),
             clock,
             left_out: self.intake.merge().left_out().count(),
+            unpriced: counts.then(|| self.engine.unpriced_amounts()),
         });
         Ok(())
     }
@@ -336,6 +338,9 @@ impl<B: Broker> Task<B> {
         format!("{}-{}", self.setup.app, self.partition)
     }
 }
+
+/// How often what takes a walk to count is counted.
+const COUNT_EVERY_MS: i64 = 10_000;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! One field of a record, read as what the contract says it is; a fault names it and what is allowed.
 //!
-//! Absent and `null` are the same. Ids are texts of 1 to 256 bytes: an empty optional id is absent, an
-//! empty required one missing.
+//! Absent and `null` are the same. Ids are texts of 1 to 256 bytes without control characters: an empty optional id is
+//! absent, an empty required one missing.
 
 use compact_str::CompactString;
 use jiff::civil::Date;
@@ -14,7 +14,7 @@ use super::fault::{Fault, shown};
 use super::json::{self, Value};
 use super::{currency, time};
 use crate::model::event::PeriodEnd;
-use crate::model::id::MAX_ID_BYTES;
+use crate::model::id::{MAX_ID_BYTES, is_fit};
 use crate::model::money::Currency;
 use crate::model::names::Named;
 use crate::model::record::Code;
@@ -57,6 +57,7 @@ impl<'a> Field<'a> {
                 Code::IdTooLong,
                 format!("field `{}` is {} bytes long; at most {MAX_ID_BYTES} are allowed", self.name, id.len()),
             )),
+            Some(id) if !is_fit(&id) => Err(self.unfit()),
             id => Ok(id.filter(|id| !id.is_empty())),
         }
     }
@@ -315,6 +316,12 @@ impl<'a> Field<'a> {
             Code::OutOfRange,
             format!("field `{}` is {}; it must be from {low} to {high}", self.name, self.found()),
         )
+    }
+
+    #[cold]
+    fn unfit(self) -> Fault {
+        let remedy = "an id holds no control characters: take them out where the record is written";
+        Fault::new(Code::BadId, format!("field `{}` is {}; {remedy}", self.name, self.found()))
     }
 
     #[cold]

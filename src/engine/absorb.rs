@@ -27,13 +27,14 @@ impl Customer {
         sendings: &mut Vec<Sending>,
     ) -> bool {
         let Ok(mut other) = Self::decode(state, prices.rules) else { return false };
-        let aliases = other.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
-        self.know_as(aliases.into_iter().chain([hash(other.id.as_str())]));
         if let Some(ties) = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()) {
             self.unite_resolved(std::mem::take(&mut ties.resolved), &prices.rules.calendar, sendings);
         }
-        self.take_in(other, prices, stats);
-        self.forget_own_referrals(prices.rules);
+        self.unite_credit(other, prices.rules, sendings, |own, other| {
+            own.know_names_of(&other);
+            own.take_in(other, prices, stats);
+            own.forget_own_referrals(prices.rules);
+        });
         true
     }
 

@@ -3,6 +3,11 @@
 //! A referral tells the referred customer who it was, since when, and whether it still holds. Of those that hold the
 //! earliest is credited: orders from its time on are told to the referrer, whole, whenever they change. So refunds
 //! follow, an order told twice counts once, and what was bought before the referral was known is told once it is.
+//!
+//! Of customers who are one, any one's referral is that of all: the earliest is credited, with what each of them buys. A
+//! referral keeps the ids that it was told with, so that whatever is still under way finds it, and a parting ends it.
+
+use std::collections::BTreeSet;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -14,7 +19,7 @@ use super::features;
 use super::money::{Money, Refunds};
 use super::rates::Prices;
 use super::ties::Sending;
-use crate::model::effect::{Does, Order};
+use crate::model::effect::{Does, Order, Referral as Told};
 use crate::model::event::{Event, Kind, Referral, ReferralStatus};
 use crate::model::id::CustomerId;
 use crate::model::output::Scalar;
@@ -24,14 +29,12 @@ use crate::rules::calendar::Day;
 use crate::rules::fields::Field;
 use crate::rules::ruleset::Ruleset;
 
-/// One referral, as the referred customer knows it.
+/// One referral, as the referred customer knows it: of theirs, or of one merged into them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claim {
     /// The earliest of its events.
     since: EventTime,
-    referrer: CustomerId,
-    /// Hash of the referral's key.
-    referral: u64,
+    referral: Told,
     /// The newest status, as a number.
     version: i64,
 }
@@ -40,6 +43,31 @@ impl Claim {
     const fn holds(&self) -> bool {
         self.version < ReferralStatus::Reversed as i64
     }
+}
+
+/// One referral, as the referrer knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Referred {
+    /// Hash of its key.
+    pub(super) key: u64,
+    /// Whom it names.
+    pub(super) to: CustomerId,
+    /// The referrer's own id, or that of one merged into them, under which it was told.
+    pub(super) referrer: CustomerId,
+}
+
+impl Referred {
+    fn referral(&self) -> Told {
+        Told { referrer: self.referrer.clone(), key: self.key, referred: hash(self.to.as_str()) }
+    }
+}
+
+/// Which orders of a buyer are credited, by key, and to whom.
+#[derive(Clone, Debug, PartialEq)]
+struct Booked {
+    referrer: CustomerId,
+    since: EventTime,
+    orders: Vec<u64>,
 }
 
 /// Most referrals of one customer that are known; beyond, the latest is forgotten, those that do not hold first.
@@ -62,25 +90,54 @@ impl Customer {
     /// Tells whoever was referred of an event of the referral; `newest` where no later status is known.
     pub(super) fn refer(&mut self, referral: &Referral, event: &Event, newest: bool, sendings: &mut Vec<Sending>) {
         let (key, to) = (hash(&event.object_key()), CustomerId(referral.referred_customer_id.clone()));
+        let own = self.id.clone();
         let referred = &mut self.ties_mut().referred;
-        match referred.iter().position(|(known, _)| *known == key) {
-            Some(at) if referred[at].1 != to => {
-                if !newest {
-                    return;
-                }
-                let before = std::mem::replace(&mut referred[at].1, to.clone());
-                sendings.push(Sending { to: before, does: Does::Unrefer { referral: key } });
+        let mut known = referred.iter().filter(|known| known.key == key).peekable();
+        if known.peek().is_none() {
+            referred.push(Referred { key, to: to.clone(), referrer: own });
+            referred.drain(..referred.len().saturating_sub(MAX_REFERRED));
+        } else if !newest && known.any(|known| known.to != to) {
+            return;
+        }
+        self.tell_referred(key, &to, (event.at, referral.status as i64), sendings);
+    }
+
+    /// Tells it under each id under which the referral was told.
+    fn tell_referred(
+        &mut self,
+        key: u64,
+        to: &CustomerId,
+        (at, version): (EventTime, i64),
+        sendings: &mut Vec<Sending>,
+    ) {
+        let mut referrals = Vec::new();
+        for known in self.ties_mut().referred.iter_mut().filter(|known| known.key == key) {
+            if known.to != *to {
+                let does = Does::Unrefer { referral: known.referral() };
+                sendings.push(Sending { to: std::mem::replace(&mut known.to, to.clone()), does });
             }
-            Some(_) => {}
-            None => {
-                if referred.len() >= MAX_REFERRED {
-                    referred.remove(0);
-                }
-                referred.push((key, to.clone()));
+            referrals.push(known.referral());
+        }
+        sendings.push(Sending { to: to.clone(), does: Does::Refer { referrals, at, version } });
+    }
+
+    /// A referral that two knew of who are one now is told under both ids as it stands: so it ends under both.
+    pub(super) fn tell_shared_referrals(&mut self, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        let referred = self.ties().map(|ties| ties.referred.as_slice()).unwrap_or_default();
+        let mut keys = Vec::new();
+        for (at, known) in referred.iter().enumerate() {
+            if referred[..at].iter().any(|other| other.key == known.key) && !keys.contains(&known.key) {
+                keys.push(known.key);
             }
         }
-        let does = Does::Refer { referral: key, at: event.at, version: referral.status as i64 };
-        sendings.push(Sending { to, does });
+        for key in keys {
+            let Some(at) = self.find(Kind::Referral, key, rules) else { continue };
+            let entry = self.log[at];
+            let referred = self.ties().map(|ties| ties.referred.as_slice()).unwrap_or_default();
+            let mut known = referred.iter().filter(|known| known.key == key);
+            let Some(to) = known.find(|known| entry.refers(hash(known.to.as_str()))) else { continue };
+            self.tell_referred(key, &to.to.clone(), (entry.place(), entry.version()), sendings);
+        }
     }
 
     /// Takes in how orders of a referred customer stand; gives their amounts in other currencies.
@@ -95,7 +152,7 @@ impl Customer {
             return foreign;
         }
         for order in orders {
-            let key = credited(buyer, order.key);
+            let key = order.key;
             let found = self.find(KIND, key, prices.rules);
             let is_lost = self.ties().and_then(|ties| ties.lost_referred).is_some_and(|lost| order.place <= lost);
             let until = self.forgotten_at(KIND, order.place, prices.rules);
@@ -105,7 +162,7 @@ impl Customer {
             if let Some(at) = found {
                 self.remove(at, prices.rules);
             }
-            let object = told(key, buyer, order, prices);
+            let object = another(buyer, order, prices);
             if let Some(money) = &object.extra.money {
                 foreign.extend(money.foreign(object.entry.place(), prices.rules));
             }
@@ -115,22 +172,56 @@ impl Customer {
     }
 
     /// Takes orders back that a referred customer told of.
-    pub(super) fn uncredit(&mut self, buyer: &CustomerId, orders: &[u64], rules: &Ruleset) {
+    pub(super) fn uncredit(&mut self, orders: &[u64], rules: &Ruleset) {
         for order in orders {
-            if let Some(at) = self.find(KIND, credited(buyer, *order), rules) {
+            if let Some(at) = self.find(KIND, *order, rules) {
                 self.remove(at, rules);
             }
+        }
+    }
+
+    /// Whoever bought something that was credited to them, before both turned out to be one, is credited nothing.
+    pub(super) fn forget_own_credit(&mut self, rules: &Ruleset) {
+        if self.objects(KIND).is_empty() {
+            return;
+        }
+        let mut names = self.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
+        names.push(hash(self.id.as_str()));
+        let bought = self.log[self.objects(Kind::Purchase)].iter();
+        let pairs = || names.iter().flat_map(|buyer| names.iter().map(move |referrer| (*buyer, *referrer)));
+        let own: BTreeSet<u64> =
+            bought.flat_map(|order| pairs().map(|(buyer, referrer)| credited(buyer, referrer, order.key))).collect();
+        let found: Vec<usize> = self.objects(KIND).filter(|at| own.contains(&self.log[*at].key)).collect();
+        for at in found.into_iter().rev() {
+            self.remove(at, rules);
         }
     }
 }
 
 /// The referred customer's side.
 impl Customer {
-    /// Whose referral is credited, and since when.
+    /// Whose referral is credited, and since when. Nobody refers themselves, under whatever ids.
     fn credited(&self) -> Option<(&CustomerId, EventTime)> {
-        let holding = self.ties()?.referrers.iter().filter(|claim| claim.holds());
-        let earliest = holding.min_by_key(|claim| (claim.since, &claim.referrer, claim.referral))?;
-        Some((&earliest.referrer, earliest.since))
+        let of_another = |claim: &&Claim| claim.holds() && !self.is_known_as(claim.referral.referrer.as_str());
+        let holding = self.ties()?.referrers.iter().filter(of_another);
+        let earliest = holding.min_by_key(|claim| (claim.since, &claim.referral))?;
+        Some((&earliest.referral.referrer, earliest.since))
+    }
+
+    /// The orders that are credited where that is done since an instant.
+    fn creditable(&self, since: EventTime, rules: &Ruleset) -> impl Iterator<Item = &Entry> {
+        self.log[self.objects(Kind::Purchase)].iter().filter(move |entry| {
+            let until = self.forgotten_at(Kind::Purchase, entry.place(), rules);
+            since <= entry.place() && until.is_none_or(|until| self.as_of < until)
+        })
+    }
+
+    /// What is credited.
+    fn booked(&self, rules: &Ruleset) -> Option<Booked> {
+        let (referrer, since) = self.credited()?;
+        let (own, theirs) = (hash(self.id.as_str()), hash(referrer.as_str()));
+        let orders = self.creditable(since, rules).map(|entry| credited(own, theirs, entry.key));
+        Some(Booked { referrer: referrer.clone(), since, orders: orders.collect() })
     }
 
     /// Tells the referrer how an order stands now.
@@ -138,87 +229,106 @@ impl Customer {
         if let Some((referrer, since)) = self.credited()
             && since <= order.entry.place()
         {
-            let orders = vec![self.stand(order, rules)];
-            sendings
-                .push(Sending { to: referrer.clone(), does: Does::Credit { buyer: self.id.clone(), orders, refund } });
+            let (orders, instead) = (vec![self.stand(order, referrer, rules)], Vec::new());
+            let does = Does::Credit { buyer: self.id.clone(), orders, instead, refund };
+            sendings.push(Sending { to: referrer.clone(), does });
         }
     }
 
-    /// Learns of a referral. Where another one is credited now, the orders go from the one to the other.
-    pub(super) fn referred(
-        &mut self,
-        referrer: &CustomerId,
-        referral: u64,
-        word: Word,
-        rules: &Ruleset,
-        sendings: &mut Vec<Sending>,
-    ) {
-        let owned = |(id, since): (&CustomerId, EventTime)| (id.clone(), since);
-        let before = self.credited().map(owned);
+    /// Learns of a referral, by all that it is known by. Where another one is credited now, the orders go from the one to the other.
+    pub(super) fn referred(&mut self, referrals: &[Told], word: Word, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        let before = self.booked(rules);
         let claims = &mut self.ties_mut().referrers;
-        let known = claims.iter().position(|claim| claim.referrer == *referrer && claim.referral == referral);
-        match (known, word) {
-            (Some(at), Word::Event(since, version)) => {
-                claims[at].since = claims[at].since.min(since);
-                claims[at].version = claims[at].version.max(version);
+        match word {
+            Word::Event(since, version) => {
+                let told = referrals.iter().cloned();
+                told.for_each(|referral| claim(claims, Claim { since, referral, version }));
             }
-            (None, Word::Event(since, version)) => {
-                claims.push(Claim { since, referrer: referrer.clone(), referral, version });
-            }
-            (Some(at), Word::Over) => drop(claims.remove(at)),
-            (None, Word::Over) => {}
+            Word::Over => claims.retain(|claim| !referrals.contains(&claim.referral)),
         }
-        claims.sort_unstable_by(|left, right| {
-            let order = |claim: &Claim| (!claim.holds(), claim.since, claim.referrer.clone(), claim.referral);
-            order(left).cmp(&order(right))
-        });
-        claims.truncate(MAX_CLAIMS);
-        let after = self.credited().map(owned);
-        if before != after {
-            self.move_credit(before.as_ref(), after.as_ref(), rules, sendings);
+        self.move_credit(before, rules, sendings);
+    }
+
+    /// Where another one is credited than before, or since another time, the orders go from the one to the other.
+    fn move_credit(&self, before: Option<Booked>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        if before != self.booked(rules) {
+            self.book(before.into_iter().collect(), rules, sendings);
         }
     }
 
-    fn move_credit(
-        &self,
-        before: Option<&(CustomerId, EventTime)>,
-        after: Option<&(CustomerId, EventTime)>,
+    /// Tells of all orders that are credited now, and takes back those that were and are not.
+    fn book(&self, before: Vec<Booked>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        let after = self.booked(rules);
+        let mut instead = Vec::new();
+        for Booked { referrer, mut orders, .. } in before {
+            match after.as_ref().filter(|after| after.referrer == referrer) {
+                Some(after) => {
+                    orders.retain(|order| !after.orders.contains(order));
+                    instead.append(&mut orders);
+                }
+                None if orders.is_empty() => {}
+                None => sendings.push(Sending { to: referrer, does: Does::Uncredit { orders } }),
+            }
+        }
+        let Some(Booked { referrer, since, .. }) = after else { return };
+        let orders = self.creditable(since, rules).map(|entry| {
+            let extra = self.extra(entry).cloned().unwrap_or_default();
+            self.stand(&Object { entry: *entry, extra }, &referrer, rules)
+        });
+        let orders: Vec<Order> = orders.collect();
+        if !orders.is_empty() || !instead.is_empty() {
+            let does = Does::Credit { buyer: self.id.clone(), orders, instead, refund: false };
+            sendings.push(Sending { to: referrer, does });
+        }
+    }
+
+    /// Somebody is merged into this customer: what is known of their referrals is known of this one's. Their memory is
+    /// taken in by `absorb`; what was credited of both is credited of one from then on.
+    pub(super) fn unite_credit(
+        &mut self,
+        other: Self,
         rules: &Ruleset,
         sendings: &mut Vec<Sending>,
+        absorb: impl FnOnce(&mut Self, Self),
     ) {
-        let is_of = |credit: Option<&(CustomerId, EventTime)>, to: &CustomerId, entry: &Entry| {
-            credit.is_some_and(|(referrer, since)| referrer == to && *since <= entry.place())
-        };
-        let moved = |to: &CustomerId, from: Option<&_>, into: Option<&_>| -> Vec<&Entry> {
-            let orders = self.log[self.objects(Kind::Purchase)].iter().filter(|entry| {
-                let until = self.forgotten_at(Kind::Purchase, entry.place(), rules);
-                until.is_none_or(|until| self.as_of < until)
-            });
-            orders.filter(|entry| is_of(into, to, entry) && !is_of(from, to, entry)).collect()
-        };
-        if let Some((to, _)) = before {
-            let orders: Vec<u64> = moved(to, after, before).into_iter().map(|entry| entry.key).collect();
-            if !orders.is_empty() {
-                sendings.push(Sending { to: to.clone(), does: Does::Uncredit { buyer: self.id.clone(), orders } });
+        if !rules.follows_referrals() {
+            return absorb(self, other);
+        }
+        let before = [self.booked(rules), other.booked(rules)].into_iter().flatten().collect();
+        self.unite_referrals(&other);
+        absorb(self, other);
+        self.forget_own_credit(rules);
+        self.tell_shared_referrals(rules, sendings);
+        self.book(before, rules, sendings);
+    }
+
+    /// Knows of another's referrals, of them and by them.
+    pub(super) fn unite_referrals(&mut self, other: &Self) {
+        let Some(theirs) = other.ties() else { return };
+        let ties = self.ties_mut();
+        for theirs in &theirs.referrers {
+            claim(&mut ties.referrers, theirs.clone());
+        }
+        for theirs in &theirs.referred {
+            if !ties.referred.iter().any(|known| (known.key, &known.referrer) == (theirs.key, &theirs.referrer)) {
+                ties.referred.push(theirs.clone());
             }
         }
-        if let Some((to, _)) = after {
-            let orders = moved(to, before, after).into_iter().map(|entry| {
-                let extra = self.extra(entry).cloned().unwrap_or_default();
-                self.stand(&Object { entry: *entry, extra }, rules)
-            });
-            let orders: Vec<Order> = orders.collect();
-            if !orders.is_empty() {
-                sendings.push(Sending {
-                    to: to.clone(),
-                    does: Does::Credit { buyer: self.id.clone(), orders, refund: false },
-                });
-            }
-        }
+        ties.referred.drain(..ties.referred.len().saturating_sub(MAX_REFERRED));
+    }
+
+    /// Somebody is merged into this customer no longer: referrals of theirs and by them are this one's no more.
+    pub(super) fn part_referrals(&mut self, names: &[u64], rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        let before = self.booked(rules);
+        let ties = self.ties_mut();
+        ties.aliases.retain(|alias| !names.contains(alias));
+        ties.referrers.retain(|claim| !names.contains(&claim.referral.referred));
+        ties.referred.retain(|known| !names.contains(&hash(known.referrer.as_str())));
+        self.move_credit(before, rules, sendings);
     }
 
     /// How an order stands, for somebody else's features.
-    fn stand(&self, order: &Object, rules: &Ruleset) -> Order {
+    fn stand(&self, order: &Object, referrer: &CustomerId, rules: &Ruleset) -> Order {
         let Object { entry, extra } = order;
         let Money { amount, currency, refunds } = order.money(rules);
         let own = &rules.plan.of(Kind::Purchase).stored;
@@ -232,7 +342,7 @@ impl Customer {
             }
         };
         Order {
-            key: entry.key,
+            key: credited(hash(self.id.as_str()), hash(referrer.as_str()), entry.key),
             place: entry.place(),
             position: entry.position(),
             fields: rules.plan.of(KIND).stored.iter().map(field).collect(),
@@ -249,30 +359,50 @@ impl Customer {
     /// referred them forgets it.
     pub(super) fn cut_referrals(&self, sendings: &mut Vec<Sending>) {
         let Some(ties) = self.ties() else { return };
-        for (referral, to) in &ties.referred {
-            sendings.push(Sending { to: to.clone(), does: Does::Unrefer { referral: *referral } });
+        for known in ties.referred.iter().filter(|known| known.referrer == self.id) {
+            sendings.push(Sending { to: known.to.clone(), does: Does::Unrefer { referral: known.referral() } });
         }
-        for claim in &ties.referrers {
-            sendings.push(Sending { to: claim.referrer.clone(), does: Does::Forgotten });
+        let own = hash(self.id.as_str());
+        for claim in ties.referrers.iter().filter(|claim| claim.referral.referred == own) {
+            let does = Does::Forgotten { who: self.id.clone() };
+            sendings.push(Sending { to: claim.referral.referrer.clone(), does });
         }
     }
 
     /// Forgets that it referred somebody, who was erased. What they bought stays until its windows end.
     pub(super) fn forget_referred(&mut self, who: &CustomerId) {
-        self.ties_mut().referred.retain(|(_, referred)| referred != who);
+        self.ties_mut().referred.retain(|known| known.to != *who);
     }
+}
+
+/// Takes in what is known of a referral.
+fn claim(claims: &mut Vec<Claim>, claim: Claim) {
+    match claims.iter_mut().find(|known| known.referral == claim.referral) {
+        Some(known) => {
+            known.since = known.since.min(claim.since);
+            known.version = known.version.max(claim.version);
+        }
+        None => claims.push(claim),
+    }
+    claims.sort_unstable_by(|left, right| {
+        let order = |claim: &Claim| (!claim.holds(), claim.since, claim.referral.clone());
+        order(left).cmp(&order(right))
+    });
+    claims.truncate(MAX_CLAIMS);
 }
 
 const KIND: Kind = Kind::ReferredPurchase;
 
-/// The key under which a referrer keeps another's order.
-fn credited(buyer: &CustomerId, order: u64) -> u64 {
-    xxhash_rust::xxh3::xxh3_64_with_seed(buyer.as_str().as_bytes(), order)
+/// The key under which a referrer keeps another's order: by the hashes of both ids, as they were told.
+fn credited(buyer: u64, referrer: u64, order: u64) -> u64 {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    [buyer, referrer, order].iter().for_each(|part| hash.update(&part.to_le_bytes()));
+    hash.digest()
 }
 
 /// Another's order as an object of the referrer's. Of the buyer's id only a hash is kept.
-fn told(key: u64, buyer: &CustomerId, order: Order, prices: Prices<'_>) -> Object {
-    let Order { key: _, place, position, amount, currency, refunds, cancelled, fields } = order;
+fn another(buyer: &CustomerId, order: Order, prices: Prices<'_>) -> Object {
+    let Order { key, place, position, amount, currency, refunds, cancelled, fields } = order;
     let mut object = Object::new(key, place, Position { kind: KIND, ..position });
     object.entry.set(Flag::Cancelled, cancelled);
     object.set_money(Money { amount, currency, refunds: Refunds::of_list(refunds) }, prices);

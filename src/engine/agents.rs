@@ -3,12 +3,13 @@
 //! Agent records are read by every task. How a case ended is told to every task by the customer's. Both only add up or
 //! replace what is older, so all tasks know the same of an instant, whatever reached them first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::export::AgentView;
 use crate::model::event::{Agent, AgentState, Body};
 use crate::rules::calendar::Day;
 
@@ -116,6 +117,16 @@ impl Agents {
         let lately = days.filter(|(day, ..)| *day > today - DAYS);
         let (resolved, well) = lately.fold((0, 0), |sum, (_, cases, well)| (sum.0 + cases, sum.1 + well));
         Skill { resolved: resolved.max(0), well: well.clamp(0, resolved.max(0)) }
+    }
+
+    /// Every agent, by id, as of a day.
+    pub(super) fn views(&self, today: Day) -> impl Iterator<Item = AgentView<'_>> {
+        let ids: BTreeSet<&CompactString> = self.known.keys().chain(self.records.keys()).collect();
+        ids.into_iter().map(move |id| {
+            let skill = self.skill(id, today);
+            let Skill { resolved, well } = skill;
+            AgentView { agent_id: id, record: self.known.get(id), resolved, well, share: skill.rounded() }
+        })
     }
 
     /// The agents who can be given another case now, of a team and with a skill where these are asked for: as many as

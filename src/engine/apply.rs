@@ -335,7 +335,7 @@ impl Arrival<'_> {
             Some(held) if profile.version < held => NOTHING,
             _ => {
                 let mut profile = profile.clone();
-                profile.merged_into.take_if(|into| **into == *customer.id.as_str() || !is_customer(into));
+                profile.merged_into.take_if(|into| **into == *customer.id.as_str());
                 customer.name_handles(Some(&profile), self.sendings);
                 let before = customer.belongs_to();
                 customer.merge_into(profile.merged_into.as_ref(), self.rules, self.sendings);
@@ -348,15 +348,11 @@ impl Arrival<'_> {
 
     fn account(&mut self, customer: &mut Customer, record: Option<&Account>) -> Outcome {
         match customer.set_record(record) {
-            Some(true) => CHANGED,
+            Some(true) => Outcome { described: true, ..CHANGED },
             Some(false) => NOTHING,
             None => self.duplicate(),
         }
     }
-}
-
-fn is_customer(id: &CompactString) -> bool {
-    CustomerId(id.clone()).kind() == EntityKind::Customer
 }
 
 /// At which of its events' times an object counts.

@@ -143,30 +143,40 @@ impl Engine {
             Does::Bring(..) | Does::Resolved { .. } => {}
             Does::Claim => customer.claimed(from, Some(at), sendings),
             Does::Release => customer.claimed(from, None, sendings),
-            Does::Refer { referral, at, version } => {
-                customer.referred(from, referral, Word::Event(at, version), &rules, sendings);
+            Does::Refer { referrals, at, version } => {
+                customer.referred(&referrals, Word::Event(at, version), &rules, sendings);
+                customer.pass_on(Does::Refer { referrals, at, version }, sendings);
             }
-            Does::Unrefer { referral } => customer.referred(from, referral, Word::Over, &rules, sendings),
+            Does::Unrefer { referral } => {
+                customer.referred(std::slice::from_ref(&referral), Word::Over, &rules, sendings);
+                customer.pass_on(Does::Unrefer { referral }, sendings);
+            }
             does @ (Does::Credit { .. } | Does::Uncredit { .. }) if customer.merged_into().is_some() => {
-                let into = customer.merged_into().cloned().map(CustomerId);
-                sendings.extend(into.map(|to| Sending { to, does }));
+                customer.pass_on(does, sendings);
             }
-            Does::Credit { buyer, orders, refund } => {
+            Does::Credit { buyer, orders, instead, refund } => {
+                customer.uncredit(&instead, &rules);
                 let foreign = customer.credit(&buyer, orders, prices);
                 self.note_foreign(slot, foreign);
                 return Outcome { look: true, refund, ..Outcome::default() };
             }
-            Does::Uncredit { buyer, orders } => {
-                customer.uncredit(&buyer, &orders, &rules);
+            Does::Uncredit { orders } => {
+                customer.uncredit(&orders, &rules);
                 return Outcome { look: true, ..Outcome::default() };
             }
-            Does::Forgotten => customer.forget_referred(from),
+            Does::Forgotten { who } => {
+                customer.forget_referred(&who);
+                customer.pass_on(Does::Forgotten { who }, sendings);
+            }
             Does::Absorb(state) => {
                 let look = customer.join(from, state, prices, &mut self.stats, sendings);
                 self.note_all_foreign(slot);
                 return Outcome { look, ..Outcome::default() };
             }
-            Does::Part => customer.part(from),
+            Does::Part { who, names } => {
+                customer.part(&who, &names, &rules, sendings);
+                customer.pass_on(Does::Part { who, names }, sendings);
+            }
             Does::Cut => {
                 let before = customer.belongs_to();
                 let look = customer.cut(from);

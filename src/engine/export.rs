@@ -1,20 +1,26 @@
-//! Customers as other programs read them: what is known and held, by name.
+//! The state as other programs read it: what is known of customers and accounts and what they hold, by name; the agents
+//! and the rates that all tasks share.
 
-use super::Engine;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+
 use super::customer::Customer;
+use super::{Engine, look};
+use crate::model::event::Agent;
 use crate::model::id::EntityKind;
 use crate::model::output::Scalar;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 
-/// One customer.
+/// One customer, or one account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View<'a> {
-    pub customer_id: &'a str,
+    /// The customer's or the account's.
+    pub id: &'a str,
     /// What everything here is as of: the newest event, or the newest deadline.
     pub as_of: EventTime,
     pub status_seq: u32,
-    /// From the newest profile.
+    /// From the newest profile, or the account's newest record.
     pub name: Option<&'a str>,
     pub first_purchase: Option<EventTime>,
     pub last_purchase: Option<EventTime>,
@@ -37,13 +43,35 @@ pub struct Standing<'a> {
 }
 
 impl Engine {
-    /// Every customer, in the order of the ids. Authors known by handle only are no customers.
-    pub fn views(&self) -> impl Iterator<Item = View<'_>> {
-        let is_customer = |customer: &&Customer| customer.id.kind() == EntityKind::Customer;
-        let mut customers: Vec<&Customer> = self.customers.iter().filter(is_customer).collect();
+    /// Every customer, or every account, in the order of the ids. Authors known by handle only are no customers.
+    pub fn views(&self, of: EntityKind) -> impl Iterator<Item = View<'_>> {
+        let mut customers: Vec<&Customer> = self.customers.iter().filter(|customer| customer.id.kind() == of).collect();
         customers.sort_unstable_by(|left, right| left.id.cmp(&right.id));
         customers.into_iter().map(|customer| customer.view(&self.rules))
     }
+
+    /// Every agent, by id, with what they resolved in the last 90 days up to the engine's clock.
+    pub fn agents(&self) -> impl Iterator<Item = AgentView<'_>> {
+        self.agents.views(self.rules.calendar.day(self.clock))
+    }
+
+    /// Every rate: base, quote, date, and how much of the second one of the first is.
+    pub fn rates(&self) -> impl Iterator<Item = (&str, &str, Date, Decimal)> {
+        self.rates.listed()
+    }
+}
+
+/// An agent, and how well they resolve.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgentView<'a> {
+    pub agent_id: &'a str,
+    /// The newest record; `None` of who is only known from cases.
+    pub record: Option<&'a Agent>,
+    pub resolved: i64,
+    /// Of these resolved well.
+    pub well: i64,
+    /// By which agents are ranked: see the README's section on routing.
+    pub share: Decimal,
 }
 
 impl Customer {
@@ -56,10 +84,10 @@ impl Customer {
         });
         let facts = (0..).zip(&rules.features);
         View {
-            customer_id: self.id.as_str(),
+            id: self.id.text(),
             as_of: self.as_of,
             status_seq: self.seq,
-            name: self.profile().and_then(|profile| profile.name.as_deref()),
+            name: look::name(self),
             first_purchase: self.first_purchase.get(),
             last_purchase: self.last_purchase.get(),
             last_seen: self.last_seen.get(),
@@ -77,6 +105,7 @@ mod tests {
     use crate::codec::{RawRecord, decode};
     use crate::engine::{Engine, Home, TimeMode};
     use crate::model::event::Kind;
+    use crate::model::id::EntityKind;
     use crate::model::record::{Epoch, Position, Record};
     use crate::model::time::EventTime;
     use crate::rules::ruleset::Ruleset;
@@ -115,10 +144,10 @@ labels: { new: orders < 2, known: orders >= 1 }";
             Epoch { records: records.collect(), clock: EventTime(1000), wall: EventTime(1000), ..Epoch::default() };
         engine.apply(epoch, &mut Vec::new());
         assert_eq!(engine.stats().customers, 3);
-        let said: Vec<String> = engine.views().map(|view| format!("{view:?}")).collect();
+        let said: Vec<String> = engine.views(EntityKind::Customer).map(|view| format!("{view:?}")).collect();
         insta::assert_snapshot!(said.join("\n"), @r#"
-        View { customer_id: "ann", as_of: EventTime(1000), status_seq: 3, name: None, first_purchase: Some(EventTime(1000)), last_purchase: Some(EventTime(1000)), last_seen: Some(EventTime(1000)), labels: ["new", "known"], programmes: [Standing { name: "big", profile: "value", tier: Some("silver"), since: EventTime(1000) }], facts: [("spend", Some(Decimal(120.500000000))), ("orders", Some(Int(1))), ("mood", None)] }
-        View { customer_id: "zoe", as_of: EventTime(1000), status_seq: 2, name: None, first_purchase: Some(EventTime(1000)), last_purchase: Some(EventTime(1000)), last_seen: Some(EventTime(1000)), labels: ["new", "known"], programmes: [], facts: [("spend", Some(Decimal(0.100000000))), ("orders", Some(Int(1))), ("mood", None)] }
+        View { id: "ann", as_of: EventTime(1000), status_seq: 3, name: None, first_purchase: Some(EventTime(1000)), last_purchase: Some(EventTime(1000)), last_seen: Some(EventTime(1000)), labels: ["new", "known"], programmes: [Standing { name: "big", profile: "value", tier: Some("silver"), since: EventTime(1000) }], facts: [("spend", Some(Decimal(120.500000000))), ("orders", Some(Int(1))), ("mood", None)] }
+        View { id: "zoe", as_of: EventTime(1000), status_seq: 2, name: None, first_purchase: Some(EventTime(1000)), last_purchase: Some(EventTime(1000)), last_seen: Some(EventTime(1000)), labels: ["new", "known"], programmes: [], facts: [("spend", Some(Decimal(0.100000000))), ("orders", Some(Int(1))), ("mood", None)] }
         "#);
     }
 }

@@ -44,7 +44,7 @@ impl Customer {
         if former.as_ref() == next {
             return;
         }
-        sendings.extend(former.map(|to| Sending { to: CustomerId(to), does: Does::Part }));
+        sendings.extend(former.map(|to| Sending { to: CustomerId(to), does: self.parting() }));
         if let Some(to) = next {
             let state = self.give_away(rules);
             sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
@@ -63,7 +63,8 @@ impl Customer {
             let mut ties = rare.ties.take();
             rare.ties = ties.as_mut().map(|ties| {
                 let (aliases, resolved) = (ties.aliases.clone(), std::mem::take(&mut ties.resolved));
-                Box::new(Ties { aliases, resolved, ..Ties::default() })
+                let (referrers, referred) = (ties.referrers.clone(), ties.referred.clone());
+                Box::new(Ties { aliases, resolved, referrers, referred, ..Ties::default() })
             });
             self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
         }
@@ -88,11 +89,33 @@ impl Customer {
         if merged.len() > MAX_MERGED {
             merged.remove(0);
         }
-        if let Some(to) = self.merged_into() {
-            sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
+        if self.merged_into().is_some() {
+            if let Ok(other) = Self::decode(&state, prices.rules) {
+                self.know_names_of(&other);
+                self.unite_referrals(&other);
+            }
+            self.pass_on(Does::Absorb(state), sendings);
             return false;
         }
         self.absorb(&state, prices, stats, sendings)
+    }
+
+    /// Merged into another, it does nothing of its own: it passes on to them what is done to it.
+    pub(super) fn pass_on(&self, does: Does, sendings: &mut Vec<Sending>) {
+        sendings.extend(self.merged_into().map(|to| Sending { to: CustomerId(to.clone()), does }));
+    }
+
+    /// Notes the ids under which another is known.
+    pub(super) fn know_names_of(&mut self, other: &Self) {
+        let aliases = other.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
+        self.know_as(aliases.into_iter().chain([hash(other.id.as_str())]));
+    }
+
+    /// It is merged into another no longer.
+    fn parting(&self) -> Does {
+        let mut names = self.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
+        names.push(hash(self.id.as_str()));
+        Does::Part { who: self.id.clone(), names }
     }
 
     /// Notes the hashes of ids under which it was known before.
@@ -108,10 +131,11 @@ impl Customer {
     }
 
     /// Another is merged into this one no longer. What came from it stays.
-    pub(super) fn part(&mut self, from: &CustomerId) {
-        let ties = self.ties_mut();
-        ties.merged.retain(|other| other != from);
-        ties.aliases.retain(|alias| *alias != hash(from.as_str()));
+    pub(super) fn part(&mut self, from: &CustomerId, names: &[u64], rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        self.ties_mut().merged.retain(|other| other != from);
+        let own = hash(self.id.as_str());
+        let theirs: Vec<u64> = names.iter().copied().filter(|name| *name != own).collect();
+        self.part_referrals(&theirs, rules, sendings);
     }
 
     /// Whom it is merged into was erased: it is a customer of its own again. Says whether it was so.
@@ -122,7 +146,7 @@ impl Customer {
 
     /// It is erased: nobody else is to hold its id.
     pub(super) fn end_merges(&self, sendings: &mut Vec<Sending>) {
-        sendings.extend(self.merged_into().map(|to| Sending { to: CustomerId(to.clone()), does: Does::Part }));
+        self.pass_on(self.parting(), sendings);
         let merged = self.ties().map(|ties| ties.merged.as_slice()).unwrap_or_default();
         sendings.extend(merged.iter().map(|to| Sending { to: to.clone(), does: Does::Cut }));
     }
@@ -143,7 +167,8 @@ impl Engine {
             let at = effect.at.plus(self.rules.hop);
             self.deliver(Effect { to: effect.from, from: effect.to, number: 0, at, does: Does::Cut, ..effect });
         } else if let Does::Refer { .. } = effect.does {
-            let (at, hops, does) = (effect.at.max(self.now).plus(self.rules.hop), effect.hops + 1, Does::Forgotten);
+            let (at, hops) = (effect.at.max(self.now).plus(self.rules.hop), effect.hops + 1);
+            let does = Does::Forgotten { who: effect.to.clone() };
             self.deliver(Effect { to: effect.from, from: effect.to, number: 0, at, hops, does, ..effect });
         }
     }

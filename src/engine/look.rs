@@ -452,11 +452,15 @@ fn greet(greeting: &str, customer: &Customer) -> Option<String> {
     if !greeting.contains("{name}") {
         return Some(greeting.to_owned());
     }
-    let name = match customer.id.kind() {
-        EntityKind::Account => customer.account().and_then(|account| account.name.as_deref()),
-        _ => customer.profile().and_then(|profile| profile.name.as_deref()),
-    };
-    Some(greeting.replace("{name}", name?))
+    Some(greeting.replace("{name}", name(customer)?))
+}
+
+/// What a customer or account is called.
+pub(super) fn name(customer: &Customer) -> Option<&str> {
+    match customer.id.kind() {
+        EntityKind::Account => customer.account()?.name.as_deref(),
+        _ => customer.profile()?.name.as_deref(),
+    }
 }
 
 /// The greatest weight among the tiers held.

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::FxRate;
 use crate::model::time::EventTime;
-use crate::rules::calendar::{Day, day_of};
+use crate::rules::calendar::{Day, date_of, day_of};
 use crate::rules::ruleset::Ruleset;
 
 /// The rates between the ruleset's currency and others.
@@ -60,8 +61,14 @@ impl Rates {
         (!days.is_empty()).then(|| Repriced { currency: currency.clone(), days })
     }
 
+    /// Base, quote, date and rate of each.
+    pub(super) fn listed(&self) -> impl Iterator<Item = (&str, &str, Date, Decimal)> {
+        let rates = self.pairs.iter().flat_map(|(pair, days)| days.iter().map(move |(day, rate)| (pair, day, rate)));
+        rates.map(|((base, quote), day, rate)| (base.as_str(), quote.as_str(), date_of(*day), *rate))
+    }
+
     /// How much of the ruleset's currency one of another is on a date.
-    fn rate(&self, currency: &str, own: &str, day: Day) -> Option<Decimal> {
+    pub(super) fn rate(&self, currency: &str, own: &str, day: Day) -> Option<Decimal> {
         let latest = |base: &str, quote: &str| {
             let days = self.pairs.get(&(base.into(), quote.into()))?;
             days.range(day - HOLDS + 1..=day).next_back().map(|(_, rate)| *rate)

@@ -8,12 +8,13 @@ use compact_str::CompactString;
 use super::apply::Outcome;
 use super::customer::Customer;
 use super::customers::{Customers, Slot};
-use super::entry::{Entry, Object};
+use super::entry::{Entry, Flag, Object};
 use super::look::Brought;
 use super::money::Money;
 use super::rates::{Prices, Repriced};
 use super::{Engine, features};
-use crate::model::event::{Event, FxRate};
+use crate::model::event::{Event, FxRate, Kind};
+use crate::model::id::EntityKind;
 use crate::model::output::Output;
 use crate::model::record::Position;
 use crate::rules::calendar::Day;
@@ -86,6 +87,18 @@ impl Engine {
         }
     }
 
+    /// How many amounts of customers wait for a rate now. It asks whoever has one of a date without a rate: too much for
+    /// each epoch.
+    pub fn unpriced_amounts(&self) -> u64 {
+        let own = &self.rules.currency;
+        let lacking = |(currency, day): &(CompactString, Day)| self.rates.rate(currency, own, *day).is_none();
+        let noted = self.foreign.slots.iter().filter(|(amount, _)| lacking(amount));
+        let mut slots: Vec<Slot> = noted.flat_map(|(_, slots)| slots.iter().copied()).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.into_iter().map(|slot| self.customers[slot].unpriced(&self.rules)).sum()
+    }
+
     /// Notes that a customer has got amounts in other currencies, so that rates find them.
     pub(super) fn note_foreign(&mut self, slot: Slot, amounts: Vec<(CompactString, Day)>) {
         if !amounts.is_empty() {
@@ -117,6 +130,16 @@ impl Customer {
         self.with_money().filter(is_it).map(|(entry, _)| entry)
     }
 
+    /// Amounts of a customer's own that wait for a rate. What others are told of them is not counted again.
+    fn unpriced(&self, rules: &Ruleset) -> u64 {
+        let waits = |entry: &&Entry| {
+            let until = self.forgotten_at(entry.kind(), entry.place(), rules);
+            let is_own = self.id.kind() == EntityKind::Customer && entry.kind() != Kind::ReferredPurchase;
+            is_own && entry.has(Flag::Unpriced) && until.is_none_or(|until| self.as_of < until)
+        };
+        self.log.iter().filter(waits).count() as u64
+    }
+
     /// Whether it remembers an amount that is worth something else now.
     fn is_repriced(&self, repriced: &Repriced, rules: &Ruleset) -> bool {
         self.concerned(repriced, rules).next().is_some()
@@ -133,5 +156,57 @@ impl Customer {
             features::judge_amount(&mut object, prices);
             self.insert(object, rules);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::codec::{RawRecord, decode};
+    use crate::engine::{Engine, Home, TimeMode};
+    use crate::model::event::Kind;
+    use crate::model::record::{Epoch, Position, Record};
+    use crate::model::time::EventTime;
+    use crate::rules::ruleset::Ruleset;
+
+    const RULES: &str = "
+ruleset: shop
+currency: EUR
+features: { spend: { sum: purchase.amount } }
+labels: { known: spend >= 0 }";
+
+    #[test]
+    fn amounts_without_a_rate_are_counted_until_it_comes() {
+        let rules = std::sync::Arc::new(Ruleset::parse("rules.yaml", RULES).unwrap());
+        let mut engine = Engine::new(rules, "shop", TimeMode::Event, Home::ALONE);
+        let order = |id: &str, currency: &str, status: &str| {
+            let event = format!(
+                r#"{{"event_id":"{id}","customer_id":"ann","occurred_at":"2025-03-10T12:00:00Z","order_id":"{id}","amount":9,"currency":"{currency}","status":"{status}"}}"#
+            );
+            (Kind::Purchase, event)
+        };
+        let rate = |currency: &str| {
+            let event = format!(
+                r#"{{"event_id":"r","occurred_at":"2025-03-10T12:00:00Z","base":"{currency}","quote":"EUR","rate":2,"valid_on":"2025-03-09"}}"#
+            );
+            (Kind::FxRate, event)
+        };
+        let mut waiting = Vec::new();
+        for (kind, json) in [
+            order("o1", "EUR", "completed"),
+            order("o2", "USD", "completed"),
+            order("o2", "USD", "completed"),
+            order("o3", "USD", "completed"),
+            order("o1", "GBP", "refunded"),
+            rate("USD"),
+            order("o4", "USD", "completed"),
+            rate("GBP"),
+        ] {
+            let body = decode(kind, &RawRecord { value: Some(json.as_bytes()), ..RawRecord::default() });
+            let (position, merge_time) = (Position { kind, partition: 0, offset: 0 }, EventTime(1_741_608_000_000));
+            let records = vec![Record { position, merge_time, body }];
+            engine.apply(Epoch { records, clock: merge_time, wall: merge_time, ..Epoch::default() }, &mut Vec::new());
+            waiting.push(engine.unpriced_amounts());
+        }
+        assert_eq!(waiting, [0, 1, 1, 2, 3, 1, 1, 0]);
     }
 }

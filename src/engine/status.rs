@@ -2,6 +2,7 @@
 //!
 //! A decision says what changed; whoever starts to read today would have to know all that were before. The standing
 //! stands for them: said once a look, however many decisions it brought, and when the profile that it quotes changes.
+//! Accounts have one of their own besides their contacts': a router may know no more of a caller than the account.
 
 use super::customer::Customer;
 use super::look::{self, Occasion, View};
@@ -11,9 +12,12 @@ use crate::model::output::status::{Content, Membership, Progress, Status};
 use crate::model::output::{Output, Scalar};
 use crate::rules::ruleset::{Programme, Ruleset};
 
-/// Says where the customer stands. Of somebody about whom nothing was ever decided there is nothing to say.
+/// Says where the customer or account stands. Of somebody about whom nothing was ever decided there is nothing to say,
+/// and what was said of an account is taken back where nothing is left of it: no record, and no programme held.
 pub(super) fn say(customer: &Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
-    push(customer, occasion, Some(content(customer, occasion)), outputs);
+    let is_account = customer.id.kind() == EntityKind::Account;
+    let is_gone = is_account && customer.account().is_none() && customer.standing().is_empty();
+    push(customer, occasion, (!is_gone).then(|| content(customer, occasion)), outputs);
 }
 
 /// Takes back what was said of a customer who is erased.
@@ -22,8 +26,7 @@ pub(super) fn withdraw(customer: &Customer, occasion: &Occasion<'_>, outputs: &m
 }
 
 fn push(customer: &Customer, occasion: &Occasion<'_>, content: Option<Content>, outputs: &mut Vec<Output>) {
-    // Of an account its contacts' standings tell.
-    if customer.seq == 0 || customer.id.kind() != EntityKind::Customer {
+    if customer.seq == 0 {
         return;
     }
     outputs.push(Output::Status(Box::new(Status {
@@ -48,9 +51,12 @@ fn content(customer: &Customer, occasion: &Occasion<'_>) -> Content {
         }
     }
     let labels = rules.labels.iter().enumerate().filter(|(index, _)| customer.labels >> index & 1 == 1);
+    // What applies to persons is nothing that an account could come to hold.
+    let is_account = customer.id.kind() == EntityKind::Account;
+    let concerning = (0..).zip(&rules.programmes).filter(|(_, rule)| rule.of_account || !is_account);
     Content {
-        account_id: profile.and_then(|profile| profile.account_id.clone()),
-        name: profile.and_then(|profile| profile.name.clone()),
+        account_id: customer.account_id().map(Into::into),
+        name: look::name(customer).map(Into::into),
         standing: customer.standing_names(rules),
         programmes: held().map(|(held, rule)| membership(customer, held, rule, rules)).collect(),
         labels: labels.map(|(_, label)| label.name.clone()).collect(),
@@ -59,7 +65,7 @@ fn content(customer: &Customer, occasion: &Occasion<'_>) -> Content {
         greeting: held().find_map(|(_, rule)| look::greeting(rule, customer)),
         entitlements,
         channel: profile.and_then(|profile| profile.preferred_channel.clone()),
-        progress: (0..).zip(&rules.programmes).map(|(index, rule)| progress(customer, index, rule, rules)).collect(),
+        progress: concerning.map(|(index, rule)| progress(customer, index, rule, rules)).collect(),
     }
 }
 
@@ -76,7 +82,7 @@ fn membership(customer: &Customer, held: &Held, rule: &Programme, rules: &Rulese
 fn progress(customer: &Customer, index: u8, rule: &Programme, rules: &Ruleset) -> Progress {
     let view = View { rules, customer: Some(customer), event: None };
     let (programme, held) = (rule.name.clone(), customer.held(index).is_some());
-    let rows = if rule.of_account {
+    let rows = if rule.of_account && customer.id.kind() == EntityKind::Customer {
         vec![evidence::of_account("held", rule, Scalar::Bool(held))]
     } else {
         evidence::without_samples(&rule.grant, &view)

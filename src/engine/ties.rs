@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::{Contacts, Membership};
-use super::advocates::Claim;
+use super::advocates::{Claim, Referred};
 use super::customer::Customer;
 use super::resolved::Resolved;
 use crate::model::effect::Does;
@@ -22,10 +22,10 @@ pub(super) struct Ties {
     pub(super) claims: Vec<(EventTime, CustomerId)>,
     /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`].
     pub(super) unclaimed: Vec<(Event, Position)>,
-    /// Who referred this customer, the one who is credited first.
+    /// Who referred this customer, or one merged into them; those that hold first, the earliest first.
     pub(super) referrers: Vec<Claim>,
-    /// Hashes of the keys of this customer's referrals, and whom each referred.
-    pub(super) referred: Vec<(u64, CustomerId)>,
+    /// Whom this customer referred, or one merged into them.
+    pub(super) referred: Vec<Referred>,
     /// Place of the newest order of a referred customer that was lost to the bound on objects.
     pub(super) lost_referred: Option<EventTime>,
     /// Of an account.

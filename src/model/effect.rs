@@ -60,20 +60,22 @@ pub enum Does {
     Claim,
     /// The sender's profile names this handle no longer.
     Release,
-    /// An event of a referral that names the target, at its time, with its status as a number.
-    Refer { referral: u64, at: EventTime, version: i64 },
+    /// An event of a referral that names the target, at its time, with its status as a number. The referral is known by
+    /// several where its referrers turned out to be one.
+    Refer { referrals: Vec<Referral>, at: EventTime, version: i64 },
     /// A referral that names the target no longer, or whose referrer is nobody any more.
-    Unrefer { referral: u64 },
-    /// Orders of a buyer, whom the target referred, as they stand now; whether one was taken back.
-    Credit { buyer: CustomerId, orders: Vec<Order>, refund: bool },
-    /// Orders of a buyer that are credited to the target no longer.
-    Uncredit { buyer: CustomerId, orders: Vec<u64> },
-    /// The sender, whom the target referred, is erased.
-    Forgotten,
+    Unrefer { referral: Referral },
+    /// Orders of a buyer, whom the target referred, as they stand now, in place of those with other keys; whether one
+    /// was taken back.
+    Credit { buyer: CustomerId, orders: Vec<Order>, instead: Vec<u64>, refund: bool },
+    /// Orders that are credited to the target no longer, by key.
+    Uncredit { orders: Vec<u64> },
+    /// Somebody whom the target referred is erased.
+    Forgotten { who: CustomerId },
     /// The sender is merged into the target, which is to have what was remembered of it: the image of a customer.
     Absorb(Vec<u8>),
-    /// The sender is merged into the target no longer.
-    Part,
+    /// Somebody is merged into the target no longer; hashes of the ids under which they are known.
+    Part { who: CustomerId, names: Vec<u64> },
     /// The sender was erased: whoever is merged into it no longer is.
     Cut,
     /// At every task: an agent resolved so many more of the sender's cases on a local day, so many of them well.
@@ -89,6 +91,16 @@ pub enum Does {
     Account(Box<Word>),
 }
 
+/// What a referral is known by. Its ids are those it was told with: whoever has one may be merged into another since.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Referral {
+    pub referrer: CustomerId,
+    /// Hash of its key, which leaves the referrer out.
+    pub key: u64,
+    /// Hash of the id that was referred.
+    pub referred: u64,
+}
+
 /// What an account tells its contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
@@ -101,7 +113,7 @@ pub struct Word {
 /// How an order stands: whole, so that telling it again changes nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    /// Hash of its id.
+    /// Hash of its id, of the buyer's and of the referrer's.
     pub key: u64,
     pub place: EventTime,
     pub position: Position,

@@ -6,10 +6,17 @@ use serde::{Deserialize, Serialize};
 /// Longest id accepted anywhere, in bytes; a longer one is a dead letter (`id_too_long`).
 pub const MAX_ID_BYTES: usize = 256;
 
+/// Whether an id from outside may be used: control characters are ours, to mark what an id is of. One that holds any is
+/// a dead letter (`bad_id`).
+pub fn is_fit(id: &str) -> bool {
+    // Without a way out on the first: so the processor looks at many at once.
+    !id.bytes().fold(false, |found, byte| found | byte.is_ascii_control())
+}
+
 /// The customer an event is about: what state is kept by, and the key of outputs.
 ///
-/// Authors known by handle only and accounts have a state as well. Their ids begin with a mark that no customer's
-/// does, so that the three are told apart.
+/// Authors known by handle only and accounts have a state as well. Their ids begin with a mark that no id from outside
+/// holds ([`is_fit`]), so that the three are told apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CustomerId(pub CompactString);

@@ -67,13 +67,14 @@ pub enum Code {
     UnknownValue,
     OutOfRange,
     IdTooLong,
+    BadId,
     Early,
     TooManyHops,
 }
 
 impl Code {
     /// Every code, in order of declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NullValue,
         Self::TooLarge,
         Self::InvalidUtf8,
@@ -88,6 +89,7 @@ impl Code {
         Self::UnknownValue,
         Self::OutOfRange,
         Self::IdTooLong,
+        Self::BadId,
         Self::Early,
         Self::TooManyHops,
     ];
@@ -109,6 +111,7 @@ impl Code {
             Self::UnknownValue => "unknown_value",
             Self::OutOfRange => "out_of_range",
             Self::IdTooLong => "id_too_long",
+            Self::BadId => "bad_id",
             Self::Early => "early",
             Self::TooManyHops => "too_many_hops",
         }

@@ -168,7 +168,7 @@ pub fn day_of(date: Date) -> Day {
 
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
-fn date_of(day: Day) -> Date {
+pub fn date_of(day: Day) -> Date {
     EPOCH.saturating_add(day.days())
 }
 

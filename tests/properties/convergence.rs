@@ -31,10 +31,12 @@ const RULES: &str = "
       friends: { distinct: referral.referred_customer_id, where: status == 'converted' }
       cases: { count: case, where: state == 'reopened' }
       clicks: { count: engagement, over: 60d }
+      net: { sum: referred_purchase.amount }
+      buyers: { distinct: referred_purchase.customer_id }
     programmes:
       a: { profile: value, grant: orders >= 999 && spend >= 99999 && trips >= 99999 && f.last >= 99999 && subscribed }
       b: { profile: value, grant: answers >= 999 || f.mood >= 99 || posts >= 999 || clicks >= 999 }
-      c: { profile: value, grant: friends >= 999 || cases >= 999 }
+      c: { profile: value, grant: friends >= 999 || cases >= 999 || net >= 99999 || buyers >= 999 }
     labels:
       known: orders >= 0";
 

@@ -26,7 +26,7 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 45] = [
+const EVERY_KIND: [&str; 46] = [
     "vip.revoked merged",
     "dead_letter too_many_hops",
     "vip.granted",
@@ -71,6 +71,7 @@ const EVERY_KIND: [&str; 45] = [
     "dead_letter unknown_currency",
     "dead_letter out_of_range",
     "dead_letter id_too_long",
+    "dead_letter bad_id",
     "dead_letter not_an_object",
 ];
 

@@ -26,7 +26,7 @@ fn a_router_that_starts_empty_knows_what_all_decisions_say() {
         |seed, report| format!("seed {seed}: {report}\nrepeat: VIPSTREAM_SEED={seed} cargo test --test model a_router"),
     );
     println!("{totals:#?}");
-    for what in ["standings", "customers forgotten", "VIPs", "records compacted away"] {
+    for what in ["standings", "customers forgotten", "VIPs", "accounts", "records compacted away"] {
         let least = if seeds::is_whole_run() { 20 } else { 0 };
         assert!(totals.get(what).copied().unwrap_or_default() >= least, "hardly any {what}: {totals:?}");
     }
@@ -62,10 +62,7 @@ impl Course {
     fn go_on(&mut self, said: &Said) {
         for Sent { key, value } in &said.events {
             let decision: Json = serde_json::from_str(value).expect("JSON");
-            // What an account holds stands at each of its contacts.
-            if !decision["customer_id"].is_null() {
-                self.events.entry(key.clone()).or_default().push(decision);
-            }
+            self.events.entry(key.clone()).or_default().push(decision);
         }
         for Sent { key, value } in &said.statuses {
             let value = (*value != null_status(key)).then(|| serde_json::from_str(value).expect("JSON"));
@@ -97,6 +94,9 @@ impl Course {
             fresh.read(key, value.cloned());
         }
         let (compacted, mut vips) = (self.statuses.len() - records.len(), 0);
+        let of_accounts =
+            records.iter().filter(|(.., value)| value.is_some_and(|it| it["customer_id"].is_null())).count();
+        *self.totals.entry("accounts".to_owned()).or_default() += of_accounts as u64;
         for (customer, decisions) in &self.events {
             let decided = &self.decided[customer];
             assert_eq!(decided.count, decisions.len() as u64, "{customer}: decided, and no standing says so");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::script::{explain, in_full, run_until};
+use crate::support::script::{explain, in_full, run_until, short_time, topic_until};
 
 const RULES: &str = "
     features:
@@ -177,4 +177,39 @@ fn an_alert_says_where_to_and_how_to_greet_where_no_programme_does() {
     d1 ann agent.alert target_account_online normal expires_at=d1+00:01:30
       account.tier A == A holds
     ");
+}
+
+/// What `vip.status` says of accounts.
+fn standings(until: &str, script: &str) -> String {
+    let lines = topic_until(until, "vip.status", RULES, script).into_iter();
+    let lines = lines.filter(|status| status["customer_id"].is_null()).map(|status| {
+        let id = status["account_id"].as_str().expect("an account's").to_owned();
+        let Some(at) = status["occurred_at"].as_str() else { return format!("{id} nothing\n") };
+        let [standing, routing, name] = ["standing", "routing", "name"].map(|name| status[name].to_string());
+        let rows = status["progress"][0]["rows"].to_string();
+        format!("{} {id} {} {standing} {name} {routing}\n  {rows}\n", short_time(at), status["status_seq"])
+    });
+    lines.collect()
+}
+
+#[test]
+fn an_account_has_a_standing_of_its_own_until_nothing_is_left_of_it() {
+    let script = "
+        d0 k1 account 1 name=Acme account_manager=mia
+        d0 ann customer 1 account_id=k1
+        d1 ann purchase o1 600
+        d2 k1 account 2 name=Acme2 account_manager=mia
+        d3 k2 account 1
+        d4 zoe purchase o2 600 account_id=k3";
+    insta::assert_snapshot!(standings("d60", script), @r#"
+    d1+00:00:01 k1 1 ["key_account"] "Acme" {"team":"b2b","agent":"mia","channel":null,"reason":"account_manager","fallbacks":[{"team":"b2b","reason":"team"}]}
+      [{"feature":"spend","window":"30d","value":"600","threshold":500,"op":">=","holds":true}]
+    d2 k1 1 ["key_account"] "Acme2" {"team":"b2b","agent":"mia","channel":null,"reason":"account_manager","fallbacks":[{"team":"b2b","reason":"team"}]}
+      [{"feature":"spend","window":"30d","value":"600","threshold":500,"op":">=","holds":true}]
+    d4+00:00:01 k3 1 ["key_account"] null {"team":"b2b","agent":null,"channel":null,"reason":"team","fallbacks":[]}
+      [{"feature":"spend","window":"30d","value":"600","threshold":500,"op":">=","holds":true}]
+    d31 k1 2 [] "Acme2" null
+      [{"feature":"spend","window":"30d","value":"0","threshold":500,"op":">=","holds":false}]
+    k3 nothing
+    "#);
 }

@@ -143,3 +143,170 @@ fn ten_buyers_who_send_everything_back_are_worth_less_than_one_who_keeps_it() {
     d28+00:00:01 ann vip.revoked profitable refund_reversed
     ");
 }
+
+#[test]
+fn a_merged_buyers_purchases_stay_credited_and_late_ones_and_refunds_follow() {
+    let script = "
+        d0 ann referral bob signed_up
+        d1 bob purchase o1 150
+        d2 bob customer 1 merged_into=sue
+        d3 bob purchase o2 60
+        d4 bob refund o1 150
+        d5 sue purchase o3 50";
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
+    d1 bob cohort.entered bought
+    d1+00:00:01 ann cohort.entered n100
+    d2 bob cohort.left bought
+    d2+00:00:01 sue cohort.entered bought
+    d3+00:00:02 ann cohort.entered n200
+    d4+00:00:02 ann cohort.left n100
+    d4+00:00:02 ann cohort.left n200
+    d5+00:00:01 ann cohort.entered n100
+    ");
+}
+
+#[test]
+fn an_order_that_two_merged_buyers_know_of_is_credited_once() {
+    let script = "
+        d0 ann referral bob signed_up
+        d0 ann referral sue signed_up
+        d1 bob purchase o1 80
+        d1 sue purchase o1 80
+        d2 bob customer 1 merged_into=sue
+        d3 sue purchase o2 20";
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
+    d1 bob cohort.entered bought
+    d1 sue cohort.entered bought
+    d1+00:00:01 ann cohort.entered n100
+    d1+00:00:01 ann cohort.entered two
+    d2 bob cohort.left bought
+    d2+00:00:02 ann cohort.left n100
+    d2+00:00:02 ann cohort.left two
+    d3+00:00:01 ann cohort.entered n100
+    ");
+}
+
+#[test]
+fn of_customers_who_are_one_the_earliest_referral_of_any_is_credited_whenever_it_is_known() {
+    let lines = [
+        ["d0 ann referral bob signed_up", "d0+1h eve referral sue signed_up", "d3 bob customer 1 merged_into=sue"],
+        ["d0 ann referral bob signed_up", "d3 eve referral sue signed_up", "d0+1h bob customer 1 merged_into=sue"],
+        [
+            "d3 ann referral bob signed_up occurred_at=2025-01-01T00:00:00Z",
+            "d0+2h eve referral sue signed_up",
+            "d0+1h bob customer 1 merged_into=sue",
+        ],
+    ];
+    let bought = "
+        d1 bob purchase o1 100
+        d2 sue purchase o2 100";
+    let seen = lines.map(|lines| {
+        let mut all: Vec<&str> = lines.into_iter().chain(bought.trim().lines().map(str::trim)).collect();
+        all.sort_by_key(|line| crate::support::script::time(line.split(' ').next().expect("a time")));
+        run_until("d30", NET, &all.join("\n"))
+    });
+    insta::assert_snapshot!(seen.join("--\n"), @r"
+    d1 bob cohort.entered bought
+    d1+00:00:01 ann cohort.entered n100
+    d2 sue cohort.entered bought
+    d2+00:00:01 eve cohort.entered n100
+    d3 bob cohort.left bought
+    d3+00:00:02 ann cohort.entered n200
+    d3+00:00:02 eve cohort.left n100
+    --
+    d1+00:00:01 sue cohort.entered bought
+    d1+00:00:02 ann cohort.entered n100
+    d2+00:00:01 ann cohort.entered n200
+    --
+    d1+00:00:01 sue cohort.entered bought
+    d1+00:00:02 ann cohort.entered n100
+    d2+00:00:01 ann cohort.entered n200
+    ");
+}
+
+#[test]
+fn who_referred_a_customer_and_is_the_same_by_a_merge_is_credited_no_more() {
+    let script = "
+        d0 ann referral bob signed_up
+        d0 eve referral bob signed_up
+        d1 bob purchase o1 150
+        d2 bob customer 1 merged_into=ann
+        d3 bob purchase o2 60";
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
+    d1 bob cohort.entered bought
+    d1+00:00:01 ann cohort.entered n100
+    d2 bob cohort.left bought
+    d2+00:00:01 ann cohort.left n100
+    d2+00:00:01 ann cohort.entered bought
+    d2+00:00:02 eve cohort.entered n100
+    d3+00:00:02 eve cohort.entered n200
+    ");
+    let script = "
+        d0 ann referral bob signed_up
+        d1 bob purchase o1 150
+        d2 ann customer 1 merged_into=bob
+        d3 bob purchase o2 60
+        d4 ann purchase o3 60";
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
+    d1 bob cohort.entered bought
+    d1+00:00:01 ann cohort.entered n100
+    d2 ann cohort.left n100
+    ");
+}
+
+#[test]
+fn a_merged_referrers_credit_is_the_survivors_once_and_ends_with_the_referral() {
+    let script = "
+        d0 ann referral bob signed_up
+        d0 amy referral bob signed_up
+        d1 bob purchase o1 100
+        d2 ann customer 1 merged_into=amy
+        d3 bob purchase o2 50
+        d4 bob purchase o3 50
+        d5 amy referral bob reversed
+        d6 bob purchase o4 100";
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
+    d1 bob cohort.entered bought
+    d1+00:00:01 amy cohort.entered n100
+    d4+00:00:01 amy cohort.entered n200
+    d5+00:00:02 amy cohort.left n100
+    d5+00:00:02 amy cohort.left n200
+    ");
+}
+
+#[test]
+fn a_referral_that_one_id_reversed_before_the_merge_ends_under_the_other_too() {
+    let script = "
+        d0 ann referral bob signed_up
+        d1 bob purchase o1 100
+        d2 amy referral bob reversed
+        d3 ann customer 1 merged_into=amy
+        d4 bob purchase o2 100";
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
+    d1 bob cohort.entered bought
+    d1+00:00:01 ann cohort.entered n100
+    d3 ann cohort.left n100
+    d3+00:00:01 amy cohort.entered n100
+    d3+00:00:04 amy cohort.left n100
+    ");
+}
+
+#[test]
+fn who_parts_takes_the_referral_along() {
+    let script = "
+        d0 ann referral bob signed_up
+        d1 bob purchase o1 100
+        d2 bob customer 1 merged_into=sue
+        d3 bob customer 2
+        d4 sue purchase o2 100
+        d5 bob purchase o3 100";
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
+    d1 bob cohort.entered bought
+    d1+00:00:01 ann cohort.entered n100
+    d2 bob cohort.left bought
+    d2+00:00:01 sue cohort.entered bought
+    d3+00:00:02 ann cohort.left n100
+    d5 bob cohort.entered bought
+    d5+00:00:01 ann cohort.entered n100
+    ");
+}

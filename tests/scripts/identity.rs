@@ -398,3 +398,27 @@ fn a_handle_of_a_merged_customer_reaches_the_survivor() {
     d5 bob agent.alert public_complaint normal
     ");
 }
+
+#[test]
+fn a_handle_of_a_merged_customer_reaches_the_last_survivor_of_a_chain() {
+    let handle = "handles=[{\"platform\":\"x\",\"handle\":\"@old\"}]";
+    let chain = |merges: [&str; 2]| {
+        format!(
+            "
+            d0 ann customer 1 {handle}
+            d1 {}
+            d2 {}
+            d4 ann mention p1 sentiment=-1 text=Bad customer_id=null handle=@old
+            d5 ann customer 3 {handle} merged_into=bob
+            d6 ann mention p2 sentiment=-1 text=Worse customer_id=null handle=@old",
+            merges[0], merges[1]
+        )
+    };
+    let merges = [format!("ann customer 2 {handle} merged_into=bob"), "bob customer 1 merged_into=cid".to_owned()];
+    let seen = run_until("d7", RULES, &chain([&merges[0], &merges[1]]));
+    assert_eq!(run_until("d7", RULES, &chain([&merges[1], &merges[0]])), seen);
+    insta::assert_snapshot!(seen, @r"
+    d4 cid agent.alert public_complaint normal
+    d6 cid agent.alert public_complaint normal
+    ");
+}

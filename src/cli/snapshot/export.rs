@@ -1,32 +1,51 @@
-//! `vipstream snapshot export`: customers as JSON lines. Every line has the same keys, in the same order.
+//! `vipstream snapshot export`: customers, accounts, agents or rates as JSON lines. Every line of a kind has the same
+//! keys, in the same order.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
+use clap::ValueEnum;
 use indicatif::HumanCount;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::{Archive, Choice, bar, moves, under};
 use crate::cli::Usage;
 use crate::engine::Engine;
-use crate::engine::export::View;
+use crate::engine::export::{AgentView, View};
+use crate::model::event::Agent;
+use crate::model::id::EntityKind;
+use crate::model::names::Named;
 use crate::model::output::Scalar;
 use crate::snapshot::restore::Search;
 use crate::snapshot::shelf::Shelf;
 
-/// Write the customers of the newest snapshots as JSON lines
+/// Write the customers of the newest snapshots as JSON lines, or the accounts, agents or rates
 ///
 /// Of each task the newest that can be restored; `--task` and `--epoch` choose another. Facts are as of `as_of`, the
-/// customer's newest event or deadline. Decimals are strings, so that no reader rounds them.
+/// customer's newest event or deadline. Agents and rates are known alike to every task: they are the first task's.
+/// Decimals are strings, so that no reader rounds them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     choice: Choice,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = What::Customers)]
+    what: What,
     /// Write into this file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    Customers,
+    Accounts,
+    Agents,
+    Rates,
 }
 
 pub(super) fn run(args: &Args, archive: &Archive) -> anyhow::Result<()> {
@@ -40,12 +59,22 @@ pub(super) fn run(args: &Args, archive: &Archive) -> anyhow::Result<()> {
     });
     for (task, mut shelf) in shelves {
         let (epoch, engine) = find(task, &mut shelf, args.choice.epoch)?;
-        let mut customers = 0;
-        for view in engine.views() {
-            writeln!(out, "{}", line(&view))?;
-            customers += 1;
+        let lines: Box<dyn Iterator<Item = Value>> = match args.what {
+            What::Customers => Box::new(engine.views(EntityKind::Customer).map(|view| line("customer_id", &view))),
+            What::Accounts => Box::new(engine.views(EntityKind::Account).map(|view| line("account_id", &view))),
+            What::Agents => Box::new(engine.agents().map(|view| agent(&view))),
+            What::Rates => Box::new(engine.rates().map(rate)),
+        };
+        let mut written = 0;
+        for line in lines {
+            writeln!(out, "{line}")?;
+            written += 1;
         }
-        eprintln!("task {task}: {} customers as of epoch {epoch}", HumanCount(customers));
+        let what = args.what.to_possible_value().expect("none is skipped");
+        eprintln!("task {task}: {} {} as of epoch {epoch}", HumanCount(written), what.get_name());
+        if matches!(args.what, What::Agents | What::Rates) {
+            break;
+        }
     }
     Ok(out.flush()?)
 }
@@ -66,7 +95,27 @@ fn find(task: u32, shelf: &mut Shelf, epoch: Option<u64>) -> anyhow::Result<(u64
     Ok((manifest.epoch, engine))
 }
 
-fn line(view: &View<'_>) -> Value {
+fn agent(view: &AgentView<'_>) -> Value {
+    let record = |read: fn(&Agent) -> Value| view.record.map_or(Value::Null, read);
+    json!({
+        "agent_id": view.agent_id,
+        "capacity": record(|agent| json!(agent.capacity)),
+        "name": record(|agent| json!(agent.name)),
+        "open_cases": record(|agent| json!(agent.open_cases)),
+        "resolved_90d": view.resolved,
+        "resolved_well_90d": view.well,
+        "share": view.share.to_string(),
+        "skills": record(|agent| json!(agent.skills)),
+        "state": record(|agent| json!(agent.state.name())),
+        "team": record(|agent| json!(agent.team)),
+    })
+}
+
+fn rate((base, quote, valid_on, rate): (&str, &str, Date, Decimal)) -> Value {
+    json!({ "base": base, "quote": quote, "rate": rate.normalize().to_string(), "valid_on": valid_on.to_string() })
+}
+
+fn line(id: &str, view: &View<'_>) -> Value {
     let facts: Map<String, Value> = view
         .facts
         .iter()
@@ -77,7 +126,7 @@ fn line(view: &View<'_>) -> Value {
     });
     json!({
         "as_of": view.as_of.to_string(),
-        "customer_id": view.customer_id,
+        id: view.id,
         "facts": facts,
         "first_purchase": view.first_purchase.map(|time| time.to_string()),
         "labels": view.labels,

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::line::{Line, RoutingJson, Rows, ScalarJson};
-use super::{STATUS, Wire};
+use super::{STATUS, Wire, customer_of};
+use crate::model::id::EntityKind;
 use crate::model::output::status::{Content, Membership, Progress, Status};
 use crate::model::time::EventTime;
 
@@ -13,13 +14,16 @@ impl Wire {
         let mut line = Line::new();
         let Some(content) = &status.content else {
             line.put("type", STATUS);
-            line.put("customer_id", &status.customer_id);
+            line.put("customer_id", &customer_of(&status.customer_id));
+            if status.customer_id.kind() == EntityKind::Account {
+                line.put("account_id", status.customer_id.text());
+            }
             line.put("status", &());
             return line.finish();
         };
         line.text("event_id", &status.event_id);
         line.put("type", STATUS);
-        line.put("customer_id", &status.customer_id);
+        line.put("customer_id", &customer_of(&status.customer_id));
         line.put_some("account_id", content.account_id.as_ref());
         line.put("status_seq", &status.status_seq);
         self.common(&mut line, status.occurred_at, decided_at, status.trigger.as_ref(), status.cause);

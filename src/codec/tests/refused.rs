@@ -293,6 +293,43 @@ fn an_id_may_have_256_bytes() {
 }
 
 #[test]
+fn an_id_holds_no_control_character_wherever_it_stands() {
+    let remedy = "an id holds no control characters: take them out where the record is written";
+    let fields = [
+        (Kind::Purchase, &["event_id", "customer_id", "order_id", "refund_id", "account_id"][..]),
+        (Kind::Referral, &["referred_customer_id", "referral_id"]),
+        (Kind::Customer, &["merged_into", "account_id", "account_manager"]),
+        (Kind::Mention, &["platform", "handle", "post_id", "in_reply_to"]),
+        (Kind::Case, &["case_id", "agent_id"]),
+        (Kind::Account, &["account_id", "parent_account_id"]),
+        (Kind::Agent, &["agent_id"]),
+    ];
+    for (kind, name) in fields.iter().flat_map(|(kind, names)| names.iter().map(|name| (*kind, *name))) {
+        for id in [r#""\u0001x:y""#, r#""\u0002acme""#, r#""\u0003""#, r#""a\nb""#, "\"a\u{7f}\""] {
+            let letter = decoded(kind, &with(kind, name, id)).unwrap_err();
+            let shown = id.replace('\u{7f}', r"\u{7f}");
+            assert_eq!((letter.code, letter.message), (Code::BadId, format!("field `{name}` is {shown}; {remedy}")));
+        }
+        // Unlike other characters that need care.
+        assert!(decoded(kind, &with(kind, name, r#""a|\"b\u0020\u00e9""#)).is_ok(), "{name}");
+    }
+    let handle = with(Kind::Customer, "handles", r#"[{"platform":"x","handle":"\u0001"}]"#);
+    assert_eq!(decoded(Kind::Customer, &handle).unwrap_err().code, Code::BadId);
+    let forgotten = RawRecord { key: Some(b"\x02acme"), ..RawRecord::default() };
+    let letter = decode(Kind::Customer, &forgotten).unwrap_err();
+    assert_eq!((letter.code, letter.message), (Code::BadId, format!("the key is \"\\u{{2}}acme\"; {remedy}")));
+    let value = with(Kind::Csat, "comment", "\"\"");
+    let headers: [(&str, &[u8]); 1] = [("ce_subject", b"\x01x:y")];
+    let letter =
+        decode(Kind::Csat, &RawRecord { value: Some(value.as_bytes()), headers: &headers, ..RawRecord::default() });
+    let letter = letter.unwrap_err();
+    assert_eq!(
+        (letter.code, letter.message),
+        (Code::BadId, format!("field `ce_subject` is \"\\u{{1}}x:y\"; {remedy}"))
+    );
+}
+
+#[test]
 fn what_is_no_record_at_all() {
     for (value, code, message) in [
         ("", Code::InvalidJson, "not JSON at byte 0: found the end, expected a value"),

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use rust_decimal::Decimal;
 
+use super::super::advocates::Referred;
 use super::super::bucket::Bucket;
 use super::super::customer::{BUSY, Customer, NEVER, Pending, Rare, Waiting};
 use super::super::entry::{Extra, Flag, Object, rank_of};
@@ -162,7 +163,7 @@ fn ties() -> Ties {
         unclaimed: vec![(post.expect("a mention"), POSITION)],
         merged: vec![CustomerId::from("anna")],
         aliases: vec![7],
-        referred: vec![(7, CustomerId::from("bob"))],
+        referred: vec![Referred { key: 7, to: CustomerId::from("bob"), referrer: CustomerId::from("anna") }],
         ..Ties::default()
     }
 }

@@ -1,4 +1,4 @@
-//! A customer's whole standing, for readers who know the latest record of a key and nothing else.
+//! A customer's or account's whole standing, for readers who know the latest record of a key and nothing else.
 //!
 //! Field order is the order on the wire; `codec/output/status.rs` writes it.
 
@@ -18,14 +18,14 @@ pub struct Status {
     pub occurred_at: EventTime,
     pub cause: Cause,
     pub trigger: Option<Trigger>,
-    /// `None` once the customer is erased: whatever was said before is to be forgotten.
+    /// `None` once the customer is erased, or nothing is left of the account: whatever was said before is to be forgotten.
     pub content: Option<Content>,
 }
 
 /// All that a router needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Content {
-    /// From the profile.
+    /// From the profile; an account's own.
     pub account_id: Option<CompactString>,
     pub name: Option<CompactString>,
     /// Names of the programmes held, by precedence.
@@ -41,7 +41,7 @@ pub struct Content {
     pub entitlements: Vec<CompactString>,
     /// The profile's preferred channel.
     pub channel: Option<CompactString>,
-    /// Of every programme of the ruleset, held or not.
+    /// Of every programme of the ruleset, held or not; of an account, of those that apply to accounts.
     pub progress: Vec<Progress>,
 }
 

@@ -77,7 +77,13 @@ fn lane(dice: &mut Dice, (kind, partition): (Kind, u32), lines: Vec<Vec<u8>>, sh
     for value in values {
         // Aborted records and the markers of transactions leave gaps.
         offset += 1 + u64::from(dice.chance(10));
-        let key = if dice.chance(95) { Some(format!("c{}", dice.below(6)).into_bytes()) } else { None };
+        let who = dice.below(6);
+        let id = match kind {
+            Kind::Account => format!("k{}", 1 + who % 3),
+            Kind::Agent => format!("a{}", 1 + who % 4),
+            _ => format!("c{who}"),
+        };
+        let key = dice.chance(95).then(|| id.into_bytes());
         let timestamp = Some(reached.plus(Duration::from_millis(dice.below(600_000) as u64)));
         let position = Position { kind, partition, offset };
         let mut taken = Taken { position, key, value, timestamp, how: How::Read };

@@ -9,7 +9,7 @@ use super::dice::Dice;
 /// A line that every reader must refuse.
 pub(super) fn line(dice: &mut Dice, kind: Kind) -> Vec<u8> {
     let mut event = plain(kind);
-    match dice.below(14) {
+    match dice.below(16) {
         0 => return b"null".to_vec(),
         1 => return b"{\"event_id\": \"e1\", \"customer_id\": ".to_vec(),
         2 => return b"{\"event_id\": \"\xff\xfe\"}".to_vec(),
@@ -32,6 +32,10 @@ pub(super) fn line(dice: &mut Dice, kind: Kind) -> Vec<u8> {
         9 => {
             event.insert("event_id".to_owned(), json!("e".repeat(257)));
         }
+        10 | 11 => {
+            let (name, id) = dice.pick(&bad_ids(kind)).clone();
+            event.insert(name.to_owned(), id);
+        }
         _ => special(dice, kind, &mut event),
     }
     Json::Object(event).to_string().into_bytes()
@@ -47,6 +51,28 @@ fn bad_times() -> [Json; 7] {
         json!("2600-01-01T00:00:00Z"),
         json!(-1),
     ]
+}
+
+/// Ids that the engine could take for those that it makes itself, and others with control characters.
+fn bad_ids(kind: Kind) -> Vec<(&'static str, Json)> {
+    let names: &[&str] = match kind {
+        Kind::FxRate => &[],
+        Kind::Account => &["account_id", "parent_account_id", "account_manager"],
+        Kind::Agent => &["agent_id"],
+        Kind::Customer => &["customer_id", "merged_into", "account_id", "account_manager"],
+        Kind::Erasure => &["customer_id", "request_id"],
+        Kind::Purchase => &["customer_id", "account_id", "order_id", "refund_id"],
+        Kind::Csat => &["customer_id", "interaction_id", "case_id", "agent_id"],
+        Kind::Mention => &["customer_id", "platform", "handle", "post_id"],
+        Kind::Referral => &["customer_id", "referred_customer_id", "referral_id"],
+        Kind::Presence => &["customer_id", "session_id"],
+        Kind::Case => &["customer_id", "case_id", "agent_id"],
+        Kind::Engagement => &["customer_id", "engagement_id"],
+        Kind::ReferredPurchase => unreachable!("no input carries it"),
+    };
+    let names = ["event_id"].iter().chain(names);
+    let ids = ["\u{1}x:@c0", "\u{2}a0", "\u{3}", "\0", "c\n0", "c0\u{7f}"];
+    names.flat_map(|name| ids.iter().map(|id| (*name, json!(id)))).collect()
 }
 
 /// What is wrong only in events of this kind.

@@ -176,7 +176,8 @@ impl Customer {
             _ => None,
         };
         if let Some(record) = record {
-            return Outcome { look: self.describe(record), ..Outcome::default() };
+            let described = self.describe(record);
+            return Outcome { look: described, described, ..Outcome::default() };
         }
         let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
         let Body::Presence(presence) = &event.body else { return outcome };

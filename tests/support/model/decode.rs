@@ -139,7 +139,7 @@ fn mention(fields: &Fields, event_id: &CompactString) -> Result<Mention, Code> {
         reach: fields.int("reach")?,
         bot_score: fields.decimal("bot_score")?,
         url: fields.optional_text("url")?.map(Into::into),
-        in_reply_to: fields.optional_text("in_reply_to")?,
+        in_reply_to: fields.optional_id("in_reply_to")?,
     })
 }
 
@@ -286,7 +286,7 @@ fn profile(fields: &Fields) -> Result<Profile, Code> {
         region: fields.optional_text("region")?,
         vertical: fields.optional_text("vertical")?,
         segment: fields.optional_text("segment")?,
-        account_manager: fields.optional_text("account_manager")?,
+        account_manager: fields.optional_id("account_manager")?,
         preferred_channel: fields.optional_text("preferred_channel")?,
         timezone: fields.optional_text("timezone")?,
         merged_into: fields.optional_id("merged_into")?,
@@ -312,11 +312,12 @@ impl Fields {
 
     fn optional_id(&self, name: &str) -> Result<Option<CompactString>, Code> {
         let id = self.optional_text(name)?;
-        if id.as_ref().is_some_and(|id| id.len() > MAX_ID_BYTES) { Err(Code::IdTooLong) } else { Ok(id) }
+        id.as_deref().map_or(Ok(()), check_id)?;
+        Ok(id.filter(|id| !id.is_empty()))
     }
 
     fn id(&self, name: &str) -> Result<CompactString, Code> {
-        self.optional_id(name)?.filter(|id| !id.is_empty()).ok_or(Code::MissingField)
+        self.optional_id(name)?.ok_or(Code::MissingField)
     }
 
     fn bool(&self, name: &str) -> Result<Option<bool>, Code> {
@@ -434,6 +435,17 @@ impl Fields {
             Some(Json::List(items)) => Ok(items.clone()),
             Some(_) => Err(Code::WrongType),
         }
+    }
+}
+
+/// An id is short and holds no control characters.
+pub(super) fn check_id(id: &str) -> Result<(), Code> {
+    if id.len() > MAX_ID_BYTES {
+        Err(Code::IdTooLong)
+    } else if id.chars().any(|c| c < ' ' || c == '\u{7f}') {
+        Err(Code::BadId)
+    } else {
+        Ok(())
     }
 }
 

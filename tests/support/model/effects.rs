@@ -10,7 +10,7 @@ use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
 use super::account::Word;
-use super::advocates::Referrals;
+use super::advocates::{Referrals, Told};
 use super::customer::{Customer, Entity};
 use super::identity::Known;
 use super::memory::{Memory, Object};
@@ -52,20 +52,20 @@ pub(super) enum Does {
     /// The sender's profile names this handle, or no longer.
     Claim,
     Release,
-    /// An event of the sender's referral of that key, at its time, with its status.
-    Refer(String, EventTime, ReferralStatus),
-    /// The sender's referral of that key is not of the target, or no more.
-    Unrefer(String),
-    /// A buyer's orders as they stand; whether money went back.
-    Credit(Entity, Vec<Object>, bool),
-    /// A buyer's orders of these keys are another's.
-    Uncredit(Entity, Vec<String>),
-    /// The sender is erased.
-    Forgotten,
+    /// An event of a referral, by each name under which it was told, at its time, with its status.
+    Refer(Vec<Told>, EventTime, ReferralStatus),
+    /// The referral is not of the target, or no more.
+    Unrefer(Told),
+    /// A buyer's orders as they stand, and keys of those that stand no longer; whether money went back.
+    Credit(Entity, Vec<Object>, Vec<String>, bool),
+    /// Orders of these keys are another's.
+    Uncredit(Vec<String>),
+    /// Somebody is erased.
+    Forgotten(Entity),
     /// The sender is now the target as well, which gets what was known of it.
     Absorb(Box<Known>),
-    /// The sender is the target no longer.
-    Part,
+    /// Somebody is the target no longer, nor is whoever has one of these names.
+    Part(Entity, BTreeSet<String>),
     /// The sender was erased, and nobody is to be it.
     Cut,
     /// An agent resolved so many more cases, the day of an instant, so many of them well.

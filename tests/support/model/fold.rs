@@ -12,7 +12,7 @@ use serde_json::json;
 
 use vipstream::model::effect;
 use vipstream::model::event::{Body, Event, Kind};
-use vipstream::model::id::{CustomerId, EntityKind, MAX_ID_BYTES};
+use vipstream::model::id::{CustomerId, EntityKind};
 use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
@@ -118,23 +118,24 @@ impl Passed {
             }
             (Does::Claim, effect::Does::Claim)
             | (Does::Release, effect::Does::Release)
-            | (Does::Part, effect::Does::Part)
             | (Does::Join, effect::Does::Join)
             | (Does::Leave, effect::Does::Leave)
             | (Does::Cut, effect::Does::Cut)
-            | (Does::Forgotten, effect::Does::Forgotten)
             | (Does::Unrefer(_), effect::Does::Unrefer { .. })
             // What is carried lies there in a form of the engine's; what comes of it shows.
             | (Does::Absorb(_), effect::Does::Absorb(_))
             | (Does::RollUp(_), effect::Does::RollUp(_))
             | (Does::Account(_), effect::Does::Account(_)) => true,
             (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
-            (Does::Credit(buyer, orders, back), effect::Does::Credit { buyer: id, orders: written, refund }) => {
-                (buyer.key(), orders.len(), back) == (id.text(), written.len(), refund)
+            (Does::Forgotten(entity), effect::Does::Forgotten { who }) => names(entity, who),
+            (Does::Part(entity, all), effect::Does::Part { who, names: written }) => {
+                names(entity, who) && all.len() == written.len()
             }
-            (Does::Uncredit(buyer, orders), effect::Does::Uncredit { buyer: id, orders: written }) => {
-                (buyer.key(), orders.len()) == (id.text(), written.len())
-            }
+            (
+                Does::Credit(buyer, orders, lost, back),
+                effect::Does::Credit { buyer: id, orders: written, instead, refund },
+            ) => (buyer.key(), orders.len(), lost.len(), back) == (id.text(), written.len(), instead.len(), refund),
+            (Does::Uncredit(orders), effect::Does::Uncredit { orders: written }) => orders.len() == written.len(),
             (
                 Does::Resolved { agent, cases, well, .. },
                 effect::Does::Resolved { agent: name, cases: all, well: liked, .. },
@@ -284,9 +285,7 @@ fn tombstone(taken: &Taken) -> Result<Event, Code> {
     let may_be_null = matches!(kind, Kind::Customer | Kind::Account | Kind::Agent);
     let key = taken.key.as_ref().filter(|key| may_be_null && !key.is_empty());
     let id = std::str::from_utf8(key.ok_or(Code::NullValue)?).map_err(|_| Code::InvalidUtf8)?;
-    if id.len() > MAX_ID_BYTES {
-        return Err(Code::IdTooLong);
-    }
+    decode::check_id(id)?;
     let at = taken.timestamp.unwrap_or(EventTime::MIN);
     if at < EventTime::MIN || at > EventTime::MAX {
         return Err(Code::BadTime);
@@ -301,5 +300,7 @@ fn tombstone(taken: &Taken) -> Result<Event, Code> {
 }
 
 fn sent(lines: Vec<Line>) -> Vec<Sent> {
-    lines.into_iter().map(|line| Sent { key: line.key, value: line.text }).collect()
+    let is_null = |line: &Line| line.text.ends_with(r#","status":null}"#);
+    let value = |line: &Line| if is_null(line) { null_status(&line.key) } else { line.text.clone() };
+    lines.into_iter().map(|line| Sent { value: value(&line), key: line.key }).collect()
 }

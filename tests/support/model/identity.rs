@@ -6,6 +6,7 @@ use vipstream::model::event::{Body, Event, Kind};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
+use super::advocates::{Booked, Referrals};
 use super::customer::{Customer, Entity};
 use super::effects::{Does, Sending, Ties, bring};
 use super::memory::{Memory, Object};
@@ -18,6 +19,9 @@ pub(super) struct Known {
     memory: Memory,
     names: BTreeSet<String>,
     resolved: Resolved,
+    referrals: Referrals,
+    /// Orders of theirs that are credited.
+    booked: Option<Booked>,
 }
 
 impl Customer {
@@ -38,11 +42,11 @@ impl Customer {
     }
 
     /// The profile says somebody else than before, or nobody any more. Where somebody is, all that was known goes there.
-    pub(super) fn turn_from(&mut self, former: Option<Entity>) -> Vec<Sending> {
-        let mut sendings: Vec<Sending> = former.map(|former| (former, Does::Part)).into_iter().collect();
+    pub(super) fn turn_from(&mut self, rules: &Ruleset, former: Option<Entity>) -> Vec<Sending> {
+        let names = self.names();
+        let mut sendings: Vec<Sending> = former.map(|it| (it, self.parting())).into_iter().collect();
         let Some(to) = self.merged_into() else { return sendings };
-        let mut names = self.ties.aliases.clone();
-        names.insert(self.entity.key().to_owned());
+        let (referrals, booked) = (self.ties.referrals.clone(), self.booked(rules));
         let resolved = std::mem::take(&mut self.ties.resolved);
         let mut empty = Self::new(self.entity.clone());
         (empty.as_of, empty.status_seq) = (self.as_of, self.status_seq);
@@ -50,18 +54,20 @@ impl Customer {
         empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
         let memory = std::mem::replace(self, empty).memory;
-        sendings.push((to, Does::Absorb(Box::new(Known { memory, names, resolved }))));
+        sendings.push((to, Does::Absorb(Box::new(Known { memory, names, resolved, referrals, booked }))));
         sendings
     }
 
     /// Somebody turns out to be this one. Says what follows, and whether this one is to be looked at.
     pub(super) fn absorb(&mut self, rules: &Ruleset, from: Entity, known: Known) -> (Vec<Sending>, bool) {
         self.ties.merged.insert(from);
+        let before: Vec<Booked> = self.booked(rules).into_iter().chain(known.booked.clone()).collect();
+        let own = self.entity.key();
+        self.ties.aliases.extend(known.names.iter().filter(|name| *name != own).cloned());
+        self.ties.referrals.unite(&known.referrals);
         if let Some(to) = self.merged_into() {
             return (vec![(to, Does::Absorb(Box::new(known)))], false);
         }
-        let own = self.entity.key();
-        self.ties.aliases.extend(known.names.into_iter().filter(|name| name != own));
         let mut memory = std::mem::take(&mut self.memory);
         memory.unite(known.memory, &Recall { rules, as_of: self.as_of });
         memory.objects.retain(|object| match &object.content.as_ref().map(|event| &event.body) {
@@ -70,14 +76,28 @@ impl Customer {
         });
         self.memory = memory;
         self.move_to(self.as_of);
-        (self.unite_resolved(rules, known.resolved), true)
+        let mut sendings = self.unite_resolved(rules, known.resolved);
+        sendings.extend(self.credit_anew(rules, before));
+        (sendings, true)
+    }
+
+    /// Every id of whoever this one is.
+    fn names(&self) -> BTreeSet<String> {
+        self.ties.aliases.iter().map(String::as_str).chain([self.entity.key()]).map(str::to_owned).collect()
+    }
+
+    fn parting(&self) -> Does {
+        Does::Part(self.entity.clone(), self.names())
     }
 
     /// Somebody turned out not to be this one.
-    pub(super) fn part(&mut self, from: &Entity) -> Vec<Sending> {
+    pub(super) fn part(&mut self, rules: &Ruleset, from: &Entity, mut names: BTreeSet<String>) -> Vec<Sending> {
+        let before = self.booked(rules);
         self.ties.merged.remove(from);
-        self.ties.aliases.remove(from.key());
-        Vec::new()
+        names.remove(self.entity.key());
+        self.ties.aliases.retain(|alias| !names.contains(alias));
+        self.ties.referrals.part(&names);
+        self.hand_over(rules, before)
     }
 
     /// There is nobody any more whom it could be.
@@ -92,7 +112,7 @@ impl Customer {
     /// What others are told when it is erased.
     pub(super) fn end_merges(&self) -> Vec<Sending> {
         let Ties { merged, .. } = &self.ties;
-        let up = self.merged_into().map(|to| (to, Does::Part));
+        let up = self.merged_into().map(|to| (to, self.parting()));
         up.into_iter().chain(merged.iter().map(|entity| (entity.clone(), Does::Cut))).collect()
     }
 }

@@ -19,9 +19,16 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     body.put("type", KIND);
     body.put("customer_id", customer.entity.customer_id());
     let profile = customer.profile.as_ref();
-    body.put_some("account_id", profile.and_then(|profile| profile.account_id.as_deref()));
+    let is_account = customer.entity.is_account();
+    let record = customer.account().filter(|_| is_account);
+    if is_account && record.is_none() && customer.held.is_empty() {
+        return withdrawn(customer);
+    }
+    body.put_some("account_id", customer.account_id());
     look::put_common(run, customer, customer.as_of, cause, None, &mut body);
-    body.put_some("name", profile.and_then(|profile| profile.name.as_deref()));
+    let name =
+        if is_account { record.and_then(|it| it.name.as_deref()) } else { profile.and_then(|it| it.name.as_deref()) };
+    body.put_some("name", name);
     body.put("standing", customer.standing(&run.rules));
     let held = || run.rules.programmes.iter().filter(|programme| customer.held.contains_key(&programme.name));
     body.put("programmes", held().map(|programme| membership(run, customer, programme)).collect::<Vec<_>>());
@@ -45,11 +52,12 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     body.put("entitlements", json!(entitlements));
     body.put_some("channel", profile.and_then(|profile| profile.preferred_channel.as_deref()));
     let sight = Sight { rules: &run.rules, customer, event: None };
-    let progress = run.rules.programmes.iter().map(|programme| {
+    let concerning = run.rules.programmes.iter().filter(|programme| programme.of_account || !is_account);
+    let progress = concerning.map(|programme| {
         let is_held = customer.held.contains_key(&programme.name);
         let by_account = || Row::plain(format!("account.held.{}", programme.name), Value::Bool(is_held));
-        let of_account = programme.of_account;
-        let rows = if of_account { vec![by_account()] } else { evidence(&[&programme.grant], &sight) };
+        let follows = programme.of_account && !is_account;
+        let rows = if follows { vec![by_account()] } else { evidence(&[&programme.grant], &sight) };
         let rows: Vec<Json> = rows.iter().map(|row| without_sample(row.json(&run.topics))).collect();
         json!({ "programme": programme.name, "held": is_held, "rows": rows })
     });
@@ -57,11 +65,12 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     line(customer, body)
 }
 
-/// Of somebody erased nothing stands.
+/// Of somebody erased nothing stands, nor of an account of which nothing is left.
 pub(super) fn withdrawn(customer: &Customer) -> Option<Line> {
     let mut body = Object::default();
     body.put("type", KIND);
     body.put("customer_id", customer.entity.customer_id());
+    body.put_some("account_id", customer.account_id().filter(|_| customer.entity.is_account()));
     body.put("status", Json::Null);
     line(customer, body)
 }
@@ -75,10 +84,10 @@ fn line(customer: &Customer, body: Object) -> Option<Line> {
         entity: &customer.entity,
         status_seq: customer.status_seq,
         kind: KIND,
-        name: "",
+        name: if customer.entity.is_account() { customer.entity.key() } else { "" },
         id: None,
     };
-    (customer.status_seq > 0 && !customer.entity.is_account()).then(|| Line::new(&order, body.0))
+    (customer.status_seq > 0).then(|| Line::new(&order, body.0))
 }
 
 fn membership(run: &Run, customer: &Customer, programme: &Programme) -> Json {

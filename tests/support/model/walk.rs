@@ -234,7 +234,7 @@ impl Walk {
             let answer = match does {
                 // Whoever would be somebody erased stays somebody else.
                 Does::Absorb(_) => Some((Does::Cut, hops)),
-                Does::Refer(..) => Some((Does::Forgotten, hops + 1)),
+                Does::Refer(..) => Some((Does::Forgotten(from.clone()), hops + 1)),
                 _ => None,
             };
             if let Some((does, hops)) = answer {
@@ -257,33 +257,43 @@ impl Walk {
             Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
-            Does::Refer(key, at, status) => customer.hear_of_referral(rules, &from, &key, Some((at, status))),
-            Does::Unrefer(key) => customer.hear_of_referral(rules, &from, &key, None),
+            Does::Refer(told, at, status) => {
+                let mut sendings = customer.hear_of_referral(rules, &told, Some((at, status)));
+                sendings.extend(customer.merged_into().map(|to| (to, Does::Refer(told, at, status))));
+                sendings
+            }
+            Does::Unrefer(told) => {
+                let mut sendings = customer.hear_of_referral(rules, std::slice::from_ref(&told), None);
+                sendings.extend(customer.merged_into().map(|to| (to, Does::Unrefer(told))));
+                sendings
+            }
             Does::Credit(..) | Does::Uncredit(..) if customer.merged_into().is_some() => {
                 vec![(customer.merged_into().expect("it is there"), does)]
             }
-            Does::Credit(buyer, orders, refund) => {
+            Does::Credit(buyer, orders, instead, refund) => {
+                customer.uncredit(&instead);
                 customer.credit(rules, &buyer, orders);
                 outcome = Outcome { look: true, refund, ..outcome };
                 Vec::new()
             }
-            Does::Uncredit(buyer, orders) => {
-                customer.uncredit(&buyer, &orders);
+            Does::Uncredit(orders) => {
+                customer.uncredit(&orders);
                 outcome.look = true;
                 Vec::new()
             }
-            Does::Forgotten => {
-                customer.ties.referrals.forget(&from);
-                Vec::new()
+            Does::Forgotten(who) => {
+                customer.ties.referrals.forget(&who);
+                customer.merged_into().map(|to| (to, Does::Forgotten(who))).into_iter().collect()
             }
             Does::Absorb(known) => {
                 let (sendings, look) = customer.absorb(rules, from, *known);
                 outcome.look = look;
                 sendings
             }
-            Does::Part => {
-                customer.part(&from);
-                Vec::new()
+            Does::Part(who, names) => {
+                let mut sendings = customer.part(rules, &who, names.clone());
+                sendings.extend(customer.merged_into().map(|to| (to, Does::Part(who, names))));
+                sendings
             }
             Does::Join => vec![customer.joined(&from)],
             Does::Leave => customer.left(&from),
@@ -434,7 +444,7 @@ impl Walk {
             self.found.statuses.extend(status::withdrawn(customer));
             let account = customer.belongs_to();
             let mut sendings = name_handles(customer.profile.as_ref(), None);
-            sendings.extend(customer.ties.referrals.cut());
+            sendings.extend(customer.ties.referrals.cut(&customer.entity));
             sendings.extend(customer.end_merges());
             customer.profile = None;
             sendings.extend(customer.change_account(&self.run.rules, account));
@@ -453,7 +463,7 @@ impl Walk {
         sendings.extend(customer.change_account(&self.run.rules, account));
         let former = before.and_then(|profile| profile.merged_into);
         if customer.merged_into() != former.as_deref().map(Entity::customer) {
-            sendings.extend(customer.turn_from(former.as_deref().map(Entity::customer)));
+            sendings.extend(customer.turn_from(&self.run.rules, former.as_deref().map(Entity::customer)));
             if customer.merged_into().is_some() {
                 let lines = look::leave(&self.run, customer, "merged", cause);
                 let status = if lines.is_empty() { None } else { status::status(&self.run, customer, cause) };
