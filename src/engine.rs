@@ -7,6 +7,7 @@ mod absorb;
 mod account;
 mod advocates;
 mod agents;
+mod alert;
 mod apply;
 mod audit;
 mod bucket;
@@ -32,6 +33,7 @@ mod routing;
 mod status;
 mod tally;
 mod ties;
+mod view;
 mod windows;
 
 use std::cell::Cell;
@@ -486,7 +488,7 @@ impl Engine {
             };
             let prices = Prices { rules: &rules, rates: &self.rates };
             let known = event.customer.is_some().then_some(&*customer);
-            let Some(alert) = look::alert(usize::from(*index), rule, known, (event, position), prices, &occasion)
+            let Some(alert) = alert::alert(usize::from(*index), rule, known, (event, position), prices, &occasion)
             else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use compact_str::format_compact;
 
-use super::look::View;
+use super::view::View;
 use crate::model::output::{Evidence, Scalar};
 use crate::model::record::Position;
 use crate::rules::fact::{Fact, Facts as _};

@@ -1,4 +1,4 @@
-//! A look: labels, then programmes, judged on a customer's facts at one instant; and alerts on an event.
+//! A look: labels, then programmes, judged on a customer's facts at one instant.
 
 use std::cell::Cell;
 
@@ -7,89 +7,20 @@ use compact_str::CompactString;
 use super::agents::Agents;
 use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
-use super::features::EventFacts;
 use super::programme::{Held, Step, TierStep, rank};
-use super::rates::Prices;
+use super::view::View;
 use super::{evidence, routing, status};
 use crate::model::effect::Origin;
-use crate::model::event::{Body, Event};
-use crate::model::id::{CustomerId, EntityKind};
-use crate::model::output::{
-    Alert, Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight,
-};
+use crate::model::event::Event;
+use crate::model::id::EntityKind;
+use crate::model::output::{Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
-use crate::rules::fact::{Fact, Facts, attribute};
+use crate::rules::fact::{Fact, Facts};
 use crate::rules::parse::weight_of;
 use crate::rules::program::{Comparison, Program};
-use crate::rules::ruleset::{ALWAYS, Aggregate, AlertRule, Programme, Ruleset};
-use crate::rules::value::{Fault, Val};
-
-/// A customer's facts, and the event's where there is one.
-pub(super) struct View<'a> {
-    pub(super) rules: &'a Ruleset,
-    /// `None` for an author of whom only the handle is known.
-    pub(super) customer: Option<&'a Customer>,
-    pub(super) event: Option<EventFacts<'a>>,
-}
-
-impl<'a> Facts<'a> for View<'a> {
-    fn fact(&self, fact: Fact) -> Val<'a> {
-        if let Fact::Event(field) = fact {
-            return self.event.as_ref().map_or(Val::Error(Fault::Missing), |event| event.fact(Fact::Event(field)));
-        }
-        let Some(customer) = self.customer else { return nobody(fact, self.rules) };
-        match fact {
-            Fact::Event(_) => Val::Error(Fault::Type),
-            Fact::Feature(index) => customer.feature(index, self.rules),
-            Fact::FirstPurchase => Val::or_missing(customer.first_purchase.get().map(Val::Time)),
-            Fact::LastPurchase => Val::or_missing(customer.last_purchase.get().map(Val::Time)),
-            Fact::LastSeen => Val::or_missing(customer.last_seen.get().map(Val::Time)),
-            Fact::Subscribed => Val::Bool(customer.subscribed_until().is_some_and(|end| customer.as_of < end)),
-            Fact::Profile(field) => {
-                customer.profile().map_or(Val::Error(Fault::Missing), |profile| field.read(profile))
-            }
-            Fact::Label(index) => Val::Bool(customer.labels >> index & 1 == 1),
-            Fact::Held(index) => Val::Bool(customer.held(index).is_some()),
-            Fact::Tier(index) => {
-                let tier = customer.held(index).and_then(|held| held.tier);
-                Val::or_missing(
-                    tier.map(|tier| Val::Text(&self.rules.programmes[usize::from(index)].tiers[usize::from(tier)].0)),
-                )
-            }
-            Fact::Vip => Val::Bool(!customer.standing().is_empty()),
-            Fact::Account(field) => {
-                Val::or_missing(customer.account().map(|account| field.read(account, &self.rules.calendar)))
-            }
-            Fact::Attribute(index) => {
-                let name = &self.rules.attributes[usize::from(index)];
-                Val::or_missing(customer.profile().map(|profile| attribute(&profile.attributes, name)))
-            }
-            Fact::AccountAttribute(index) => {
-                let name = &self.rules.attributes[usize::from(index)];
-                Val::or_missing(customer.account().map(|account| attribute(&account.attributes, name)))
-            }
-        }
-    }
-
-    fn days_since(&self, time: EventTime) -> i64 {
-        let calendar = &self.rules.calendar;
-        self.customer.map_or(0, |customer| calendar.day(customer.as_of) - calendar.day(time))
-    }
-}
-
-/// The facts of somebody of whom nothing is known.
-fn nobody(fact: Fact, rules: &Ruleset) -> Val<'_> {
-    match fact {
-        Fact::Feature(index) => match rules.features[usize::from(index)].aggregate {
-            Aggregate::Count | Aggregate::Distinct => Val::Int(0),
-            Aggregate::Sum => Val::Decimal(rust_decimal::Decimal::ZERO),
-            _ => Val::Error(Fault::Missing),
-        },
-        Fact::Subscribed | Fact::Label(_) | Fact::Held(_) | Fact::Vip => Val::Bool(false),
-        _ => Val::Error(Fault::Missing),
-    }
-}
+use crate::rules::ruleset::{ALWAYS, Programme, Ruleset};
+use crate::rules::value::Val;
 
 /// What brought about a look.
 #[derive(Clone, Copy)]
@@ -126,7 +57,7 @@ impl Brought<'_> {
 
 impl Occasion<'_> {
     /// A predicate's answer; `None`, and counted, where it is in error. `rule` is its place among all rules.
-    fn ask(&self, program: &Program, view: &View<'_>, rule: usize) -> Option<bool> {
+    pub(super) fn ask(&self, program: &Program, view: &View<'_>, rule: usize) -> Option<bool> {
         let answer = program.decide(view);
         if answer.is_none() {
             self.errors[rule].set(self.errors[rule].get() + 1);
@@ -448,7 +379,7 @@ pub(super) fn greeting(rule: &Programme, customer: &Customer) -> Option<String> 
 }
 
 /// `None` for a greeting by name of somebody whose name is not known.
-fn greet(greeting: &str, customer: &Customer) -> Option<String> {
+pub(super) fn greet(greeting: &str, customer: &Customer) -> Option<String> {
     if !greeting.contains("{name}") {
         return Some(greeting.to_owned());
     }
@@ -512,68 +443,3 @@ pub(super) fn next_instant(customer: &Customer, rules: &Ruleset) -> EventTime {
 
 /// Beyond every date that an event can have.
 const MAX_DAY: i64 = 400_000;
-
-/// Judges one alert on an event; `None` where it does not alert.
-pub(super) fn alert(
-    index: usize,
-    rule: &AlertRule,
-    customer: Option<&Customer>,
-    (event, position): (&Event, Position),
-    prices: Prices<'_>,
-    occasion: &Occasion<'_>,
-) -> Option<Alert> {
-    let view = View { rules: occasion.rules, customer, event: Some(EventFacts::new(event, prices)) };
-    let place = occasion.rules.labels.len() + occasion.rules.programmes.len() + index;
-    if occasion.ask(&rule.when, &view, place) != Some(true) {
-        return None;
-    }
-    let severity = match rule.severity.as_ref().map(|severity| severity.eval(&view)) {
-        Some(Val::Text(severity)) => severity.into(),
-        _ => "normal".into(),
-    };
-    let programmes = || {
-        let held = customer.iter().flat_map(|customer| customer.standing());
-        held.map(|held| &occasion.rules.programmes[usize::from(held.programme)])
-    };
-    let id = |entity: &str| occasion.id("agent.alert", entity, &rule.name, "", event.at);
-    let event_id = id(&event.entity());
-    let author = match &event.body {
-        Body::Mention(mention) => Some(CustomerId::author(&mention.platform, &mention.handle)),
-        _ => None,
-    };
-    Some(Alert {
-        event_id,
-        alert_id: author.map_or(event_id, |author| id(author.text())),
-        name: rule.name.clone(),
-        kind: rule.kind,
-        customer_id: event.customer.clone(),
-        account_id: customer.and_then(Customer::account_id).map(CompactString::from),
-        status_seq: customer.map_or(0, |customer| u64::from(customer.seq)),
-        occurred_at: event.at,
-        trigger: Trigger { position, event_id: event.event_id.clone() },
-        evidence: evidence::of(&rule.when, &view, Some(position)),
-        severity,
-        due_at: rule.due.map(|due| event.at.plus(due)),
-        expires_at: match &event.body {
-            Body::Presence(presence) => Some(event.at.plus(std::time::Duration::from_secs(u64::from(presence.ttl_s)))),
-            _ => None,
-        },
-        reply_on: match &event.body {
-            Body::Mention(mention) => Some((mention.platform.clone(), mention.handle.clone())),
-            _ => None,
-        },
-        routing: {
-            let held = programmes().find_map(|rule| rule.routing.as_ref());
-            held.or(rule.routing.as_ref()).map(|it| match customer {
-                Some(customer) => routing::routing(it, customer, occasion.agents, occasion.rules),
-                None => routing::of_nobody(it),
-            })
-        },
-        greeting: customer.and_then(|customer| {
-            let held = programmes().filter_map(|rule| rule.greeting.as_ref());
-            held.chain(&rule.greeting).find_map(|it| greet(it, customer))
-        }),
-        customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
-        standing: customer.map_or_else(Vec::new, |customer| customer.standing_names(occasion.rules)),
-    })
-}

@@ -5,7 +5,8 @@
 //! Accounts have one of their own besides their contacts': a router may know no more of a caller than the account.
 
 use super::customer::Customer;
-use super::look::{self, Occasion, View};
+use super::look::{self, Occasion};
+use super::view::View;
 use super::{evidence, programme::Held};
 use crate::model::id::EntityKind;
 use crate::model::output::status::{Content, Membership, Progress, Status};
