@@ -54,11 +54,15 @@ fn compare(seed: u64) -> Result<Totals, String> {
         ];
         let mut lines: Vec<&str> = events.iter().chain(&merges).map(String::as_str).collect();
         lines.sort_by_key(|line| time(line.split(' ').next().expect("a time")));
-        let script = format!("{}\nd40 cid customer 1 name=Cid", lines.join("\n"));
+        let script = format!("{}\nd40 cid customer 1 name=Cid\nd40 eve customer 1 name=Eve", lines.join("\n"));
         let outputs = caught(|| Ok(judge::judged(&with_head(RULES), &inputs(&script), Some(time("d41")))))?;
-        let last = outputs["vip.status"].iter().rev().map(|line| serde_json::from_str(line).expect("JSON"));
-        let last: Option<Json> = last.into_iter().find(|it: &Json| it["customer_id"] == "cid");
-        let progress = last.map_or(json!(null), |last| last["progress"].clone()).to_string();
+        let progress_of = |id: &str| {
+            let mut said = outputs["vip.status"].iter().rev().map(|line| serde_json::from_str(line).expect("JSON"));
+            let last: Option<Json> = said.find(|it: &Json| it["customer_id"] == id);
+            last.map_or(json!(null), |last| last["progress"].clone()).to_string()
+        };
+        // Eve refers the three, and the three refer others.
+        let progress = ["cid", "eve"].map(progress_of).join("\n");
         different += u64::from(outputs["vip.events"].len() > 3);
         seen.entry(progress).or_insert(script);
     }
@@ -91,6 +95,14 @@ fn events(dice: &mut Dice) -> Vec<String> {
         events.push(format!("{at} {one} {rest}"));
         if is_same && one != other && dice.chance(40) {
             events.push(format!("{at} {other} {rest}"));
+        }
+        if dice.chance(30) {
+            let who = dice.pick(&["n1", "n2"]);
+            events.push(format!("{at} {who} purchase q{} {}.00", dice.below(12), dice.below(200)));
+        }
+        if dice.chance(10) {
+            let status = *dice.pick(&["signed_up", "signed_up", "converted", "reversed"]);
+            events.push(format!("{at} eve referral {} {status}", dice.pick(&ids)));
         }
         if dice.chance(20) {
             let status = ["signed_up", "converted", "reversed"][dice.below(3)];

@@ -68,12 +68,14 @@ impl Course {
             let value = (*value != null_status(key)).then(|| serde_json::from_str(value).expect("JSON"));
             self.add(if value.is_some() { "standings" } else { "customers forgotten" });
             self.statuses.push((key.clone(), value.clone()));
-            let is_erased = value.is_none();
+            let is_gone = value.is_none();
             let decisions = self.events.get(key).unwrap_or_else(|| panic!("{key}: no decision, but {value:?}"));
             self.router.read(key, value);
-            let upto = if is_erased { decisions.len() as u64 } else { self.router.reached(key) };
+            // Nothing is decided of a customer after that; an account may come to hold something again.
+            let is_account = decisions.iter().all(|decision| decision["customer_id"].is_null());
+            let upto = if is_gone { decisions.len() as u64 } else { self.router.reached(key) };
             let decided = self.decided.entry(key.clone()).or_default();
-            while decided.count < upto {
+            while decided.count < upto && !(is_gone && is_account && !decided.view(&self.weights).is_vip()) {
                 decided.take(&decisions[usize::try_from(decided.count).expect("few")]);
             }
             let view = decided.view(&self.weights);
