@@ -10,13 +10,14 @@ use prost::Message;
 use super::plan::{Blow, Plan};
 use super::process::{Deployment, Process};
 use super::schedule::{Schedule, Turn};
-use super::traffic::{APP, RULES, Traffic};
+use super::traffic::{APP, Traffic};
 use super::verdict::judge;
 use super::world::{Shared, World};
 use crate::engine::TimeMode;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::support::dice::Dice;
+use crate::support::events::Shop;
 use crate::task::TaskError;
 use crate::task::journal::JournalRecord;
 
@@ -88,13 +89,11 @@ impl Director {
         world.group.set_partitions(plan.tasks);
         let traffic = Traffic {
             inputs: plan.inputs.clone(),
-            customers: plan.customers,
+            shop: Shop::new(plan.customers),
             astray: plan.astray,
-            broken: 15,
-            count: 0,
         };
         let until = plan.ends.then(|| START.plus(Duration::from_secs(30)));
-        let rules = Arc::new(Ruleset::parse("rules.yaml", RULES).expect("rules in order"));
+        let rules = Arc::new(Ruleset::parse("rules.yaml", &plan.rules()).expect("rules in order"));
         let fleet = (0..plan.processes).map(|_| Slot {
             process: None,
             starts_at: Duration::ZERO,

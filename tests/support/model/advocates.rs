@@ -1,6 +1,7 @@
 //! Advocates: who referred whom, and what the referred buy.
 
 use vipstream::model::event::{Body, Event, Kind, Referral, ReferralStatus};
+use vipstream::model::id::CustomerId;
 use vipstream::model::time::EventTime;
 
 use super::customer::{Customer, Entity};
@@ -161,6 +162,10 @@ impl Customer {
         for mut order in orders.into_iter().filter(|it| rules.remembers(Kind::ReferredPurchase, it.place, self.as_of)) {
             order.kind = Kind::ReferredPurchase;
             order.key = theirs(buyer, &order.key);
+            if let Some(bought) = &mut order.content {
+                // Under whichever of their ids it was.
+                bought.customer = buyer.customer_id().map(|id| CustomerId(id.into()));
+            }
             self.memory.objects.retain(|it| it.kind != order.kind || it.key != order.key);
             self.memory.objects.push(order);
         }
