@@ -104,7 +104,8 @@ impl Plan {
             (Trouble::Wipe, self.wipes),
         ];
         let all = kinds.into_iter().flat_map(|(trouble, times)| (0..times).map(move |_| trouble));
-        let mut at: Vec<(u64, Trouble)> = all.map(|trouble| (u64::try_from(dice.below(records)).unwrap_or_default(), trouble)).collect();
+        let mut at: Vec<(u64, Trouble)> =
+            all.map(|trouble| (u64::try_from(dice.below(records)).unwrap_or_default(), trouble)).collect();
         at.sort_unstable();
         at
     }

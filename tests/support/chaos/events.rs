@@ -218,7 +218,8 @@ impl Shop {
         let own = dice.chance(70).then(|| named(customer));
         let other = dice.chance(15).then(|| named(&self.customer(dice)));
         let handles: Vec<String> = own.into_iter().chain(other).collect();
-        let mut text = format!(r#""version":{},"name":"N {customer}","handles":[{}]"#, self.version(dice), handles.join(","));
+        let mut text =
+            format!(r#""version":{},"name":"N {customer}","handles":[{}]"#, self.version(dice), handles.join(","));
         let number: usize = customer[1..].parse().unwrap_or_default();
         // Two in five belong to an account, mostly to the same one.
         if number % 5 < 2 && dice.chance(90) {
