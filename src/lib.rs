@@ -41,6 +41,8 @@ mod support {
     pub mod conformance;
     #[path = "generate/dice.rs"]
     pub mod dice;
+    #[path = "chaos/events.rs"]
+    pub mod events;
     #[path = "chaos/ledger.rs"]
     pub mod ledger;
     pub mod model;

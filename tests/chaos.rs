@@ -1,6 +1,7 @@
 //! Exactly once under trouble, on a real Apache Kafka: five tasks over three processes that are killed and frozen,
-//! a broker that crashes, records on wrong partitions, disks with snapshots that are wiped. The reference model, given what the journal says was taken
-//! and when, must say exactly what a committed reader finds.
+//! a broker that crashes, records on wrong partitions, disks with snapshots that are wiped, while customers merge and
+//! part, buy for accounts and for who referred them, and rates are corrected. The reference model, given what the
+//! journal says was taken and when, must say exactly what a committed reader finds.
 //!
 //! More of it: `VIPSTREAM_CHAOS="records=1000000 rate=4000 customers=20000 kills=20 crashes=3 freezes=3 wipes=10" tests/run
 //! --release --test chaos -- --nocapture`; `seed=N` repeats one run's moments. `VIPSTREAM_CHAOS="records=1000 rate=1000
@@ -11,6 +12,9 @@
 mod support {
     #[expect(dead_code, reason = "the simulation needs the rest")]
     pub mod chaos;
+    #[expect(dead_code, reason = "other tests need the rest")]
+    #[path = "generate/dice.rs"]
+    pub mod dice;
     #[expect(dead_code, reason = "other tests need the rest")]
     pub mod kafka;
     #[expect(dead_code, reason = "other tests need the rest")]
@@ -27,10 +31,12 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+use support::chaos::events;
 use support::chaos::fleet::{Fleet, crash};
 use support::chaos::ledger::Ledger;
 use support::chaos::reading;
-use support::chaos::traffic::{INPUTS, RULES, Traffic};
+use support::chaos::traffic::{INPUTS, Traffic};
+use support::dice::Dice;
 use support::kafka::{self, Broker};
 use support::model::fold::{Fold, Mode, Sent, Setup, assert_sequences, null_status, numbered};
 use support::topics;
@@ -55,7 +61,7 @@ struct Plan {
     records: u64,
     /// Records a second.
     rate: u64,
-    customers: u64,
+    customers: usize,
     kills: u64,
     crashes: u64,
     freezes: u64,
@@ -78,7 +84,7 @@ impl Plan {
             seed: number("seed", std::time::UNIX_EPOCH.elapsed().expect("after 1970").subsec_nanos().into()),
             records: number("records", 30_000),
             rate: number("rate", 400),
-            customers: number("customers", 1_000),
+            customers: usize::try_from(number("customers", 1_000)).expect("not so many"),
             kills: number("kills", 3),
             crashes: number("crashes", 1),
             freezes: number("freezes", 1),
@@ -89,7 +95,8 @@ impl Plan {
     }
 
     /// What befalls whom, after how many records, in order.
-    fn troubles(&self, dice: &mut Traffic) -> Vec<(u64, Trouble)> {
+    fn troubles(&self, dice: &mut Dice) -> Vec<(u64, Trouble)> {
+        let records = usize::try_from(self.records).expect("not so many");
         let kinds = [
             (Trouble::Kill, self.kills),
             (Trouble::Crash, self.crashes),
@@ -97,7 +104,8 @@ impl Plan {
             (Trouble::Wipe, self.wipes),
         ];
         let all = kinds.into_iter().flat_map(|(trouble, times)| (0..times).map(move |_| trouble));
-        let mut at: Vec<(u64, Trouble)> = all.map(|trouble| (dice.below(self.records), trouble)).collect();
+        let mut at: Vec<(u64, Trouble)> =
+            all.map(|trouble| (u64::try_from(dice.below(records)).unwrap_or_default(), trouble)).collect();
         at.sort_unstable();
         at
     }
@@ -118,7 +126,7 @@ fn whatever_befalls_processes_and_broker_the_model_says_what_readers_see() {
     let mut broker = Broker::start();
     let app = kafka::unique("chaos");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let rules = format!("ruleset: {app}\n{RULES}");
+    let rules = events::rules(&app, "2s", true);
     prepare(&broker.address, &app, folder.path(), &rules);
     let mut fleet = Fleet::start(folder.path(), PROCESSES);
     torment(&plan, &mut broker, &mut fleet, &app);
@@ -130,7 +138,7 @@ fn whatever_befalls_processes_and_broker_the_model_says_what_readers_see() {
     eprintln!("{published} snapshots published, {restores} restores, {begun} of them from a snapshot");
     assert!(published > 0, "snapshots were taken");
     fleet.end();
-    let ledger = reading::read(&broker.address, &app, &INPUTS.map(|(kind, _)| kind), TASKS);
+    let ledger = read(&broker.address, &app);
     ledger.assert_ranges_are_gapless_and_reach_the_end();
     let handed_over = ledger.assert_handed_over_once();
     let epochs: usize = ledger.journal.iter().map(Vec::len).sum();
@@ -161,21 +169,21 @@ fn prepare(bootstrap: &str, app: &str, folder: &Path, rules: &str) {
 /// Sends the records at their rate, and brings the troubles as they come up.
 fn torment(plan: &Plan, broker: &mut Broker, fleet: &mut Fleet, app: &str) {
     let mut traffic = Traffic::new(plan.seed, plan.customers);
-    let mut troubles = plan.troubles(&mut traffic).into_iter().peekable();
+    let mut troubles = plan.troubles(&mut traffic.dice).into_iter().peekable();
     let producer = topics::producer(&broker.address);
     let mut frozen: Option<(usize, Instant)> = None;
     let started = Instant::now();
     for sent in 0..plan.records {
         while troubles.peek().is_some_and(|(at, _)| *at <= sent) {
             let (at, trouble) = troubles.next().expect("just seen");
-            let member = usize::try_from(traffic.below(PROCESSES as u64)).expect("few processes");
+            let member = traffic.dice.below(PROCESSES);
             eprintln!("{:6.1} s, record {at}: {trouble:?} (process {member})", started.elapsed().as_secs_f64());
             match trouble {
                 // The frozen one is left to wake up.
                 Trouble::Kill => {
                     let member = other_than(frozen, member);
                     // Half of them come back to an empty disk.
-                    if traffic.below(2) == 0 {
+                    if traffic.dice.chance(50) {
                         fleet.wipe(member);
                     }
                     fleet.kill(member);
@@ -255,13 +263,19 @@ fn wait_until_read(bootstrap: &str, app: &str, fleet: &mut Fleet) {
         .expect("a consumer");
     loop {
         let behind = lag(&watcher, app);
-        if behind == 0 {
+        // Of what every task reads, the group's offsets say how far one of them is.
+        if behind == 0 && read(bootstrap, app).unread().is_empty() {
             return;
         }
         assert_eq!(fleet.fallen(), None);
         watcher.poll(Duration::from_millis(200));
         assert!(started.elapsed() < Duration::from_mins(3), "{behind} records behind");
     }
+}
+
+/// What the topics hold.
+fn read(bootstrap: &str, app: &str) -> Ledger {
+    reading::read(bootstrap, app, &INPUTS.map(|(kind, _)| kind), TASKS)
 }
 
 /// What `kafka-consumer-groups` would show.

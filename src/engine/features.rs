@@ -295,7 +295,12 @@ impl Customer {
     pub(super) fn remove(&mut self, at: usize, rules: &Ruleset) -> Object {
         let entry = self.log.remove(at);
         self.weigh(&entry, rules, -1);
-        Object { entry, extra: self.take_extra(&entry) }
+        let extra = self.take_extra(&entry);
+        if self.log.len() <= BUSY {
+            // What is put in from now on is not noted.
+            self.rare.iter_mut().for_each(|rare| rare.keys = None);
+        }
+        Object { entry, extra }
     }
 
     /// Takes out what is kept of an object besides its entry.

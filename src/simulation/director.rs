@@ -10,13 +10,14 @@ use prost::Message;
 use super::plan::{Blow, Plan};
 use super::process::{Deployment, Process};
 use super::schedule::{Schedule, Turn};
-use super::traffic::{APP, RULES, Traffic};
+use super::traffic::{APP, Traffic};
 use super::verdict::judge;
 use super::world::{Shared, World};
 use crate::engine::TimeMode;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 use crate::support::dice::Dice;
+use crate::support::events::Shop;
 use crate::task::TaskError;
 use crate::task::journal::JournalRecord;
 
@@ -86,15 +87,9 @@ impl Director {
         let topics = topics.map(|(name, count)| (format!("{APP}.{name}"), count)).collect();
         let mut world = World::new(seed, topics, plan.session);
         world.group.set_partitions(plan.tasks);
-        let traffic = Traffic {
-            inputs: plan.inputs.clone(),
-            customers: plan.customers,
-            astray: plan.astray,
-            broken: 15,
-            count: 0,
-        };
+        let traffic = Traffic { inputs: plan.inputs.clone(), shop: Shop::new(plan.customers), astray: plan.astray };
         let until = plan.ends.then(|| START.plus(Duration::from_secs(30)));
-        let rules = Arc::new(Ruleset::parse("rules.yaml", RULES).expect("rules in order"));
+        let rules = Arc::new(Ruleset::parse("rules.yaml", &plan.rules()).expect("rules in order"));
         let fleet = (0..plan.processes).map(|_| Slot {
             process: None,
             starts_at: Duration::ZERO,

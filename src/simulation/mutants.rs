@@ -7,13 +7,13 @@ use crate::mutant::Mutant;
 /// passes in the other test.
 const MUTANTS: [(Mutant, u64); 12] = [
     (Mutant::OwnId, 140),
-    (Mutant::UnstableJournal, 200),
+    (Mutant::UnstableJournal, 420),
     (Mutant::DigestsIgnored, 60),
     (Mutant::GenerationIgnored, 100),
     (Mutant::ChangedEpoch, 0),
     (Mutant::ArrivalOrder, 0),
     (Mutant::ManifestFirst, 280),
-    (Mutant::ClockTwice, 420),
+    (Mutant::ClockTwice, 500),
     (Mutant::NoHops, 0),
     (Mutant::EffectsApart, 0),
     (Mutant::EffectsTwice, 0),

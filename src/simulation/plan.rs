@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::traffic::APP;
 use super::world::Trouble;
 use crate::engine::TimeMode;
 use crate::model::event::Kind;
 use crate::support::dice::Dice;
+use crate::support::events;
 
 /// One simulation.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Plan {
     pub(super) inputs: Vec<(Kind, u32)>,
     pub(super) astray: Option<Kind>,
     pub(super) customers: usize,
+    /// The rules are also about accounts, advocates and agents.
+    pub(super) ties: bool,
     /// Records there at the start, and sent while trouble lasts.
     pub(super) backlog: usize,
     pub(super) records: usize,
@@ -108,6 +112,7 @@ impl Plan {
             inputs,
             astray,
             customers: 2 + dice.below(12),
+            ties: dice.chance(75),
             backlog: dice.below(120),
             records: if ends { 0 } else { 10 + dice.below(120) },
             linger: Duration::from_millis(*dice.pick(&[0, 5, 20, 200])),
@@ -123,12 +128,26 @@ impl Plan {
             compacted: dice.chance(15),
         }
     }
+
+    pub(super) fn rules(&self) -> String {
+        events::rules(APP, "1s", self.ties)
+    }
 }
 
 fn inputs(dice: &mut Dice, tasks: u32) -> Vec<(Kind, u32)> {
-    let mut kinds = [Kind::Purchase, Kind::Csat, Kind::Mention, Kind::Customer];
-    dice.shuffle(&mut kinds[1..]);
-    let kinds = &kinds[..=dice.below(4)];
+    let stories: [&[Kind]; 5] = [
+        &[Kind::Customer, Kind::Account],
+        &[Kind::Customer, Kind::Referral],
+        &[Kind::Csat, Kind::Case],
+        &[Kind::Mention, Kind::Customer],
+        &[Kind::Erasure, Kind::Csat],
+    ];
+    let mut kinds = vec![Kind::Purchase];
+    for kind in stories.into_iter().filter(|_| dice.chance(45)).flatten() {
+        if !kinds.contains(kind) {
+            kinds.push(*kind);
+        }
+    }
     let partitions = |dice: &mut Dice| match dice.below(3) {
         0 => tasks,
         1 => 1,
@@ -139,9 +158,10 @@ fn inputs(dice: &mut Dice, tasks: u32) -> Vec<(Kind, u32)> {
 
 /// Inputs that every task reads whole.
 fn broadcast(dice: &mut Dice) -> Vec<(Kind, u32)> {
-    let kinds: &[Kind] = match dice.below(4) {
+    let kinds: &[Kind] = match dice.below(6) {
         0 => &[Kind::Agent],
-        1 => &[Kind::FxRate, Kind::Agent],
+        1 => &[Kind::FxRate],
+        2..5 => &[Kind::FxRate, Kind::Agent],
         _ => &[],
     };
     kinds.iter().map(|kind| (*kind, u32::try_from(1 + dice.below(3)).expect("few"))).collect()
@@ -158,7 +178,7 @@ fn blow(dice: &mut Dice, processes: usize, session: Duration, stores: Stores) ->
         4..6 => Blow::Freeze { process, span },
         6 => Blow::Stop { process, down },
         7 => Blow::Cut { process, span },
-        8 => Blow::Silence { topic: dice.below(8), partition: dice.below(5), span },
+        8 => Blow::Silence { topic: dice.below(14), partition: dice.below(5), span },
         9 => Blow::Coordinator { span: millis(dice, 10, 4_000) },
         10 => Blow::Stir,
         11..13 if stores == Stores::Own => Blow::Wipe { process },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::plan::Plan;
 use super::process::outputs;
-use super::traffic::{APP, INTRUDER, RULES};
+use super::traffic::{APP, INTRUDER};
 use super::world::World;
 use crate::engine::TimeMode;
 use crate::model::event::Kind;
@@ -67,7 +67,7 @@ fn ledger(world: &World, plan: &Plan) -> Ledger {
 fn fold(plan: &Plan, rules: &Ruleset, (task, tasks): (u32, u32)) -> Fold {
     let topics = plan.inputs.iter().map(|(kind, _)| (*kind, format!("{APP}.{}", kind.name()))).collect();
     let mode = if plan.mode == TimeMode::Live { Mode::Live } else { Mode::Event };
-    Fold::new(Setup { ruleset: RULES, hash: rules.hash(), app: APP, mode, topics, task, tasks })
+    Fold::new(Setup { ruleset: &plan.rules(), hash: rules.hash(), app: APP, mode, topics, task, tasks })
 }
 
 /// What the model says of the journaled epochs.

@@ -239,7 +239,7 @@ impl World {
             for (partition, log) in self.logs(&topic) {
                 let place = (topic.clone(), partition);
                 // What a task announces is taken along with the next epoch, which nobody may need.
-                let records = log.committed(0).filter(|(_, entry)| entry.value.is_some());
+                let records = log.committed(0).filter(|(_, entry)| entry.key.is_some() || entry.value.is_some());
                 let last = records.last().map_or(0, |(offset, _)| offset + 1);
                 let read = self.offsets.get(&place).map_or(0, |committed| committed.offset);
                 if read < last {

@@ -58,6 +58,22 @@ fn a_reversed_referral_gives_back_what_it_brought() {
 }
 
 #[test]
+fn buyers_who_turn_out_to_be_one_are_one_buyer() {
+    let script = "
+        d0 ann referral eve signed_up
+        d1 bob purchase o1 50
+        d2 bob customer 1 merged_into=eve
+        d3 eve purchase o2 60
+        d4 bob refund o1 1";
+    insta::assert_snapshot!(run_until("d30", NET, script), @r"
+    d1 bob cohort.entered bought
+    d2 bob cohort.left bought
+    d2+00:00:01 eve cohort.entered bought
+    d4+00:00:02 ann cohort.entered n100
+    ");
+}
+
+#[test]
 fn the_earliest_referral_that_holds_is_credited() {
     let script = "
         d0 ann referral bob signed_up

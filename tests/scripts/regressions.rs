@@ -1,5 +1,7 @@
 //! What once went wrong, each case by name.
 
+use std::fmt::Write as _;
+
 use crate::support::script::{explain, run};
 
 #[test]
@@ -118,4 +120,33 @@ fn a_cancellation_that_waited_for_its_order_was_forgotten_before_the_refund_that
         d6    ann purchase o1 100
         d6+1h ann purchase o2 100";
     insta::assert_snapshot!(run(rules, script), @"d33 ann cohort.entered one");
+}
+
+#[test]
+fn an_order_sent_again_counted_twice_once_a_busy_referrer_had_lost_credits() {
+    let rules = "
+        features:
+          orders: { count: purchase }
+          net: { sum: referred_purchase.amount }
+        labels:
+          brought: net > 0
+          all: orders >= 62
+          more: orders >= 63";
+    let mut script = "
+        d0 ann referral bob signed_up
+        d3 ann referral bob reversed
+        d4 ann purchase again 1
+        d5 ann purchase again 1"
+        .to_owned();
+    for order in 0..61 {
+        let _ = write!(script, "\nd1 ann purchase o{order} 1");
+    }
+    for order in 0..4 {
+        let _ = write!(script, "\nd2 bob purchase b{order} 1");
+    }
+    insta::assert_snapshot!(run(rules, &script), @r"
+    d2+00:00:01 ann cohort.entered brought
+    d3+00:00:02 ann cohort.left brought
+    d4 ann cohort.entered all
+    ");
 }

@@ -460,16 +460,17 @@ impl Walk {
         customer.look_again |= outcome.expired;
         let decided = customer.status_seq;
         let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
-        sendings.extend(customer.change_account(&self.run.rules, account));
         let former = before.and_then(|profile| profile.merged_into);
-        if customer.merged_into() != former.as_deref().map(Entity::customer) {
+        let turns = customer.merged_into() != former.as_deref().map(Entity::customer);
+        if turns {
             sendings.extend(customer.turn_from(&self.run.rules, former.as_deref().map(Entity::customer)));
-            if customer.merged_into().is_some() {
-                let lines = look::leave(&self.run, customer, "merged", cause);
-                let status = if lines.is_empty() { None } else { status::status(&self.run, customer, cause) };
-                self.found.events.extend(lines);
-                self.found.statuses.extend(status);
-            }
+        }
+        sendings.extend(customer.change_account(&self.run.rules, account));
+        if turns && customer.merged_into().is_some() {
+            let lines = look::leave(&self.run, customer, "merged", cause);
+            let status = if lines.is_empty() { None } else { status::status(&self.run, customer, cause) };
+            self.found.events.extend(lines);
+            self.found.statuses.extend(status);
         }
         sendings.extend(customer.learn_resolved(&self.run.rules, event));
         sendings.extend(customer.refer(&self.run.rules, event, outcome));
