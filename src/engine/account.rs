@@ -8,19 +8,18 @@ use std::collections::BTreeSet;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::apply::hash;
-use super::customer::{BUSY, Customer, MAX_OBJECTS};
+use super::customer::Customer;
 use super::customers::Slot;
-use super::image::wire::Writer;
 use super::look::Brought;
 use super::rates::Prices;
+use super::reprice::Amounts;
+use super::shares::Bookings;
 use super::ties::Sending;
 use super::{Engine, Stats};
 use crate::model::effect::{Does, Word};
-use crate::model::event::{Account, Body, Event, Kind};
+use crate::model::event::Account;
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Output;
-use crate::model::record::Position;
 use crate::rules::ruleset::Ruleset;
 
 /// What an account knows.
@@ -40,9 +39,20 @@ pub(super) struct Membership {
     /// What their account has said last.
     word: Option<Box<Word>>,
     /// They have joined an account before: what they do from then on reaches accounts, what they did is there already.
-    has_joined: bool,
-    /// Hashes of orders that named an account themselves before that. At most [`MAX_OBJECTS`].
-    placed: Vec<u64>,
+    pub(super) has_joined: bool,
+    /// Some of what is counted by the unit of a window may have reached an account, their own or of somebody merged into
+    /// them.
+    pub(super) has_given: bool,
+    /// Where their orders count.
+    pub(super) bookings: Bookings,
+}
+
+impl Membership {
+    /// Takes out what goes along when the customer is merged into another.
+    pub(super) fn give_away(&mut self) -> Self {
+        let bookings = std::mem::take(&mut self.bookings);
+        Self { has_given: self.has_given, bookings, ..Self::default() }
+    }
 }
 
 /// Most contacts that an account tells what it is and holds; those beyond are counted and not told.
@@ -89,13 +99,10 @@ impl Customer {
         sendings.extend(before.map(|id| Sending { to: CustomerId::account(&id), does: Does::Leave }));
         let membership = self.ties_mut().membership.get_or_insert_default();
         membership.word = None;
-        let Some(next) = next.map(|id| CustomerId::account(&id)) else { return };
+        let Some(next) = next else { return };
         let is_first = !std::mem::replace(&mut membership.has_joined, true);
-        let placed = std::mem::take(&mut membership.placed);
-        sendings.push(Sending { to: next.clone(), does: Does::Join });
-        if is_first && rules.plan.rolled_up != 0 {
-            sendings.push(Sending { to: next, does: Does::RollUp(self.share(&placed, rules)) });
-        }
+        sendings.push(Sending { to: CustomerId::account(&next), does: Does::Join });
+        sendings.extend(self.bring_along(&next, is_first, rules));
     }
 
     /// Leaves the account for good.
@@ -104,69 +111,11 @@ impl Customer {
         sendings.extend(account.map(|id| Sending { to: CustomerId::account(&id), does: Does::Leave }));
     }
 
-    /// Everything remembered of the kinds that accounts count, but orders that went to an account by themselves.
-    fn share(&self, placed: &[u64], rules: &Ruleset) -> Vec<u8> {
-        let mut share = self.clone();
-        share.log.retain(|entry| {
-            let went_by_itself = entry.kind() == Kind::Purchase && placed.contains(&entry.key);
-            rules.plan.rolls_up(entry.kind()) && !went_by_itself
-        });
-        share.labels = 0;
-        let keys = share.log.iter().map(|entry| (entry.rank(), entry.key)).collect::<BTreeSet<_>>();
-        if let Some(rare) = &mut share.rare {
-            (rare.profile, rare.waiting, rare.visit, rare.ties) = (None, None, None, None);
-            rare.held.clear();
-            rare.extras.retain(|(object, _)| keys.contains(object));
-            rare.pending.retain(|key, _| !placed.contains(key));
-            rare.keys = None;
-        }
-        if share.log.len() > BUSY {
-            share.rare().keys = Some(keys);
-        }
-        let mut bytes = Vec::new();
-        share.encode(&mut Writer(&mut bytes));
-        bytes
-    }
-
-    /// To which account an event goes besides: the one that it names itself, else that of the profile.
-    pub(super) fn roll_up(&mut self, event: &Event, position: Position, rules: &Ruleset) -> Option<Sending> {
-        let is_own = self.id.kind() == EntityKind::Customer && self.merged_into().is_none();
-        let counts = match &event.body {
-            Body::Referral(referral) => !self.is_known_as(&referral.referred_customer_id),
-            _ => true,
-        };
-        if !rules.plan.rolls_up(event.kind()) || !is_own || !counts {
-            return None;
-        }
-        let named = match &event.body {
-            Body::Purchase(purchase) => purchase.account_id.as_deref().map(|id| (id, hash(&purchase.order_id))),
-            _ => None,
-        };
-        if let Some((_, order)) = named {
-            self.place(order);
-        }
-        let to = named.map(|(id, _)| CustomerId::account(id));
-        let to = to.or_else(|| self.belongs_to().map(|id| CustomerId::account(&id)))?;
-        Some(Sending::bring(event, position, to))
-    }
-
-    /// Notes an order that went to an account by itself.
-    fn place(&mut self, order: u64) {
-        let membership = self.ties_mut().membership.get_or_insert_default();
-        if membership.has_joined || membership.placed.contains(&order) {
-            return;
-        }
-        if membership.placed.len() >= MAX_OBJECTS {
-            membership.placed.remove(0);
-        }
-        membership.placed.push(order);
-    }
-
     /// Takes in what is remembered of a contact; says whether it could be read.
-    pub(super) fn take_share(&mut self, share: &[u8], prices: Prices<'_>) -> bool {
+    pub(super) fn take_share(&mut self, share: &[u8], prices: Prices<'_>, foreign: &mut Amounts) -> bool {
         let Ok(share) = Self::decode(share, prices.rules) else { return false };
         // What a contact did was counted there.
-        self.take_in(share, prices, &mut Stats::default());
+        self.take_in(share, prices, &mut Stats::default(), foreign);
         true
     }
 
@@ -214,9 +163,10 @@ impl Customer {
     }
 
     /// Tells every contact what the account is and holds, where that has changed.
-    fn tell(&mut self, sendings: &mut Vec<Sending>) {
+    fn tell(&mut self, rules: &Ruleset, sendings: &mut Vec<Sending>) {
         let held = self.standing().iter().map(|held| (held.programme, held.tier)).collect();
-        let word = Word { record: self.account().cloned(), held };
+        let record = self.account().map(|record| rules.plan.told_of_accounts.of(record, &rules.attributes));
+        let word = Word { record: record.filter(|record| *record != Account::default()), held };
         let contacts = self.ties().and_then(|ties| ties.contacts.as_deref());
         if contacts.map_or(word == Word::default(), |contacts| contacts.told == word) {
             return;
@@ -236,7 +186,7 @@ impl Engine {
         if account.id.kind() != EntityKind::Account {
             return;
         }
-        account.tell(&mut self.sendings);
+        account.tell(&self.rules, &mut self.sendings);
         self.send(slot, cause.origin().as_ref(), 0, outputs);
     }
 }

@@ -11,6 +11,7 @@ use super::customers::Slot;
 use super::image::wire::Writer;
 use super::look::{self, Brought, Occasion};
 use super::rates::Prices;
+use super::reprice::Amounts;
 use super::ties::{Sending, Ties};
 use super::{Engine, Stats};
 use crate::model::effect::{Does, Effect};
@@ -63,7 +64,8 @@ impl Customer {
             let mut ties = rare.ties.take();
             rare.ties = ties.as_mut().map(|ties| {
                 let (aliases, resolved) = (ties.aliases.clone(), std::mem::take(&mut ties.resolved));
-                Box::new(Ties { aliases, resolved, ..Ties::default() })
+                let membership = ties.membership.as_mut().map(|membership| Box::new(membership.give_away()));
+                Box::new(Ties { aliases, resolved, membership, ..Ties::default() })
             });
             self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
         }
@@ -81,6 +83,7 @@ impl Customer {
         prices: Prices<'_>,
         stats: &mut Stats,
         sendings: &mut Vec<Sending>,
+        foreign: &mut Amounts,
     ) -> bool {
         let merged = &mut self.ties_mut().merged;
         merged.retain(|other| other != from);
@@ -92,7 +95,7 @@ impl Customer {
             sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
             return false;
         }
-        self.absorb(&state, prices, stats, sendings)
+        self.absorb(&state, prices, stats, sendings, foreign)
     }
 
     /// Notes the hashes of ids under which it was known before.

@@ -92,7 +92,7 @@ pub enum Does {
 /// What an account tells its contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
-    /// Its newest record; `None` where there is none.
+    /// What is read of its newest record; `None` where that is nothing.
     pub record: Option<Account>,
     /// Programmes that it holds, by place in the ruleset, and the place of the tier in each.
     pub held: Vec<(u8, Option<u8>)>,

@@ -152,7 +152,12 @@ impl Customer {
     }
 
     /// Takes an event into the state; says what is to follow from it.
-    pub(super) fn take(&mut self, rules: &Ruleset, event: &Event, position: Position) -> Outcome {
+    pub(super) fn take(
+        &mut self,
+        rules: &Ruleset,
+        (event, position): (&Event, Position),
+        from: Option<&Entity>,
+    ) -> Outcome {
         if let Body::Customer(profile) = &event.body {
             let is_newer = self.profile.as_ref().is_none_or(|known| known.version < profile.version);
             if is_newer {
@@ -178,7 +183,8 @@ impl Customer {
         if let Some(record) = record {
             return Outcome { look: self.describe(record), ..Outcome::default() };
         }
-        let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
+        let contact = from.filter(|_| self.entity.is_account()).map(Entity::key);
+        let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of, contact });
         let Body::Presence(presence) = &event.body else { return outcome };
         if !outcome.look {
             return outcome;

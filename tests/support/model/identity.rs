@@ -11,6 +11,7 @@ use super::effects::{Does, Sending, Ties, bring};
 use super::memory::{Memory, Object};
 use super::routing::Resolved;
 use super::rules::Ruleset;
+use super::shares::Bookings;
 
 /// What is known of somebody, and under which names.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,8 @@ pub(super) struct Known {
     memory: Memory,
     names: BTreeSet<String>,
     resolved: Resolved,
+    bookings: Bookings,
+    has_given: bool,
 }
 
 impl Customer {
@@ -50,7 +53,8 @@ impl Customer {
         empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
         let memory = std::mem::replace(self, empty).memory;
-        sendings.push((to, Does::Absorb(Box::new(Known { memory, names, resolved }))));
+        let (bookings, has_given) = (std::mem::take(&mut self.bonds.bookings), self.bonds.has_given);
+        sendings.push((to, Does::Absorb(Box::new(Known { memory, names, resolved, bookings, has_given }))));
         sendings
     }
 
@@ -62,6 +66,7 @@ impl Customer {
         }
         let own = self.entity.key();
         self.ties.aliases.extend(known.names.into_iter().filter(|name| name != own));
+        let came = self.came(rules, &known.memory, known.bookings, known.has_given);
         let mut memory = std::mem::take(&mut self.memory);
         memory.unite(known.memory, &Recall { rules, as_of: self.as_of });
         memory.objects.retain(|object| match &object.content.as_ref().map(|event| &event.body) {
@@ -70,7 +75,9 @@ impl Customer {
         });
         self.memory = memory;
         self.move_to(self.as_of);
-        (self.unite_resolved(rules, known.resolved), true)
+        let mut sendings = self.unite_resolved(rules, known.resolved);
+        sendings.extend(self.tell_accounts(rules, came));
+        (sendings, true)
     }
 
     /// Somebody turned out not to be this one.
@@ -110,7 +117,7 @@ pub(super) struct Recall<'a> {
 }
 
 impl Recall<'_> {
-    fn remembers(&self, kind: Kind, place: EventTime) -> bool {
+    pub(super) fn remembers(&self, kind: Kind, place: EventTime) -> bool {
         self.rules.remembers(kind, place, self.as_of)
     }
 }
