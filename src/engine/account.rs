@@ -1,7 +1,7 @@
 //! Accounts and their contacts: who belongs to which, what reaches the account, and what it tells.
 //!
 //! A contact's events are taken in twice: by the contact, and by the account, which knows duplicates by their business
-//! keys as a customer does. What the account is and holds its contacts know from its word alone.
+//! keys as a customer does. What the account is and holds its contacts know from its summary alone.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use super::reprice::Amounts;
 use super::shares::Bookings;
 use super::ties::Sending;
 use super::{Engine, Stats};
-use crate::model::effect::{Does, Word};
+use crate::model::effect::{AccountSummary, Does};
 use crate::model::event::Account;
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Output;
@@ -30,14 +30,14 @@ pub(super) struct Contacts {
     /// Its newest record.
     record: Option<Account>,
     /// What it has told them last.
-    told: Word,
+    told: AccountSummary,
 }
 
 /// What a customer knows of accounts.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Membership {
+pub(super) struct ContactOf {
     /// What their account has said last.
-    word: Option<Box<Word>>,
+    summary: Option<Box<AccountSummary>>,
     /// They have joined an account before: what they do from then on reaches accounts, what they did is there already.
     pub(super) has_joined: bool,
     /// Some of what is counted by the unit of a window may have reached an account, their own or of somebody merged into
@@ -47,7 +47,7 @@ pub(super) struct Membership {
     pub(super) bookings: Bookings,
 }
 
-impl Membership {
+impl ContactOf {
     /// Takes out what goes along when the customer is merged into another.
     pub(super) fn give_away(&mut self) -> Self {
         let bookings = std::mem::take(&mut self.bookings);
@@ -63,13 +63,13 @@ impl Customer {
     pub(super) fn account(&self) -> Option<&Account> {
         match self.id.kind() {
             EntityKind::Account => self.ties()?.contacts.as_ref()?.record.as_ref(),
-            _ => self.word()?.record.as_ref(),
+            _ => self.account_summary()?.record.as_ref(),
         }
     }
 
     /// What the customer's account has said.
-    pub(super) fn word(&self) -> Option<&Word> {
-        self.ties()?.membership.as_ref()?.word.as_deref()
+    pub(super) fn account_summary(&self) -> Option<&AccountSummary> {
+        self.ties()?.contact_of.as_ref()?.summary.as_deref()
     }
 
     /// The account that outputs name: its own id, or that of the profile.
@@ -97,10 +97,10 @@ impl Customer {
             return;
         }
         sendings.extend(before.map(|id| Sending { to: CustomerId::account(&id), does: Does::Leave }));
-        let membership = self.ties_mut().membership.get_or_insert_default();
-        membership.word = None;
+        let contact_of = self.ties_mut().contact_of.get_or_insert_default();
+        contact_of.summary = None;
         let Some(next) = next else { return };
-        let is_first = !std::mem::replace(&mut membership.has_joined, true);
+        let is_first = !std::mem::replace(&mut contact_of.has_joined, true);
         sendings.push(Sending { to: CustomerId::account(&next), does: Does::Join });
         sendings.extend(self.bring_along(&next, is_first, rules));
     }
@@ -140,8 +140,8 @@ impl Customer {
         let has_room = contacts.ids.len() < MAX_CONTACTS || contacts.ids.contains(contact);
         if has_room {
             contacts.ids.insert(contact.clone());
-            let word = Box::new(contacts.told.clone());
-            sendings.push(Sending { to: contact.clone(), does: Does::Account(word) });
+            let summary = Box::new(contacts.told.clone());
+            sendings.push(Sending { to: contact.clone(), does: Does::Account(summary) });
         }
         has_room
     }
@@ -152,13 +152,13 @@ impl Customer {
     }
 
     /// What an account says to a contact; whether it is news.
-    pub(super) fn hear(&mut self, from: &CustomerId, word: Box<Word>) -> bool {
+    pub(super) fn hear(&mut self, from: &CustomerId, summary: Box<AccountSummary>) -> bool {
         if self.id.kind() != EntityKind::Customer || self.belongs_to().as_deref() != Some(from.text()) {
             return false;
         }
-        let known = &mut self.ties_mut().membership.get_or_insert_default().word;
-        let is_news = known.as_ref() != Some(&word);
-        *known = Some(word);
+        let known = &mut self.ties_mut().contact_of.get_or_insert_default().summary;
+        let is_news = known.as_ref() != Some(&summary);
+        *known = Some(summary);
         is_news
     }
 
@@ -166,21 +166,21 @@ impl Customer {
     fn tell(&mut self, rules: &Ruleset, sendings: &mut Vec<Sending>) {
         let held = self.standing().iter().map(|held| (held.programme, held.tier)).collect();
         let record = self.account().map(|record| rules.plan.told_of_accounts.of(record, &rules.attributes));
-        let word = Word { record: record.filter(|record| *record != Account::default()), held };
+        let summary = AccountSummary { record: record.filter(|record| *record != Account::default()), held };
         let contacts = self.ties().and_then(|ties| ties.contacts.as_deref());
-        if contacts.map_or(word == Word::default(), |contacts| contacts.told == word) {
+        if contacts.map_or(summary == AccountSummary::default(), |contacts| contacts.told == summary) {
             return;
         }
         let contacts = self.ties_mut().contacts.get_or_insert_default();
-        contacts.told = word;
+        contacts.told = summary;
         let told = &contacts.told;
         let to_each = contacts.ids.iter().map(|contact| (contact.clone(), Box::new(told.clone())));
-        sendings.extend(to_each.map(|(to, word)| Sending { to, does: Does::Account(word) }));
+        sendings.extend(to_each.map(|(to, summary)| Sending { to, does: Does::Account(summary) }));
     }
 }
 
 impl Engine {
-    /// After a look at an account. A word begins a row of effects of its own: nobody passes it on.
+    /// After a look at an account. What it says begins a row of effects of its own: nobody passes it on.
     pub(super) fn tell_contacts(&mut self, slot: Slot, cause: Brought<'_>, outputs: &mut Vec<Output>) {
         let account = &mut self.customers[slot];
         if account.id.kind() != EntityKind::Account {

@@ -176,7 +176,7 @@ impl Engine {
             }
             Does::Join => self.stats.contacts_beyond += u64::from(!customer.joined(from, sendings)),
             Does::Leave => customer.left(from),
-            Does::Account(word) => return Outcome { look: customer.hear(from, word), ..Outcome::default() },
+            Does::Account(summary) => return Outcome { look: customer.hear(from, summary), ..Outcome::default() },
             Does::RollUp(share) => {
                 let mut foreign = Vec::new();
                 let look = customer.take_share(&share, prices, &mut foreign);

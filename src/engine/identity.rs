@@ -64,8 +64,8 @@ impl Customer {
             let mut ties = rare.ties.take();
             rare.ties = ties.as_mut().map(|ties| {
                 let (aliases, resolved) = (ties.aliases.clone(), std::mem::take(&mut ties.resolved));
-                let membership = ties.membership.as_mut().map(|membership| Box::new(membership.give_away()));
-                Box::new(Ties { aliases, resolved, membership, ..Ties::default() })
+                let contact_of = ties.contact_of.as_mut().map(|contact_of| Box::new(contact_of.give_away()));
+                Box::new(Ties { aliases, resolved, contact_of, ..Ties::default() })
             });
             self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
         }

@@ -122,13 +122,13 @@ impl Customer {
 
     /// Whether what is known of it may go to accounts.
     pub(super) fn reaches_accounts(&self) -> bool {
-        let bookings = self.ties().and_then(|ties| ties.membership.as_ref()).map(|it| &it.bookings);
+        let bookings = self.ties().and_then(|ties| ties.contact_of.as_ref()).map(|it| &it.bookings);
         self.belongs_to().is_some() || bookings.is_some_and(|bookings| !bookings.is_empty())
     }
 
     /// At which accounts an order is booked, or what takes it back, by their ids.
     fn booked(&self, order: u64) -> Vec<CompactString> {
-        let bookings = self.ties().and_then(|ties| ties.membership.as_ref()).map(|it| it.bookings.as_slice());
+        let bookings = self.ties().and_then(|ties| ties.contact_of.as_ref()).map(|it| it.bookings.as_slice());
         let mut booked: Vec<CompactString> = bookings
             .unwrap_or_default()
             .iter()
@@ -140,7 +140,7 @@ impl Customer {
     }
 
     fn rebook(&mut self, order: u64, to: Vec<CompactString>) {
-        let bookings = &mut self.ties_mut().membership.get_or_insert_default().bookings;
+        let bookings = &mut self.ties_mut().contact_of.get_or_insert_default().bookings;
         bookings.retain(|(other, _)| *other != order);
         bookings.extend(to.into_iter().map(|account| (order, account)));
         bookings.drain(..bookings.len().saturating_sub(MAX_OBJECTS));
@@ -153,8 +153,8 @@ impl Customer {
     /// remembered does.
     pub(super) fn bring_along(&mut self, account: &CompactString, is_first: bool, rules: &Ruleset) -> Option<Sending> {
         let orders = self.book_orders(account, rules);
-        let membership = self.ties_mut().membership.get_or_insert_default();
-        let has_given = std::mem::replace(&mut membership.has_given, true);
+        let contact_of = self.ties_mut().contact_of.get_or_insert_default();
+        let has_given = std::mem::replace(&mut contact_of.has_given, true);
         if is_first && rules.plan.rolled_up != 0 {
             let mut share = self.share(&orders, rules);
             if let Some(rare) = share.rare.as_mut().filter(|_| has_given) {
@@ -177,19 +177,19 @@ impl Customer {
         let mut placed: BTreeSet<u64> = orders.filter(is_known).map(|order| order.key).collect();
         let waiting = self.rare.iter().flat_map(|rare| &rare.pending);
         placed.extend(waiting.filter(|(_, waiting)| self.as_of < waiting.until).map(|(order, _)| *order));
-        let membership = self.ties_mut().membership.get_or_insert_default();
-        for (order, _) in &membership.bookings {
+        let contact_of = self.ties_mut().contact_of.get_or_insert_default();
+        for (order, _) in &contact_of.bookings {
             placed.remove(order);
         }
-        membership.bookings.extend(placed.iter().map(|order| (*order, account.clone())));
-        membership.bookings.drain(..membership.bookings.len().saturating_sub(MAX_OBJECTS));
+        contact_of.bookings.extend(placed.iter().map(|order| (*order, account.clone())));
+        contact_of.bookings.drain(..contact_of.bookings.len().saturating_sub(MAX_OBJECTS));
         placed
     }
 
     /// What somebody brings who is merged into this one; to be asked before it is taken in.
     pub(super) fn came(&self, other: &mut Self, rules: &Ruleset) -> Came {
-        let membership = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()).and_then(|it| it.membership.take());
-        let (bookings, has_given) = membership.map(|it| (it.bookings, it.has_given)).unwrap_or_default();
+        let contact_of = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()).and_then(|it| it.contact_of.take());
+        let (bookings, has_given) = contact_of.map(|it| (it.bookings, it.has_given)).unwrap_or_default();
         let buckets = other.rare.iter().filter(|_| !has_given).flat_map(|rare| &rare.buckets);
         let waiting = other.rare.iter().flat_map(|rare| rare.pending.keys());
         let orders = other.objects(Kind::Purchase).map(|at| other.log[at].key).chain(waiting.copied());
@@ -227,7 +227,7 @@ impl Customer {
             }
         }
         if came.has_given {
-            self.ties_mut().membership.get_or_insert_default().has_given = true;
+            self.ties_mut().contact_of.get_or_insert_default().has_given = true;
         }
         if rules.plan.rolled_up == 0 {
             return;

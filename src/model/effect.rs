@@ -86,12 +86,12 @@ pub enum Does {
     /// of a customer.
     RollUp(Vec<u8>),
     /// What the sender, an account, is and holds.
-    Account(Box<Word>),
+    Account(Box<AccountSummary>),
 }
 
 /// What an account tells its contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Word {
+pub struct AccountSummary {
     /// What is read of its newest record; `None` where that is nothing.
     pub record: Option<Account>,
     /// Programmes that it holds, by place in the ruleset, and the place of the tier in each.

@@ -17,9 +17,9 @@ pub(super) struct Bonds {
     /// Of an account: whose profile names it, its newest record, and what it has said last.
     contacts: BTreeSet<Entity>,
     record: Option<Account>,
-    said: Word,
+    said: AccountSummary,
     /// Of a contact: what the account has said last.
-    pub(super) word: Word,
+    pub(super) summary: AccountSummary,
     was_told: bool,
     /// Of a contact: they have joined an account before.
     has_joined: bool,
@@ -31,7 +31,7 @@ pub(super) struct Bonds {
 
 /// What an account is, and the programmes that it holds with the tier in each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Word {
+pub(super) struct AccountSummary {
     pub(super) record: Option<Account>,
     pub(super) held: BTreeMap<String, Option<usize>>,
 }
@@ -40,7 +40,7 @@ impl Customer {
     /// The record of the account, or of the account of the customer.
     pub(super) fn account(&self) -> Option<&Account> {
         let of_account = matches!(self.entity, Entity::Account(_));
-        if of_account { self.bonds.record.as_ref() } else { self.bonds.word.record.as_ref() }
+        if of_account { self.bonds.record.as_ref() } else { self.bonds.summary.record.as_ref() }
     }
 
     /// The account as outputs name it.
@@ -72,7 +72,7 @@ impl Customer {
         if before == after || !rules.uses_accounts() {
             return Vec::new();
         }
-        (self.bonds.word, self.bonds.was_told) = (Word::default(), false);
+        (self.bonds.summary, self.bonds.was_told) = (AccountSummary::default(), false);
         let mut sendings: Vec<Sending> = before.into_iter().map(|account| (account, Does::Leave)).collect();
         if let Some(account) = after {
             sendings.push((account.clone(), Does::Join));
@@ -102,13 +102,13 @@ impl Customer {
     }
 
     /// An account speaks; whether it was news.
-    pub(super) fn hear(&mut self, from: &Entity, word: Word) -> bool {
+    pub(super) fn hear(&mut self, from: &Entity, summary: AccountSummary) -> bool {
         let is_theirs = self.belongs_to().as_ref() == Some(from);
         let is_customer = matches!(self.entity, Entity::Customer(_));
         // To have been told nothing is to know nothing.
-        let is_news = is_theirs && is_customer && (!self.bonds.was_told || self.bonds.word != word);
+        let is_news = is_theirs && is_customer && (!self.bonds.was_told || self.bonds.summary != summary);
         if is_theirs && is_customer {
-            (self.bonds.word, self.bonds.was_told) = (word, true);
+            (self.bonds.summary, self.bonds.was_told) = (summary, true);
         }
         is_news
     }
@@ -117,12 +117,12 @@ impl Customer {
     pub(super) fn tell(&mut self, rules: &Ruleset) -> Vec<Sending> {
         let held = self.held.iter().map(|(name, held)| (name.clone(), held.tier)).collect();
         let told = self.bonds.record.as_ref().map(|record| rules.told_of_account(record));
-        let word = Word { record: told.filter(|told| *told != Account::default()), held };
-        if !matches!(self.entity, Entity::Account(_)) || word == self.bonds.said {
+        let summary = AccountSummary { record: told.filter(|told| *told != Account::default()), held };
+        if !matches!(self.entity, Entity::Account(_)) || summary == self.bonds.said {
             return Vec::new();
         }
-        self.bonds.said = word.clone();
-        self.bonds.contacts.iter().map(|contact| (contact.clone(), Does::Account(word.clone()))).collect()
+        self.bonds.said = summary.clone();
+        self.bonds.contacts.iter().map(|contact| (contact.clone(), Does::Account(summary.clone()))).collect()
     }
 }
 

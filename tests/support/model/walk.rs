@@ -287,8 +287,8 @@ impl Walk {
             }
             Does::Join => vec![customer.joined(&from)],
             Does::Leave => customer.left(&from),
-            Does::Account(word) => {
-                outcome.look = customer.hear(&from, word);
+            Does::Account(summary) => {
+                outcome.look = customer.hear(&from, summary);
                 Vec::new()
             }
             Does::RollUp(share) => {
