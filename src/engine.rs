@@ -30,6 +30,7 @@ mod rates;
 mod reprice;
 mod resolved;
 mod routing;
+mod shares;
 mod status;
 mod tally;
 mod ties;
@@ -44,7 +45,7 @@ pub use effects::Home;
 
 use crate::model::effect::{Effect, Origin};
 use crate::model::event::{Body, Event, Kind};
-use crate::model::id::EntityKind;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -374,14 +375,15 @@ impl Engine {
             return if event.kind().has_customer() { self.pass_over(event) } else { self.agents.take(&event.body) };
         };
         self.stats.late += u64::from(event.at < self.due());
-        self.take_event(slot, (event, record.position), event.at, 0, outputs);
+        self.take_event(slot, (event, record.position), None, event.at, 0, outputs);
     }
 
-    /// Takes an event into an entity, whose time moves to `now`.
+    /// Takes an event into an entity, whose time moves to `now`; one that was brought comes `from` another.
     fn take_event(
         &mut self,
         slot: Slot,
         (event, position): (&Event, Position),
+        from: Option<&CustomerId>,
         now: EventTime,
         hops: u8,
         outputs: &mut Vec<Output>,
@@ -402,9 +404,12 @@ impl Engine {
         let prices = Prices { rules: &rules, rates: &self.rates };
         let sendings = &mut self.sendings;
         let mut foreign = Vec::new();
-        let arrival = Arrival { event, position, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
+        let recalled = customer.recall_of(event, &rules);
+        let foreign_amounts = &mut foreign;
+        let arrival =
+            Arrival { event, position, from, rules: &rules, prices, stats, sendings, foreign: foreign_amounts };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
-        self.sendings.extend(customer.roll_up(event, position, &rules));
+        customer.roll_up((event, position), recalled, &rules, &mut self.sendings);
         let is_leaving = customer.is_leaving();
         self.note_foreign(slot, foreign);
         if is_leaving {

@@ -12,6 +12,7 @@ use super::customer::{Customer, MAX_SEEN, NEVER, Rare};
 use super::entry::{Flag, Object};
 use super::features;
 use super::rates::Prices;
+use super::reprice::Amounts;
 use super::ties::Sending;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
@@ -25,21 +26,28 @@ impl Customer {
         prices: Prices<'_>,
         stats: &mut Stats,
         sendings: &mut Vec<Sending>,
+        foreign: &mut Amounts,
     ) -> bool {
         let Ok(mut other) = Self::decode(state, prices.rules) else { return false };
         if let Some(ties) = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()) {
             self.unite_resolved(std::mem::take(&mut ties.resolved), &prices.rules.calendar, sendings);
         }
-        self.unite_credit(other, prices.rules, sendings, |own, other| {
+        stats.unmatched += other.advance(self.as_of, prices.rules);
+        let mut came = None;
+        self.unite_credit(other, prices.rules, sendings, |own, mut other| {
             own.know_names_of(&other);
-            own.take_in(other, prices, stats);
+            came = Some(own.came(&mut other, prices.rules));
+            own.take_in(other, prices, stats, foreign);
             own.forget_own_referrals(prices.rules);
         });
+        if let Some(came) = came {
+            self.tell_accounts(&came, prices.rules, sendings);
+        }
         true
     }
 
-    /// Takes in what another remembers.
-    pub(super) fn take_in(&mut self, mut other: Self, prices: Prices<'_>, stats: &mut Stats) {
+    /// Takes in what another remembers; notes the amounts in other currencies that come by it.
+    pub(super) fn take_in(&mut self, mut other: Self, prices: Prices<'_>, stats: &mut Stats, foreign: &mut Amounts) {
         let rules = prices.rules;
         stats.unmatched += other.advance(self.as_of, rules);
         self.lapses = self.lapses.min(other.lapses);
@@ -57,20 +65,21 @@ impl Customer {
                 features::judge_amount(&mut object, prices);
             }
             if matches!(entry.kind(), Kind::Purchase | Kind::ReferredPurchase) {
-                self.absorb_order(object, prices);
+                self.absorb_order(object, prices, foreign);
             } else {
-                self.unite(object, rules);
+                self.unite(object, rules, foreign);
             }
         }
         if let Some(rare) = other.rare {
-            self.absorb_rare(*rare, prices);
+            self.absorb_rare(*rare, prices, foreign);
         }
     }
 
     /// Puts an object with versions into the log; of one that is there already the newest version stands (of two, that whose
     /// record lies first), at the earliest place.
-    fn unite(&mut self, theirs: Object, rules: &Ruleset) {
+    fn unite(&mut self, theirs: Object, rules: &Ruleset, foreign: &mut Amounts) {
         let (kind, key) = (theirs.entry.kind(), theirs.entry.key);
+        foreign.extend(theirs.foreign(rules));
         let Some(at) = self.find(kind, key, rules) else { return self.insert(theirs, rules) };
         let ours = self.remove(at, rules);
         let newness = |object: &Object| (object.entry.version(), Reverse(object.entry.position()));
@@ -94,7 +103,7 @@ impl Customer {
         self.insert(object, rules);
     }
 
-    fn absorb_rare(&mut self, other: Rare, prices: Prices<'_>) {
+    fn absorb_rare(&mut self, other: Rare, prices: Prices<'_>, foreign: &mut Amounts) {
         let rules = prices.rules;
         let rare = self.rare();
         rare.pay_until(other.subscribed_floor);
@@ -125,7 +134,7 @@ impl Customer {
             // What waits meets an order as it is put in.
             if let Some(at) = self.find(Kind::Purchase, order, rules) {
                 let order = self.remove(at, rules);
-                self.absorb_order(order, prices);
+                self.absorb_order(order, prices, foreign);
             }
         }
     }

@@ -1,26 +1,25 @@
 //! Accounts and their contacts: who belongs to which, what reaches the account, and what it tells.
 //!
 //! A contact's events are taken in twice: by the contact, and by the account, which knows duplicates by their business
-//! keys as a customer does. What the account is and holds its contacts know from its word alone.
+//! keys as a customer does. What the account is and holds its contacts know from its summary alone.
 
 use std::collections::BTreeSet;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::apply::hash;
-use super::customer::{BUSY, Customer, MAX_OBJECTS};
+use super::customer::Customer;
 use super::customers::Slot;
-use super::image::wire::Writer;
 use super::look::Brought;
 use super::rates::Prices;
+use super::reprice::Amounts;
+use super::shares::Bookings;
 use super::ties::Sending;
 use super::{Engine, Stats};
-use crate::model::effect::{Does, Word};
-use crate::model::event::{Account, Body, Event, Kind};
+use crate::model::effect::{AccountSummary, Does};
+use crate::model::event::Account;
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Output;
-use crate::model::record::Position;
 use crate::rules::ruleset::Ruleset;
 
 /// What an account knows.
@@ -31,18 +30,29 @@ pub(super) struct Contacts {
     /// Its newest record.
     record: Option<Account>,
     /// What it has told them last.
-    told: Word,
+    told: AccountSummary,
 }
 
 /// What a customer knows of accounts.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Membership {
+pub(super) struct ContactOf {
     /// What their account has said last.
-    word: Option<Box<Word>>,
+    summary: Option<Box<AccountSummary>>,
     /// They have joined an account before: what they do from then on reaches accounts, what they did is there already.
-    has_joined: bool,
-    /// Hashes of orders that named an account themselves before that. At most [`MAX_OBJECTS`].
-    placed: Vec<u64>,
+    pub(super) has_joined: bool,
+    /// Some of what is counted by the unit of a window may have reached an account, their own or of somebody merged into
+    /// them.
+    pub(super) has_given: bool,
+    /// Where their orders count.
+    pub(super) bookings: Bookings,
+}
+
+impl ContactOf {
+    /// Takes out what goes along when the customer is merged into another.
+    pub(super) fn give_away(&mut self) -> Self {
+        let bookings = std::mem::take(&mut self.bookings);
+        Self { has_given: self.has_given, bookings, ..Self::default() }
+    }
 }
 
 /// Most contacts that an account tells what it is and holds; those beyond are counted and not told.
@@ -53,13 +63,13 @@ impl Customer {
     pub(super) fn account(&self) -> Option<&Account> {
         match self.id.kind() {
             EntityKind::Account => self.ties()?.contacts.as_ref()?.record.as_ref(),
-            _ => self.word()?.record.as_ref(),
+            _ => self.account_summary()?.record.as_ref(),
         }
     }
 
     /// What the customer's account has said.
-    pub(super) fn word(&self) -> Option<&Word> {
-        self.ties()?.membership.as_ref()?.word.as_deref()
+    pub(super) fn account_summary(&self) -> Option<&AccountSummary> {
+        self.ties()?.contact_of.as_ref()?.summary.as_deref()
     }
 
     /// The account that outputs name: its own id, or that of the profile.
@@ -87,15 +97,12 @@ impl Customer {
             return;
         }
         sendings.extend(before.map(|id| Sending { to: CustomerId::account(&id), does: Does::Leave }));
-        let membership = self.ties_mut().membership.get_or_insert_default();
-        membership.word = None;
-        let Some(next) = next.map(|id| CustomerId::account(&id)) else { return };
-        let is_first = !std::mem::replace(&mut membership.has_joined, true);
-        let placed = std::mem::take(&mut membership.placed);
-        sendings.push(Sending { to: next.clone(), does: Does::Join });
-        if is_first && rules.plan.rolled_up != 0 {
-            sendings.push(Sending { to: next, does: Does::RollUp(self.share(&placed, rules)) });
-        }
+        let contact_of = self.ties_mut().contact_of.get_or_insert_default();
+        contact_of.summary = None;
+        let Some(next) = next else { return };
+        let is_first = !std::mem::replace(&mut contact_of.has_joined, true);
+        sendings.push(Sending { to: CustomerId::account(&next), does: Does::Join });
+        sendings.extend(self.bring_along(&next, is_first, rules));
     }
 
     /// Leaves the account for good.
@@ -104,69 +111,11 @@ impl Customer {
         sendings.extend(account.map(|id| Sending { to: CustomerId::account(&id), does: Does::Leave }));
     }
 
-    /// Everything remembered of the kinds that accounts count, but orders that went to an account by themselves.
-    fn share(&self, placed: &[u64], rules: &Ruleset) -> Vec<u8> {
-        let mut share = self.clone();
-        share.log.retain(|entry| {
-            let went_by_itself = entry.kind() == Kind::Purchase && placed.contains(&entry.key);
-            rules.plan.rolls_up(entry.kind()) && !went_by_itself
-        });
-        share.labels = 0;
-        let keys = share.log.iter().map(|entry| (entry.rank(), entry.key)).collect::<BTreeSet<_>>();
-        if let Some(rare) = &mut share.rare {
-            (rare.profile, rare.waiting, rare.visit, rare.ties) = (None, None, None, None);
-            rare.held.clear();
-            rare.extras.retain(|(object, _)| keys.contains(object));
-            rare.pending.retain(|key, _| !placed.contains(key));
-            rare.keys = None;
-        }
-        if share.log.len() > BUSY {
-            share.rare().keys = Some(keys);
-        }
-        let mut bytes = Vec::new();
-        share.encode(&mut Writer(&mut bytes));
-        bytes
-    }
-
-    /// To which account an event goes besides: the one that it names itself, else that of the profile.
-    pub(super) fn roll_up(&mut self, event: &Event, position: Position, rules: &Ruleset) -> Option<Sending> {
-        let is_own = self.id.kind() == EntityKind::Customer && self.merged_into().is_none();
-        let counts = match &event.body {
-            Body::Referral(referral) => !self.is_known_as(&referral.referred_customer_id),
-            _ => true,
-        };
-        if !rules.plan.rolls_up(event.kind()) || !is_own || !counts {
-            return None;
-        }
-        let named = match &event.body {
-            Body::Purchase(purchase) => purchase.account_id.as_deref().map(|id| (id, hash(&purchase.order_id))),
-            _ => None,
-        };
-        if let Some((_, order)) = named {
-            self.place(order);
-        }
-        let to = named.map(|(id, _)| CustomerId::account(id));
-        let to = to.or_else(|| self.belongs_to().map(|id| CustomerId::account(&id)))?;
-        Some(Sending::bring(event, position, to))
-    }
-
-    /// Notes an order that went to an account by itself.
-    fn place(&mut self, order: u64) {
-        let membership = self.ties_mut().membership.get_or_insert_default();
-        if membership.has_joined || membership.placed.contains(&order) {
-            return;
-        }
-        if membership.placed.len() >= MAX_OBJECTS {
-            membership.placed.remove(0);
-        }
-        membership.placed.push(order);
-    }
-
     /// Takes in what is remembered of a contact; says whether it could be read.
-    pub(super) fn take_share(&mut self, share: &[u8], prices: Prices<'_>) -> bool {
+    pub(super) fn take_share(&mut self, share: &[u8], prices: Prices<'_>, foreign: &mut Amounts) -> bool {
         let Ok(share) = Self::decode(share, prices.rules) else { return false };
         // What a contact did was counted there.
-        self.take_in(share, prices, &mut Stats::default());
+        self.take_in(share, prices, &mut Stats::default(), foreign);
         true
     }
 
@@ -191,8 +140,8 @@ impl Customer {
         let has_room = contacts.ids.len() < MAX_CONTACTS || contacts.ids.contains(contact);
         if has_room {
             contacts.ids.insert(contact.clone());
-            let word = Box::new(contacts.told.clone());
-            sendings.push(Sending { to: contact.clone(), does: Does::Account(word) });
+            let summary = Box::new(contacts.told.clone());
+            sendings.push(Sending { to: contact.clone(), does: Does::Account(summary) });
         }
         has_room
     }
@@ -203,40 +152,41 @@ impl Customer {
     }
 
     /// What an account says to a contact; whether it is news.
-    pub(super) fn hear(&mut self, from: &CustomerId, word: Box<Word>) -> bool {
+    pub(super) fn hear(&mut self, from: &CustomerId, summary: Box<AccountSummary>) -> bool {
         if self.id.kind() != EntityKind::Customer || self.belongs_to().as_deref() != Some(from.text()) {
             return false;
         }
-        let known = &mut self.ties_mut().membership.get_or_insert_default().word;
-        let is_news = known.as_ref() != Some(&word);
-        *known = Some(word);
+        let known = &mut self.ties_mut().contact_of.get_or_insert_default().summary;
+        let is_news = known.as_ref() != Some(&summary);
+        *known = Some(summary);
         is_news
     }
 
     /// Tells every contact what the account is and holds, where that has changed.
-    fn tell(&mut self, sendings: &mut Vec<Sending>) {
+    fn tell(&mut self, rules: &Ruleset, sendings: &mut Vec<Sending>) {
         let held = self.standing().iter().map(|held| (held.programme, held.tier)).collect();
-        let word = Word { record: self.account().cloned(), held };
+        let record = self.account().map(|record| rules.plan.told_of_accounts.of(record, &rules.attributes));
+        let summary = AccountSummary { record: record.filter(|record| *record != Account::default()), held };
         let contacts = self.ties().and_then(|ties| ties.contacts.as_deref());
-        if contacts.map_or(word == Word::default(), |contacts| contacts.told == word) {
+        if contacts.map_or(summary == AccountSummary::default(), |contacts| contacts.told == summary) {
             return;
         }
         let contacts = self.ties_mut().contacts.get_or_insert_default();
-        contacts.told = word;
+        contacts.told = summary;
         let told = &contacts.told;
         let to_each = contacts.ids.iter().map(|contact| (contact.clone(), Box::new(told.clone())));
-        sendings.extend(to_each.map(|(to, word)| Sending { to, does: Does::Account(word) }));
+        sendings.extend(to_each.map(|(to, summary)| Sending { to, does: Does::Account(summary) }));
     }
 }
 
 impl Engine {
-    /// After a look at an account. A word begins a row of effects of its own: nobody passes it on.
+    /// After a look at an account. What it says begins a row of effects of its own: nobody passes it on.
     pub(super) fn tell_contacts(&mut self, slot: Slot, cause: Brought<'_>, outputs: &mut Vec<Output>) {
         let account = &mut self.customers[slot];
         if account.id.kind() != EntityKind::Account {
             return;
         }
-        account.tell(&mut self.sendings);
+        account.tell(&self.rules, &mut self.sendings);
         self.send(slot, cause.origin().as_ref(), 0, outputs);
     }
 }

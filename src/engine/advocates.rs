@@ -64,7 +64,7 @@ impl Referred {
 
 /// Which orders of a buyer are credited, by key, and to whom.
 #[derive(Clone, Debug, PartialEq)]
-struct Booked {
+struct CreditGiven {
     referrer: CustomerId,
     since: EventTime,
     orders: Vec<u64>,
@@ -217,11 +217,11 @@ impl Customer {
     }
 
     /// What is credited.
-    fn booked(&self, rules: &Ruleset) -> Option<Booked> {
+    fn credit_given(&self, rules: &Ruleset) -> Option<CreditGiven> {
         let (referrer, since) = self.credited()?;
         let (own, theirs) = (hash(self.id.as_str()), hash(referrer.as_str()));
         let orders = self.creditable(since, rules).map(|entry| credited(own, theirs, entry.key));
-        Some(Booked { referrer: referrer.clone(), since, orders: orders.collect() })
+        Some(CreditGiven { referrer: referrer.clone(), since, orders: orders.collect() })
     }
 
     /// Tells the referrer how an order stands now.
@@ -237,7 +237,7 @@ impl Customer {
 
     /// Learns of a referral, by all that it is known by. Where another one is credited now, the orders go from the one to the other.
     pub(super) fn referred(&mut self, referrals: &[Told], word: Word, rules: &Ruleset, sendings: &mut Vec<Sending>) {
-        let before = self.booked(rules);
+        let before = self.credit_given(rules);
         let claims = &mut self.ties_mut().referrers;
         match word {
             Word::Event(since, version) => {
@@ -250,17 +250,17 @@ impl Customer {
     }
 
     /// Where another one is credited than before, or since another time, the orders go from the one to the other.
-    fn move_credit(&self, before: Option<Booked>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
-        if before != self.booked(rules) {
-            self.book(before.into_iter().collect(), rules, sendings);
+    fn move_credit(&self, before: Option<CreditGiven>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        if before != self.credit_given(rules) {
+            self.tell_credit(before.into_iter().collect(), rules, sendings);
         }
     }
 
     /// Tells of all orders that are credited now, and takes back those that were and are not.
-    fn book(&self, before: Vec<Booked>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
-        let after = self.booked(rules);
+    fn tell_credit(&self, before: Vec<CreditGiven>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        let after = self.credit_given(rules);
         let mut instead = Vec::new();
-        for Booked { referrer, mut orders, .. } in before {
+        for CreditGiven { referrer, mut orders, .. } in before {
             match after.as_ref().filter(|after| after.referrer == referrer) {
                 Some(after) => {
                     orders.retain(|order| !after.orders.contains(order));
@@ -270,7 +270,7 @@ impl Customer {
                 None => sendings.push(Sending { to: referrer, does: Does::Uncredit { orders } }),
             }
         }
-        let Some(Booked { referrer, since, .. }) = after else { return };
+        let Some(CreditGiven { referrer, since, .. }) = after else { return };
         let orders = self.creditable(since, rules).map(|entry| {
             let extra = self.extra(entry).cloned().unwrap_or_default();
             self.stand(&Object { entry: *entry, extra }, &referrer, rules)
@@ -294,12 +294,12 @@ impl Customer {
         if !rules.follows_referrals() {
             return absorb(self, other);
         }
-        let before = [self.booked(rules), other.booked(rules)].into_iter().flatten().collect();
+        let before = [self.credit_given(rules), other.credit_given(rules)].into_iter().flatten().collect();
         self.unite_referrals(&other);
         absorb(self, other);
         self.forget_own_credit(rules);
         self.tell_shared_referrals(rules, sendings);
-        self.book(before, rules, sendings);
+        self.tell_credit(before, rules, sendings);
     }
 
     /// Knows of another's referrals, of them and by them.
@@ -319,7 +319,7 @@ impl Customer {
 
     /// Somebody is merged into this customer no longer: referrals of theirs and by them are this one's no more.
     pub(super) fn part_referrals(&mut self, names: &[u64], rules: &Ruleset, sendings: &mut Vec<Sending>) {
-        let before = self.booked(rules);
+        let before = self.credit_given(rules);
         let ties = self.ties_mut();
         ties.aliases.retain(|alias| !names.contains(alias));
         ties.referrers.retain(|claim| !names.contains(&claim.referral.referred));

@@ -2,20 +2,19 @@
 
 mod purchase;
 
-use compact_str::CompactString;
-
 use super::Stats;
 use super::customer::{Customer, MAX_SEEN, NEVER};
 use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
 use super::money::{Money, Refunds, Settled};
 use super::rates::Prices;
+use super::reprice::Amounts;
+use super::shares::signed;
 use super::ties::{Sending, Ties};
 use crate::model::event::{Account, Action, Activity, Body, Event, Kind, Mention, Profile, Referral};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
-use crate::rules::calendar::Day;
 use crate::rules::ruleset::{DEDUP, Ruleset};
 
 /// What an event did, and what follows from it.
@@ -39,13 +38,15 @@ const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false, des
 pub(super) struct Arrival<'a> {
     pub(super) event: &'a Event,
     pub(super) position: Position,
+    /// Who brought it, where another did.
+    pub(super) from: Option<&'a CustomerId>,
     pub(super) rules: &'a Ruleset,
     pub(super) prices: Prices<'a>,
     pub(super) stats: &'a mut Stats,
     /// What the event does to others.
     pub(super) sendings: &'a mut Vec<Sending>,
     /// Amounts that it leaves in other currencies.
-    pub(super) foreign: &'a mut Vec<(CompactString, Day)>,
+    pub(super) foreign: &'a mut Amounts,
 }
 
 impl Arrival<'_> {
@@ -232,6 +233,8 @@ impl Arrival<'_> {
         let version = mention.version(at);
         let text =
             mention.text.as_deref().filter(|text| !text.is_empty() && mention.activity != Activity::Delete).map(hash);
+        let author = self.from.filter(|_| customer.id.kind() == EntityKind::Account);
+        let text = text.map(|text| author.map_or(text, |author| signed(text, author)));
         let key = hash(&self.event.object_key());
         let known = customer.find(Kind::Mention, key, self.rules);
         let is_expired = self.forgotten_at(customer, at) <= customer.as_of;

@@ -120,7 +120,7 @@ impl Engine {
         self.stats.effects_late += u64::from(self.customers[slot].as_of > effect.at);
         let Effect { from, at, hops, origin, does, .. } = effect;
         if let Does::Bring(event, position) = does {
-            return self.take_event(slot, (&event, position), at, hops, outputs);
+            return self.take_event(slot, (&event, position), Some(&from), at, hops, outputs);
         }
         self.catch_up(slot, at, outputs);
         let rules = std::sync::Arc::clone(&self.rules);
@@ -169,8 +169,9 @@ impl Engine {
                 customer.pass_on(Does::Forgotten { who }, sendings);
             }
             Does::Absorb(state) => {
-                let look = customer.join(from, state, prices, &mut self.stats, sendings);
-                self.note_all_foreign(slot);
+                let mut foreign = Vec::new();
+                let look = customer.join(from, state, prices, &mut self.stats, sendings, &mut foreign);
+                self.note_foreign(slot, foreign);
                 return Outcome { look, ..Outcome::default() };
             }
             Does::Part { who, names } => {
@@ -185,10 +186,11 @@ impl Engine {
             }
             Does::Join => self.stats.contacts_beyond += u64::from(!customer.joined(from, sendings)),
             Does::Leave => customer.left(from),
-            Does::Account(word) => return Outcome { look: customer.hear(from, word), ..Outcome::default() },
+            Does::Account(summary) => return Outcome { look: customer.hear(from, summary), ..Outcome::default() },
             Does::RollUp(share) => {
-                let look = customer.take_share(&share, prices);
-                self.note_all_foreign(slot);
+                let mut foreign = Vec::new();
+                let look = customer.take_share(&share, prices, &mut foreign);
+                self.note_foreign(slot, foreign);
                 return Outcome { look, ..Outcome::default() };
             }
         }
@@ -257,7 +259,7 @@ impl Engine {
             profile.is_some_and(|profile| has_ties(profile) || (has_accounts && profile.account_id.is_some()))
         };
         let names_account = matches!(&event.body, Body::Purchase(purchase) if purchase.account_id.is_some());
-        let goes_to_account = rolls_up && (names_account || known.and_then(Customer::belongs_to).is_some());
+        let goes_to_account = rolls_up && (names_account || known.is_some_and(Customer::reaches_accounts));
         // Whatever comes for somebody merged into another goes on, and so may what is done to somebody with ties.
         let profile = known.and_then(Customer::profile);
         let is_merged = profile.is_some_and(|profile| profile.merged_into.is_some());

@@ -11,6 +11,7 @@ use super::customers::Slot;
 use super::image::wire::Writer;
 use super::look::{self, Brought, Occasion};
 use super::rates::Prices;
+use super::reprice::Amounts;
 use super::ties::{Sending, Ties};
 use super::{Engine, Stats};
 use crate::model::effect::{Does, Effect};
@@ -64,7 +65,8 @@ impl Customer {
             rare.ties = ties.as_mut().map(|ties| {
                 let (aliases, resolved) = (ties.aliases.clone(), std::mem::take(&mut ties.resolved));
                 let (referrers, referred) = (ties.referrers.clone(), ties.referred.clone());
-                Box::new(Ties { aliases, resolved, referrers, referred, ..Ties::default() })
+                let contact_of = ties.contact_of.as_mut().map(|contact_of| Box::new(contact_of.give_away()));
+                Box::new(Ties { aliases, resolved, referrers, referred, contact_of, ..Ties::default() })
             });
             self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
         }
@@ -82,6 +84,7 @@ impl Customer {
         prices: Prices<'_>,
         stats: &mut Stats,
         sendings: &mut Vec<Sending>,
+        foreign: &mut Amounts,
     ) -> bool {
         let merged = &mut self.ties_mut().merged;
         merged.retain(|other| other != from);
@@ -97,7 +100,7 @@ impl Customer {
             self.pass_on(Does::Absorb(state), sendings);
             return false;
         }
-        self.absorb(&state, prices, stats, sendings)
+        self.absorb(&state, prices, stats, sendings, foreign)
     }
 
     /// Merged into another, it does nothing of its own: it passes on to them what is done to it.

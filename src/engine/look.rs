@@ -303,7 +303,8 @@ fn hold(customer: &mut Customer, held: Held) {
 
 /// What an account holds its contacts hold, in the same tier and no longer: the account has its clock.
 fn follow(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> Option<Found> {
-    let told = customer.word().and_then(|word| word.held.iter().find(|(programme, _)| *programme == index));
+    let told =
+        customer.account_summary().and_then(|summary| summary.held.iter().find(|(programme, _)| *programme == index));
     let told = told.map(|(_, tier)| *tier);
     let at = customer.standing().iter().position(|held| held.programme == index);
     Some(match (at, told) {

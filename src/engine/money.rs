@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::customer::{Customer, Pending};
 use super::entry::{Flag, Object};
 use super::rates::Prices;
+use super::reprice::Amounts;
 use crate::model::event::Kind;
 use crate::model::money::Currency;
 use crate::model::time::EventTime;
@@ -134,6 +135,11 @@ impl Object {
         })
     }
 
+    /// Its amounts in other currencies than the ruleset's.
+    pub(super) fn foreign(&self, rules: &Ruleset) -> impl Iterator<Item = (CompactString, Day)> {
+        self.extra.money.iter().flat_map(|money| money.foreign(self.entry.place(), rules))
+    }
+
     /// Gives an order its amount and refunds, and works out what follows.
     pub(super) fn set_money(&mut self, money: Money, prices: Prices<'_>) -> Settled {
         if self.entry.kind() != Kind::Referral {
@@ -192,8 +198,9 @@ impl Pending {
 }
 
 impl Customer {
-    /// Takes in an order that somebody else knew: united with what is known of it here, and with what waits for it.
-    pub(super) fn absorb_order(&mut self, mut order: Object, prices: Prices<'_>) {
+    /// Takes in an order that somebody else knew: united with what is known of it here, and with what waits for it. Notes
+    /// its amounts in other currencies.
+    pub(super) fn absorb_order(&mut self, mut order: Object, prices: Prices<'_>, foreign: &mut Amounts) {
         let (kind, key) = (order.entry.kind(), order.entry.key);
         if let Some(at) = self.find(kind, key, prices.rules) {
             let known = self.remove(at, prices.rules);
@@ -208,6 +215,7 @@ impl Customer {
             order.entry.set(Flag::Cancelled, order.entry.has(Flag::Cancelled) || pending.cancelled);
             order.set_money(money, prices);
         }
+        foreign.extend(order.foreign(prices.rules));
         self.insert(order, prices.rules);
     }
 }
@@ -263,8 +271,8 @@ features: { spend: { sum: purchase.amount } }";
         assert_eq!(whole.amount(), decimal("37"), "(100 - 10) / 2 - 5 - 3");
         for (here, there) in [(&refunds[..2], &refunds[1..]), (&refunds[1..], &refunds[..2]), (&[], &refunds)] {
             let mut customer = Customer::new(CustomerId::from("ann"), &rules);
-            customer.absorb_order(order(here, prices), prices);
-            customer.absorb_order(order(there, prices), prices);
+            customer.absorb_order(order(here, prices), prices, &mut Vec::new());
+            customer.absorb_order(order(there, prices), prices, &mut Vec::new());
             assert_eq!(
                 customer.log,
                 [whole.entry].map(|mut entry| {

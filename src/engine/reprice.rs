@@ -30,6 +30,9 @@ pub(super) struct Foreign {
     sweep_at: usize,
 }
 
+/// Amounts in other currencies, each with the date whose rate it takes.
+pub(super) type Amounts = Vec<(CompactString, Day)>;
+
 /// Slots from which on it is worth sweeping.
 const SWEEP: usize = 1 << 16;
 
@@ -100,14 +103,14 @@ impl Engine {
     }
 
     /// Notes that a customer has got amounts in other currencies, so that rates find them.
-    pub(super) fn note_foreign(&mut self, slot: Slot, amounts: Vec<(CompactString, Day)>) {
+    pub(super) fn note_foreign(&mut self, slot: Slot, amounts: Amounts) {
         if !amounts.is_empty() {
             self.foreign.note(slot, amounts.into_iter());
             self.foreign.sweep(&self.customers, &self.rules);
         }
     }
 
-    /// Notes all amounts of a customer who comes from elsewhere.
+    /// Notes all amounts of a customer who comes from a snapshot.
     pub(super) fn note_all_foreign(&mut self, slot: Slot) {
         let amounts =
             self.customers[slot].with_money().flat_map(|(entry, money)| money.foreign(entry.place(), &self.rules));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Contacts, Membership};
+use super::account::{ContactOf, Contacts};
 use super::advocates::{Claim, Referred};
 use super::customer::Customer;
 use super::resolved::Resolved;
@@ -31,7 +31,7 @@ pub(super) struct Ties {
     /// Of an account.
     pub(super) contacts: Option<Box<Contacts>>,
     /// Of a customer who has had to do with an account.
-    pub(super) membership: Option<Box<Membership>>,
+    pub(super) contact_of: Option<Box<ContactOf>>,
     /// Whose profiles say that they are merged into this one. At most [`MAX_MERGED`].
     pub(super) merged: Vec<CustomerId>,
     /// Hashes of the ids under which this customer was known before: of those merged into it, and into these. At most

@@ -88,7 +88,7 @@ pub enum Does {
     /// of a customer.
     RollUp(Vec<u8>),
     /// What the sender, an account, is and holds.
-    Account(Box<Word>),
+    Account(Box<AccountSummary>),
 }
 
 /// What a referral is known by. Its ids are those it was told with: whoever has one may be merged into another since.
@@ -103,8 +103,8 @@ pub struct Referral {
 
 /// What an account tells its contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Word {
-    /// Its newest record; `None` where there is none.
+pub struct AccountSummary {
+    /// What is read of its newest record; `None` where that is nothing.
     pub record: Option<Account>,
     /// Programmes that it holds, by place in the ruleset, and the place of the tier in each.
     pub held: Vec<(u8, Option<u8>)>,

@@ -130,6 +130,49 @@ impl AccountField {
     }
 }
 
+/// What of an account's record somebody reads.
+#[derive(Clone, Debug, Default)]
+pub struct AccountReads {
+    fields: Vec<AccountField>,
+    /// By place in [`Ruleset::attributes`](super::ruleset::Ruleset).
+    attributes: Vec<u8>,
+}
+
+impl AccountReads {
+    /// Whether nothing is read.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.attributes.is_empty()
+    }
+
+    /// Notes a fact, if it is an account's.
+    pub(super) fn note(&mut self, fact: Fact) {
+        match fact {
+            Fact::Account(field) if !self.fields.contains(&field) => self.fields.push(field),
+            Fact::AccountAttribute(index) if !self.attributes.contains(&index) => self.attributes.push(index),
+            _ => {}
+        }
+    }
+
+    /// An account's record without what nobody reads; its version tells nothing of the rest.
+    pub fn of(&self, account: &Account, names: &[CompactString]) -> Account {
+        let mut read = Account::default();
+        for field in &self.fields {
+            match field {
+                AccountField::Name => read.name.clone_from(&account.name),
+                AccountField::Tier => read.tier.clone_from(&account.tier),
+                AccountField::AccountManager => read.account_manager.clone_from(&account.account_manager),
+                AccountField::ParentAccountId => read.parent_account_id.clone_from(&account.parent_account_id),
+                AccountField::IcpFit => read.icp_fit = account.icp_fit,
+                AccountField::ContractValue => read.contract_value = account.contract_value,
+                AccountField::RenewalOn => read.renewal_on = account.renewal_on,
+            }
+        }
+        let is_read = |name: &CompactString| self.attributes.iter().any(|index| names[usize::from(*index)] == *name);
+        read.attributes = account.attributes.iter().filter(|(name, _)| is_read(name)).cloned().collect();
+        read
+    }
+}
+
 /// The attribute of that name, where there is one.
 pub fn attribute<'a>(attributes: &'a [(CompactString, Attribute)], name: &str) -> Val<'a> {
     Val::or_missing(attributes.iter().find(|(other, _)| other == name).map(|(_, value)| value.into()))

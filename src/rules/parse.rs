@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 use super::calendar::Calendar;
 use super::compile;
-use super::fact::{Fact, Scope, index};
+use super::fact::{AccountField, Fact, Scope, index};
 use super::fields::{self, Field};
 use super::program::Program;
 use super::ruleset::{
@@ -368,7 +368,8 @@ fn choices<'a>(programmes: &'a [Programme], alerts: &'a [AlertRule]) -> impl Ite
 
 /// Notes what an expression waits for, at customers or at accounts.
 fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
-    let watch = plan.watch_mut(of_account);
+    let told = &mut plan.told_of_accounts;
+    let watch = if of_account { &mut plan.accounts } else { &mut plan.customers };
     for fact in program.facts() {
         match fact {
             Fact::Feature(index) => watch.features |= 1 << index,
@@ -376,7 +377,12 @@ fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
             Fact::LastSeen => watch.reads.last_seen = true,
             Fact::FirstPurchase | Fact::LastPurchase => watch.reads.purchases = true,
             Fact::Profile(_) | Fact::Attribute(_) => watch.reads.profile = true,
-            Fact::Account(_) | Fact::AccountAttribute(_) => watch.reads.account = true,
+            Fact::Account(_) | Fact::AccountAttribute(_) => {
+                watch.reads.account = true;
+                if !of_account {
+                    told.note(fact);
+                }
+            }
             _ => {}
         }
     }
@@ -390,13 +396,13 @@ fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
 /// Works out what ties customers to accounts: what reaches an account, and whether anybody asks.
 fn accounts(plan: &mut Plan, (features, programmes, alerts): (&[Feature], &[Programme], &[AlertRule])) {
     plan.judges_accounts = programmes.iter().any(|programme| programme.of_account);
-    let asks = |program: &Program| program.facts().any(|it| matches!(it, Fact::Account(_) | Fact::AccountAttribute(_)));
-    let in_alerts = alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity)).any(asks);
-    let to_manager = choices(programmes, alerts).any(|choice| choice == Choice::AccountManager);
-    plan.uses_accounts = plan.judges_accounts
-        || [false, true].into_iter().any(|of_account| plan.watch_mut(of_account).reads.account)
-        || in_alerts
-        || to_manager;
+    let in_alerts = alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
+    in_alerts.flat_map(Program::facts).for_each(|fact| plan.told_of_accounts.note(fact));
+    if choices(programmes, alerts).any(|choice| choice == Choice::AccountManager) {
+        plan.told_of_accounts.note(Fact::Account(AccountField::AccountManager));
+    }
+    plan.uses_accounts =
+        plan.judges_accounts || plan.watch_mut(true).reads.account || !plan.told_of_accounts.is_empty();
     let watch = plan.watch(EntityKind::Account);
     let kinds = Kind::ALL.into_iter().filter(|kind| {
         let counted = features.iter().zip(0..).any(|(feature, at)| feature.kind == *kind && watch.has(at));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use super::calendar::{Calendar, Window};
-use super::fact::Fact;
+use super::fact::{AccountReads, Fact};
 use super::fields::Field;
 use super::program::Program;
 use super::value::Type;
@@ -175,12 +175,14 @@ pub struct AlertRule {
 pub struct Plan {
     kinds: [KindPlan; Kind::COUNT],
     /// What labels and programmes read of customers, and what programmes read of accounts.
-    customers: Watch,
-    accounts: Watch,
+    pub(super) customers: Watch,
+    pub(super) accounts: Watch,
     /// Whether anything is decided or said by what an account is: only then customers are tied to theirs.
     pub uses_accounts: bool,
     /// Whether there are programmes that accounts hold.
     pub judges_accounts: bool,
+    /// What of their account's record is read of customers.
+    pub told_of_accounts: AccountReads,
     /// Whether it is to be known who resolved which cases, and how well: some routing chooses by it.
     pub resolvers: bool,
     /// The kinds of event, as bits, that reach the account of whom they are about.

@@ -76,6 +76,145 @@ fn an_order_that_names_an_account_goes_there_and_nowhere_else() {
 }
 
 #[test]
+fn what_takes_an_order_back_follows_it_to_its_account() {
+    let moved = "
+        d0 ann customer 1 account_id=k1
+        d1 ann purchase o1 600
+        d2 ann customer 2 account_id=k2
+        d3 ann refund o1 200";
+    insta::assert_snapshot!(run_until("d5", RULES, moved), @r"
+    d1+00:00:01 account:k1 vip.granted key_account
+    d1+00:00:02 ann vip.granted key_account
+    d2 ann vip.revoked key_account rule_false
+    d3+00:00:01 account:k1 vip.revoked key_account refund_reversed
+    ");
+    let named = "
+        d0 ann customer 1 account_id=k1
+        d1 ann purchase o1 600 account_id=k9
+        d2 zoe purchase o2 600 account_id=k8
+        d3 ann refund o1 200
+        d3 zoe cancel o2";
+    insta::assert_snapshot!(run_until("d5", RULES, named), @r"
+    d1+00:00:01 account:k9 vip.granted key_account
+    d2+00:00:01 account:k8 vip.granted key_account
+    d3+00:00:01 account:k8 vip.revoked key_account refund_reversed
+    d3+00:00:01 account:k9 vip.revoked key_account refund_reversed
+    ");
+}
+
+#[test]
+fn a_refund_that_comes_first_says_where_its_order_goes_unless_that_says_so_itself() {
+    let script = "
+        d0 ann customer 1 account_id=k1
+        d1 ann refund o1 100 account_id=k9
+        d1 ann refund o2 100
+        d1 ann refund o3 200
+        d2 ann customer 2 account_id=k2
+        d3 ann purchase o1 600
+        d4 ann purchase o2 600
+        d5 ann purchase o3 600 account_id=k3";
+    insta::assert_snapshot!(run_until("d6", RULES, script), @r"
+    d3+00:00:01 account:k9 vip.granted key_account
+    d4+00:00:01 account:k1 vip.granted key_account
+    ");
+}
+
+#[test]
+fn an_order_known_before_goes_whole_to_the_account_that_a_later_record_names() {
+    let script = "
+        d1 ann purchase o1 1500
+        d2 ann refund o1 200 account_id=k9
+        d3 ann customer 1 account_id=k1";
+    insta::assert_snapshot!(run_until("d5", RULES, script), @"d2+00:00:01 account:k9 vip.granted key_account gold");
+}
+
+#[test]
+fn a_later_account_gets_the_orders_that_no_other_has() {
+    let script = "
+        d0 ann customer 1 account_id=k1
+        d1 ann purchase o1 600
+        d2 ann customer 2
+        d3 ann purchase o2 700
+        d4 ann customer 3 account_id=k2
+        d5 ann refund o1 200";
+    insta::assert_snapshot!(run_until("d6", RULES, script), @r"
+    d1+00:00:01 account:k1 vip.granted key_account
+    d1+00:00:02 ann vip.granted key_account
+    d2 ann vip.revoked key_account rule_false
+    d4+00:00:01 account:k2 vip.granted key_account
+    d4+00:00:02 ann vip.granted key_account
+    d5+00:00:01 account:k1 vip.revoked key_account refund_reversed
+    ");
+}
+
+#[test]
+fn who_is_merged_into_a_contact_brings_what_no_account_has() {
+    let script = "
+        d0 bob customer 1 account_id=k1
+        d1 ann purchase o1 600
+        d1 ann purchase o2 600 account_id=k2
+        d2 ann customer 1 merged_into=bob
+        d3 ann refund o2 200
+        d4 ann refund o1 200";
+    insta::assert_snapshot!(run_until("d5", RULES, script), @r"
+    d1+00:00:01 account:k2 vip.granted key_account
+    d2+00:00:02 account:k1 vip.granted key_account
+    d2+00:00:03 bob vip.granted key_account
+    d3+00:00:02 account:k2 vip.revoked key_account refund_reversed
+    d4+00:00:02 account:k1 vip.revoked key_account refund_reversed
+    d4+00:00:03 bob vip.revoked key_account rule_false
+    ");
+}
+
+#[test]
+fn what_went_to_an_account_stays_there_when_its_contact_is_merged() {
+    let script = "
+        d0 ann customer 1 account_id=k1
+        d1 ann purchase o1 600
+        d2 ann customer 2 account_id=k1 merged_into=bob
+        d3 bob customer 1 account_id=k2
+        d4 bob refund o1 200";
+    insta::assert_snapshot!(run_until("d5", RULES, script), @r"
+    d1+00:00:01 account:k1 vip.granted key_account
+    d1+00:00:02 ann vip.granted key_account
+    d2 ann vip.revoked key_account merged
+    d4+00:00:01 account:k1 vip.revoked key_account refund_reversed
+    ");
+}
+
+#[test]
+fn what_two_knew_of_an_order_is_known_where_it_counts() {
+    let script = "
+        d0 bob customer 1 account_id=k1
+        d1 ann purchase o1 600 account_id=k9
+        d2 bob refund o1 200
+        d3 ann customer 1 merged_into=bob";
+    insta::assert_snapshot!(run_until("d5", RULES, script), @r"
+    d1+00:00:01 account:k9 vip.granted key_account
+    d3+00:00:02 account:k9 vip.revoked key_account rule_false
+    ");
+}
+
+#[test]
+fn the_same_words_of_two_contacts_are_two_complaints() {
+    let rules = "
+        features: { complaints: { count: mention, over: 30d } }
+        programmes:
+          unhappy: { profile: grievance, applies_to: account, grant: complaints >= 2 }";
+    let script = "
+        d0 ann customer 1 account_id=k1
+        d0 bob customer 1 account_id=k1
+        d1 ann mention p1 text=bad
+        d1+1h ann mention p2 text=bad
+        d1+2h bob mention p3 text=bad";
+    insta::assert_snapshot!(run_until("d2", rules, script), @r"
+    d1+02:00:01 account:k1 vip.granted unhappy
+    d1+02:00:02 ann vip.granted unhappy
+    d1+02:00:02 bob vip.granted unhappy
+    ");
+}
+
+#[test]
 fn who_leaves_holds_nothing_more_and_takes_nothing_away() {
     let script = "
         d0 ann customer 1 account_id=k1

@@ -26,6 +26,7 @@ mod presence;
 mod programme;
 mod routing;
 mod rules;
+mod shares;
 mod status;
 mod value;
 mod walk;

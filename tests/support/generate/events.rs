@@ -105,7 +105,7 @@ fn purchase(dice: &mut Dice, customer: &str, at: i64, fields: &mut Fields) {
         let end = if dice.chance(50) { end[..10].to_owned() } else { end };
         put(fields, "subscription", json!({ "plan": "gold", "period_end": end }));
     }
-    maybe(dice, fields, 8, "account_id", &["k1", "k2"]);
+    maybe(dice, fields, 15, "account_id", &["k1", "k2"]);
     if dice.chance(4) {
         put(fields, "test", true);
     }

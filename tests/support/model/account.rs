@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vipstream::model::event::{Account, Body, Event, Kind, Profile};
-use vipstream::model::record::Position;
+use vipstream::model::event::{Account, Profile};
 
 use super::customer::{Customer, Entity};
-use super::effects::{Does, Sending, bring};
+use super::effects::{Does, Sending};
 use super::identity::Recall;
 use super::memory::Memory;
 use super::rules::Ruleset;
+use super::shares::Bookings;
 
 /// What an account knows of its contacts, and a contact of its account.
 #[derive(Clone, Debug, Default)]
@@ -17,19 +17,21 @@ pub(super) struct Bonds {
     /// Of an account: whose profile names it, its newest record, and what it has said last.
     contacts: BTreeSet<Entity>,
     record: Option<Account>,
-    said: Word,
+    said: AccountSummary,
     /// Of a contact: what the account has said last.
-    pub(super) word: Word,
+    pub(super) summary: AccountSummary,
     was_told: bool,
     /// Of a contact: they have joined an account before.
     has_joined: bool,
-    /// Of a customer who has not: orders that named an account themselves.
-    placed: BTreeSet<String>,
+    /// Of one, or of whoever was merged into them.
+    pub(super) has_given: bool,
+    /// Of a customer: the accounts where each order counts, or where what takes it back waits for it.
+    pub(super) bookings: Bookings,
 }
 
 /// What an account is, and the programmes that it holds with the tier in each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Word {
+pub(super) struct AccountSummary {
     pub(super) record: Option<Account>,
     pub(super) held: BTreeMap<String, Option<usize>>,
 }
@@ -38,7 +40,7 @@ impl Customer {
     /// The record of the account, or of the account of the customer.
     pub(super) fn account(&self) -> Option<&Account> {
         let of_account = matches!(self.entity, Entity::Account(_));
-        if of_account { self.bonds.record.as_ref() } else { self.bonds.word.record.as_ref() }
+        if of_account { self.bonds.record.as_ref() } else { self.bonds.summary.record.as_ref() }
     }
 
     /// The account as outputs name it.
@@ -70,15 +72,12 @@ impl Customer {
         if before == after || !rules.uses_accounts() {
             return Vec::new();
         }
-        (self.bonds.word, self.bonds.was_told) = (Word::default(), false);
+        (self.bonds.summary, self.bonds.was_told) = (AccountSummary::default(), false);
         let mut sendings: Vec<Sending> = before.into_iter().map(|account| (account, Does::Leave)).collect();
         if let Some(account) = after {
             sendings.push((account.clone(), Does::Join));
             let is_first = !std::mem::replace(&mut self.bonds.has_joined, true);
-            if is_first && Kind::ALL.into_iter().any(|kind| rules.rolls_up(kind)) {
-                let placed = std::mem::take(&mut self.bonds.placed);
-                sendings.push((account, Does::RollUp(Box::new(self.memory.share(rules, &placed)))));
-            }
+            sendings.extend(self.bring_along(rules, &account, is_first));
         }
         sendings
     }
@@ -88,26 +87,6 @@ impl Customer {
         self.memory.unite(share, &Recall { rules, as_of: self.as_of });
         self.move_to(self.as_of);
         true
-    }
-
-    /// Passes an event on to the account too: that which an order names, or that of the profile.
-    pub(super) fn roll_up(&mut self, rules: &Ruleset, event: &Event, position: Position) -> Option<Sending> {
-        let is_own = matches!(self.entity, Entity::Customer(_)) && self.merged_into().is_none();
-        let refers_itself =
-            matches!(&event.body, Body::Referral(referral) if self.is_known_as(&referral.referred_customer_id));
-        if !rules.rolls_up(event.kind()) || !is_own || refers_itself {
-            return None;
-        }
-        let mut account = self.belongs_to();
-        if let Body::Purchase(purchase) = &event.body
-            && let Some(id) = &purchase.account_id
-        {
-            account = Some(Entity::Account(id.to_string()));
-            if !self.bonds.has_joined {
-                self.bonds.placed.insert(purchase.order_id.to_string());
-            }
-        }
-        Some(bring(event, position, &account?))
     }
 
     /// A contact comes: it is told what the others were.
@@ -123,40 +102,30 @@ impl Customer {
     }
 
     /// An account speaks; whether it was news.
-    pub(super) fn hear(&mut self, from: &Entity, word: Word) -> bool {
+    pub(super) fn hear(&mut self, from: &Entity, summary: AccountSummary) -> bool {
         let is_theirs = self.belongs_to().as_ref() == Some(from);
         let is_customer = matches!(self.entity, Entity::Customer(_));
         // To have been told nothing is to know nothing.
-        let is_news = is_theirs && is_customer && (!self.bonds.was_told || self.bonds.word != word);
+        let is_news = is_theirs && is_customer && (!self.bonds.was_told || self.bonds.summary != summary);
         if is_theirs && is_customer {
-            (self.bonds.word, self.bonds.was_told) = (word, true);
+            (self.bonds.summary, self.bonds.was_told) = (summary, true);
         }
         is_news
     }
 
     /// After a look at an account: what its contacts have to hear.
-    pub(super) fn tell(&mut self) -> Vec<Sending> {
+    pub(super) fn tell(&mut self, rules: &Ruleset) -> Vec<Sending> {
         let held = self.held.iter().map(|(name, held)| (name.clone(), held.tier)).collect();
-        let word = Word { record: self.bonds.record.clone(), held };
-        if !matches!(self.entity, Entity::Account(_)) || word == self.bonds.said {
+        let told = self.bonds.record.as_ref().map(|record| rules.told_of_account(record));
+        let summary = AccountSummary { record: told.filter(|told| *told != Account::default()), held };
+        if !matches!(self.entity, Entity::Account(_)) || summary == self.bonds.said {
             return Vec::new();
         }
-        self.bonds.said = word.clone();
-        self.bonds.contacts.iter().map(|contact| (contact.clone(), Does::Account(word.clone()))).collect()
+        self.bonds.said = summary.clone();
+        self.bonds.contacts.iter().map(|contact| (contact.clone(), Does::Account(summary.clone()))).collect()
     }
 }
 
 fn named(profile: Option<&Profile>) -> Option<String> {
     profile?.account_id.as_ref().map(ToString::to_string)
-}
-
-impl Memory {
-    /// What goes to an account that is joined for the first time.
-    fn share(&self, rules: &Ruleset, placed: &BTreeSet<String>) -> Self {
-        let mut share = self.clone();
-        let is_placed = |kind: Kind, key: &str| kind == Kind::Purchase && placed.contains(key);
-        share.objects.retain(|object| rules.rolls_up(object.kind) && !is_placed(object.kind, &object.key));
-        share.pending.retain(|order, _| !placed.contains(order));
-        share
-    }
 }

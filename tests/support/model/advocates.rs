@@ -87,7 +87,7 @@ impl Claim {
 
 /// Which orders are credited, by key, and to whom.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Booked {
+pub(super) struct CreditGiven {
     referrer: Entity,
     since: EventTime,
     orders: Vec<String>,
@@ -196,11 +196,11 @@ impl Customer {
         known.map(|order| self.order_for(&referrer, order)).collect()
     }
 
-    pub(super) fn booked(&self, rules: &Ruleset) -> Option<Booked> {
+    pub(super) fn credit_given(&self, rules: &Ruleset) -> Option<CreditGiven> {
         let (referrer, since) = self.credited()?;
         let mut orders: Vec<String> = self.orders(rules).into_iter().map(|order| order.key).collect();
         orders.sort();
-        Some(Booked { referrer, since, orders })
+        Some(CreditGiven { referrer, since, orders })
     }
 
     /// This customer hears of a referral: an event of it, or that it is none any more.
@@ -210,7 +210,7 @@ impl Customer {
         all: &[Told],
         word: Option<(EventTime, ReferralStatus)>,
     ) -> Vec<Sending> {
-        let before = self.booked(rules);
+        let before = self.credit_given(rules);
         let referrals = &mut self.ties.referrals;
         match word {
             Some((since, status)) => {
@@ -222,18 +222,18 @@ impl Customer {
     }
 
     /// Orders go from who was credited to who is.
-    pub(super) fn hand_over(&self, rules: &Ruleset, before: Option<Booked>) -> Vec<Sending> {
-        if before == self.booked(rules) {
+    pub(super) fn hand_over(&self, rules: &Ruleset, before: Option<CreditGiven>) -> Vec<Sending> {
+        if before == self.credit_given(rules) {
             return Vec::new();
         }
-        self.book(rules, before.into_iter().collect())
+        self.tell_credit(rules, before.into_iter().collect())
     }
 
-    fn book(&self, rules: &Ruleset, before: Vec<Booked>) -> Vec<Sending> {
+    fn tell_credit(&self, rules: &Ruleset, before: Vec<CreditGiven>) -> Vec<Sending> {
         let credited = self.credited().map(|(referrer, _)| referrer);
         let orders = self.orders(rules);
         let (mut sendings, mut instead) = (Vec::new(), Vec::new());
-        for Booked { referrer, orders: lost, .. } in before {
+        for CreditGiven { referrer, orders: lost, .. } in before {
             if credited.as_ref() == Some(&referrer) {
                 instead.extend(lost.into_iter().filter(|key| !orders.iter().any(|order| order.key == *key)));
             } else if !lost.is_empty() {
@@ -247,7 +247,7 @@ impl Customer {
     }
 
     /// What is credited once somebody's memory is this one's, given what was before.
-    pub(super) fn credit_anew(&mut self, rules: &Ruleset, before: Vec<Booked>) -> Vec<Sending> {
+    pub(super) fn credit_anew(&mut self, rules: &Ruleset, before: Vec<CreditGiven>) -> Vec<Sending> {
         if !rules.follows_referrals() {
             return Vec::new();
         }
@@ -261,7 +261,7 @@ impl Customer {
         let own: BTreeSet<String> = bought.flat_map(keys_of).collect();
         self.memory.objects.retain(|it| it.kind != Kind::ReferredPurchase || !own.contains(&it.key));
         let mut sendings = self.tell_shared(rules);
-        sendings.extend(self.book(rules, before));
+        sendings.extend(self.tell_credit(rules, before));
         sendings
     }
 

@@ -152,7 +152,12 @@ impl Customer {
     }
 
     /// Takes an event into the state; says what is to follow from it.
-    pub(super) fn take(&mut self, rules: &Ruleset, event: &Event, position: Position) -> Outcome {
+    pub(super) fn take(
+        &mut self,
+        rules: &Ruleset,
+        (event, position): (&Event, Position),
+        from: Option<&Entity>,
+    ) -> Outcome {
         if let Body::Customer(profile) = &event.body {
             let is_newer = self.profile.as_ref().is_none_or(|known| known.version < profile.version);
             if is_newer {
@@ -179,7 +184,8 @@ impl Customer {
             let described = self.describe(record);
             return Outcome { look: described, described, ..Outcome::default() };
         }
-        let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of });
+        let contact = from.filter(|_| self.entity.is_account()).map(Entity::key);
+        let outcome = self.memory.take(&Taking { rules, event, position, as_of: self.as_of, contact });
         let Body::Presence(presence) = &event.body else { return outcome };
         if !outcome.look {
             return outcome;

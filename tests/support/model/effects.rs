@@ -9,7 +9,7 @@ use vipstream::model::event::{Body, Event, Profile, ReferralStatus};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
-use super::account::Word;
+use super::account::AccountSummary;
 use super::advocates::{Referrals, Told};
 use super::customer::{Customer, Entity};
 use super::identity::Known;
@@ -81,7 +81,7 @@ pub(super) enum Does {
     /// What the sender remembers, who joins an account for the first time.
     RollUp(Box<Memory>),
     /// What the sender, an account, is and holds.
-    Account(Word),
+    Account(AccountSummary),
 }
 
 /// To be done to another.

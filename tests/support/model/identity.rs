@@ -6,12 +6,13 @@ use vipstream::model::event::{Body, Event, Kind};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 
-use super::advocates::{Booked, Referrals};
+use super::advocates::{CreditGiven, Referrals};
 use super::customer::{Customer, Entity};
 use super::effects::{Does, Sending, Ties, bring};
 use super::memory::{Memory, Object};
 use super::routing::Resolved;
 use super::rules::Ruleset;
+use super::shares::Bookings;
 
 /// What is known of somebody, and under which names.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +22,9 @@ pub(super) struct Known {
     resolved: Resolved,
     referrals: Referrals,
     /// Orders of theirs that are credited.
-    booked: Option<Booked>,
+    credit: Option<CreditGiven>,
+    bookings: Bookings,
+    has_given: bool,
 }
 
 impl Customer {
@@ -46,7 +49,7 @@ impl Customer {
         let names = self.names();
         let mut sendings: Vec<Sending> = former.map(|it| (it, self.parting())).into_iter().collect();
         let Some(to) = self.merged_into() else { return sendings };
-        let (referrals, booked) = (self.ties.referrals.clone(), self.booked(rules));
+        let (referrals, credit) = (self.ties.referrals.clone(), self.credit_given(rules));
         let resolved = std::mem::take(&mut self.ties.resolved);
         let mut empty = Self::new(self.entity.clone());
         (empty.as_of, empty.status_seq) = (self.as_of, self.status_seq);
@@ -54,20 +57,23 @@ impl Customer {
         empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
         let memory = std::mem::replace(self, empty).memory;
-        sendings.push((to, Does::Absorb(Box::new(Known { memory, names, resolved, referrals, booked }))));
+        let (bookings, has_given) = (std::mem::take(&mut self.bonds.bookings), self.bonds.has_given);
+        let known = Known { memory, names, resolved, referrals, credit, bookings, has_given };
+        sendings.push((to, Does::Absorb(Box::new(known))));
         sendings
     }
 
     /// Somebody turns out to be this one. Says what follows, and whether this one is to be looked at.
     pub(super) fn absorb(&mut self, rules: &Ruleset, from: Entity, known: Known) -> (Vec<Sending>, bool) {
         self.ties.merged.insert(from);
-        let before: Vec<Booked> = self.booked(rules).into_iter().chain(known.booked.clone()).collect();
+        let before: Vec<CreditGiven> = self.credit_given(rules).into_iter().chain(known.credit.clone()).collect();
         let own = self.entity.key();
         self.ties.aliases.extend(known.names.iter().filter(|name| *name != own).cloned());
         self.ties.referrals.unite(&known.referrals);
         if let Some(to) = self.merged_into() {
             return (vec![(to, Does::Absorb(Box::new(known)))], false);
         }
+        let came = self.came(rules, &known.memory, known.bookings, known.has_given);
         let mut memory = std::mem::take(&mut self.memory);
         memory.unite(known.memory, &Recall { rules, as_of: self.as_of });
         memory.objects.retain(|object| match &object.content.as_ref().map(|event| &event.body) {
@@ -78,6 +84,7 @@ impl Customer {
         self.move_to(self.as_of);
         let mut sendings = self.unite_resolved(rules, known.resolved);
         sendings.extend(self.credit_anew(rules, before));
+        sendings.extend(self.tell_accounts(rules, came));
         (sendings, true)
     }
 
@@ -92,7 +99,7 @@ impl Customer {
 
     /// Somebody turned out not to be this one.
     pub(super) fn part(&mut self, rules: &Ruleset, from: &Entity, mut names: BTreeSet<String>) -> Vec<Sending> {
-        let before = self.booked(rules);
+        let before = self.credit_given(rules);
         self.ties.merged.remove(from);
         names.remove(self.entity.key());
         self.ties.aliases.retain(|alias| !names.contains(alias));
@@ -130,7 +137,7 @@ pub(super) struct Recall<'a> {
 }
 
 impl Recall<'_> {
-    fn remembers(&self, kind: Kind, place: EventTime) -> bool {
+    pub(super) fn remembers(&self, kind: Kind, place: EventTime) -> bool {
         self.rules.remembers(kind, place, self.as_of)
     }
 }

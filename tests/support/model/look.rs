@@ -219,7 +219,7 @@ fn step_fields(
 /// A contact holds what the account holds, as the account does.
 fn follow(run: &Run, customer: &mut Customer, index: usize, cause: Cause<'_>) -> Option<Draft> {
     let programme = &run.rules.programmes[index];
-    let told = customer.bonds.word.held.get(&programme.name).copied();
+    let told = customer.bonds.summary.held.get(&programme.name).copied();
     let held = customer.held.get(&programme.name).cloned();
     let row = |what: &str, value: Value| Row::plain(format!("account.{what}.{}", programme.name), value);
     let (from, tier) = match (&held, told) {

@@ -12,6 +12,7 @@ use vipstream::model::time::EventTime;
 
 use super::keys;
 use super::rules::Ruleset;
+use super::shares::signed;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -105,6 +106,8 @@ pub(super) struct Taking<'a> {
     pub(super) position: Position,
     /// The entity's as-of, the event's own time included.
     pub(super) as_of: EventTime,
+    /// At an account, the contact who did it.
+    pub(super) contact: Option<&'a str>,
 }
 
 impl Taking<'_> {
@@ -285,6 +288,8 @@ impl Memory {
         }
         let writes = mention.activity != Activity::Delete;
         let text = mention.text.as_deref().filter(|text| writes && !text.is_empty());
+        let text = text.map(|text| taking.contact.map_or(text.to_owned(), |contact| signed(text, contact)));
+        let text = text.as_deref();
         if !is_known && text.is_some_and(|text| self.wrote_before(taking, text)) {
             return NOTHING;
         }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use compact_str::CompactString;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Yaml};
 
-use vipstream::model::event::Kind;
+use vipstream::model::event::{Account, Kind};
 
 use super::calendar::{Calendar, Window};
 use super::expr::{self, Node, Scope};
@@ -155,6 +156,29 @@ impl Ruleset {
         self.programmes.iter().any(|programme| programme.of_account)
             || nodes.any(|node| node.names_family("account."))
             || self.choices().any(|choice| choice == "account_manager")
+    }
+
+    /// What contacts learn of an account's record: what is asked of theirs.
+    pub(super) fn told_of_account(&self, record: &Account) -> Account {
+        let in_alerts = self.alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
+        let nodes: Vec<&Node> = self.watched(false).chain(in_alerts).collect();
+        let is_read = |name: &str| {
+            let chosen = name == "account_manager" && self.choices().any(|choice| choice == name);
+            chosen || nodes.iter().any(|node| node.names(&format!("account.{name}")))
+        };
+        let text = |name: &str, field: &Option<CompactString>| field.clone().filter(|_| is_read(name));
+        let is_asked = |name: &str| is_read(&format!("attributes.{name}"));
+        Account {
+            name: text("name", &record.name),
+            parent_account_id: text("parent_account_id", &record.parent_account_id),
+            tier: text("tier", &record.tier),
+            icp_fit: record.icp_fit.filter(|_| is_read("icp_fit")),
+            account_manager: text("account_manager", &record.account_manager),
+            renewal_on: record.renewal_on.filter(|_| is_read("renewal_on")),
+            contract_value: record.contract_value.filter(|_| is_read("contract_value")),
+            attributes: record.attributes.iter().filter(|(name, _)| is_asked(name)).cloned().collect(),
+            ..Account::default()
+        }
     }
 
     /// Whether somebody is chosen by the cases that they resolved.

@@ -247,7 +247,7 @@ impl Walk {
         }
         let cause = origin.as_ref().map(|(event, position)| (event, *position));
         if let Does::Bring(event, position) = does {
-            return self.take_event(&to, &event, position, at, hops);
+            return self.take_event(&to, (&event, position), Some(&from), at, hops);
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
@@ -297,8 +297,8 @@ impl Walk {
             }
             Does::Join => vec![customer.joined(&from)],
             Does::Leave => customer.left(&from),
-            Does::Account(word) => {
-                outcome.look = customer.hear(&from, word);
+            Does::Account(summary) => {
+                outcome.look = customer.hear(&from, summary);
                 Vec::new()
             }
             Does::RollUp(share) => {
@@ -357,7 +357,7 @@ impl Walk {
     fn look(&mut self, entity: &Entity, cause: Cause<'_>, refund: bool) {
         let customer = self.customers.get_mut(entity).expect("somebody is looked at");
         look::look(&self.run, customer, cause, refund, &mut self.found);
-        let sendings = customer.tell();
+        let sendings = customer.tell(&self.run.rules);
         self.send(entity, sendings, cause, 0);
     }
 
@@ -376,7 +376,7 @@ impl Walk {
             return;
         }
         self.counts.late += u64::from(event.at < self.due());
-        self.take_event(&entity, event, position, event.at, 0);
+        self.take_event(&entity, (event, position), None, event.at, 0);
     }
 
     /// What became of orders that are remembered no longer stays so.
@@ -435,7 +435,14 @@ impl Walk {
     }
 
     /// An event comes to an entity, whose time moves to `now`.
-    fn take_event(&mut self, entity: &Entity, event: &Event, position: Position, now: EventTime, hops: u32) {
+    fn take_event(
+        &mut self,
+        entity: &Entity,
+        (event, position): (&Event, Position),
+        from: Option<&Entity>,
+        now: EventTime,
+        hops: u32,
+    ) {
         self.catch_up(entity, now);
         let cause = Some((event, position));
         let customer = self.customers.get_mut(entity).expect("met just now");
@@ -456,7 +463,8 @@ impl Walk {
             return self.queue(entity);
         }
         let (before, account) = (customer.profile.clone(), customer.belongs_to());
-        let outcome = customer.take(&self.run.rules, event, position);
+        let recalled = customer.recall_of(&self.run.rules, event);
+        let outcome = customer.take(&self.run.rules, (event, position), from);
         customer.look_again |= outcome.expired;
         let decided = customer.status_seq;
         let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
@@ -475,7 +483,7 @@ impl Walk {
         sendings.extend(customer.learn_resolved(&self.run.rules, event));
         sendings.extend(customer.refer(&self.run.rules, event, outcome));
         sendings.extend(customer.tell_referrer(&self.run.rules, event, outcome));
-        sendings.extend(customer.roll_up(&self.run.rules, event, position));
+        sendings.extend(customer.roll_up(&self.run.rules, (event, position), recalled));
         if entity.is_author() && outcome.look {
             customer.keep_unclaimed(event, position);
         }
