@@ -8,17 +8,55 @@ use std::collections::BTreeSet;
 use super::Stats;
 use super::apply::{hash, seen_version};
 use super::bucket::Bucket;
-use super::customer::{Customer, MAX_SEEN, NEVER, Rare};
-use super::entry::{Flag, Object};
+use super::customer::{BUSY, Customer, MAX_SEEN, NEVER, Rare};
+use super::entry::{Entry, Flag, Object};
 use super::features;
+use super::forgotten::Forgotten;
+use super::image::wire::Writer;
 use super::rates::Prices;
+use super::tally::Tally;
 use super::ties::Sending;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 
 impl Customer {
-    /// Takes in another's memory, as it was encoded; says whether it could be read.
+    /// Its memory for another, encoded: in parts where it is long, since one is a record of Kafka's. Each is a customer of
+    /// its own to be taken in; of all but the last the look is still to come.
+    pub(super) fn images(mut self) -> Vec<Vec<u8>> {
+        let mut image = Vec::new();
+        self.encode(&mut Writer(&mut image));
+        if image.len() <= MOST_BYTES {
+            return vec![image];
+        }
+        let Some(rest) = self.halve() else { return vec![image] };
+        let is_last = !std::mem::replace(&mut self.look_pending, true);
+        let rest = Self { look_pending: !is_last, ..rest };
+        let mut images = self.images();
+        images.extend(rest.images());
+        images
+    }
+
+    /// Parts with half of the lists that grow; `None` where there is nothing to part with.
+    fn halve(&mut self) -> Option<Self> {
+        let mut rest = Self { as_of: self.as_of, lapses: self.lapses, ..Self::blank(Tally::default()) };
+        rest.id = self.id.clone();
+        rest.tally = self.tally.clone();
+        rest.log = self.log.split_off(self.log.len().div_ceil(2));
+        let keys = |log: &[Entry]| log.iter().map(|entry| (entry.rank(), entry.key)).collect::<BTreeSet<_>>();
+        let (kept, moved) = (keys(&self.log), keys(&rest.log));
+        let (own, theirs) = (self.rare(), rest.rare());
+        theirs.buckets = own.buckets.split_off(own.buckets.len().div_ceil(2));
+        let middle = own.pending.keys().nth(own.pending.len().div_ceil(2)).copied();
+        theirs.pending = middle.map(|key| own.pending.split_off(&key)).unwrap_or_default();
+        theirs.extras = own.extras.extract_if(.., |(object, _)| moved.contains(object)).collect();
+        let is_empty = theirs.buckets.is_empty() && theirs.pending.is_empty() && moved.is_empty();
+        own.keys = (kept.len() > BUSY).then_some(kept);
+        theirs.keys = (moved.len() > BUSY).then_some(moved);
+        (!is_empty).then_some(rest)
+    }
+
+    /// Takes in another's memory, as it was encoded; says whether it is to be looked at now.
     pub(super) fn absorb(
         &mut self,
         state: &[u8],
@@ -26,7 +64,11 @@ impl Customer {
         stats: &mut Stats,
         sendings: &mut Vec<Sending>,
     ) -> bool {
-        let Ok(mut other) = Self::decode(state, prices.rules) else { return false };
+        let Ok(mut other) = Self::decode(state, prices.rules) else {
+            stats.forgotten.add(Forgotten::Image, 1);
+            return false;
+        };
+        let is_last = !other.look_pending;
         let aliases = other.ties().map(|ties| ties.aliases.clone()).unwrap_or_default();
         self.know_as(aliases.into_iter().chain([hash(other.id.as_str())]));
         if let Some(ties) = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()) {
@@ -34,7 +76,7 @@ impl Customer {
         }
         self.take_in(other, prices, stats);
         self.forget_own_referrals(prices.rules);
-        true
+        is_last
     }
 
     /// Takes in what another remembers.
@@ -143,6 +185,9 @@ impl Customer {
         }
     }
 }
+
+/// Longest image sent in one piece, in bytes; of a single object it may be longer, by no more than a record's value.
+const MOST_BYTES: usize = 1 << 20;
 
 fn keep_newest<T>(list: &mut Vec<T>) {
     list.drain(..list.len().saturating_sub(MAX_SEEN));

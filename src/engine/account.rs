@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::apply::hash;
 use super::customer::{BUSY, Customer, MAX_OBJECTS};
 use super::customers::Slot;
-use super::image::wire::Writer;
+use super::forgotten::Forgotten;
 use super::look::Brought;
 use super::rates::Prices;
 use super::ties::Sending;
@@ -94,7 +94,8 @@ impl Customer {
         let placed = std::mem::take(&mut membership.placed);
         sendings.push(Sending { to: next.clone(), does: Does::Join });
         if is_first && rules.plan.rolled_up != 0 {
-            sendings.push(Sending { to: next, does: Does::RollUp(self.share(&placed, rules)) });
+            let shares = self.share(&placed, rules).into_iter();
+            sendings.extend(shares.map(|share| Sending { to: next.clone(), does: Does::RollUp(share) }));
         }
     }
 
@@ -105,13 +106,13 @@ impl Customer {
     }
 
     /// Everything remembered of the kinds that accounts count, but orders that went to an account by themselves.
-    fn share(&self, placed: &[u64], rules: &Ruleset) -> Vec<u8> {
+    fn share(&self, placed: &[u64], rules: &Ruleset) -> Vec<Vec<u8>> {
         let mut share = self.clone();
         share.log.retain(|entry| {
             let went_by_itself = entry.kind() == Kind::Purchase && placed.contains(&entry.key);
             rules.plan.rolls_up(entry.kind()) && !went_by_itself
         });
-        share.labels = 0;
+        (share.labels, share.look_pending) = (0, false);
         let keys = share.log.iter().map(|entry| (entry.rank(), entry.key)).collect::<BTreeSet<_>>();
         if let Some(rare) = &mut share.rare {
             (rare.profile, rare.waiting, rare.visit, rare.ties) = (None, None, None, None);
@@ -123,9 +124,7 @@ impl Customer {
         if share.log.len() > BUSY {
             share.rare().keys = Some(keys);
         }
-        let mut bytes = Vec::new();
-        share.encode(&mut Writer(&mut bytes));
-        bytes
+        share.images()
     }
 
     /// To which account an event goes besides: the one that it names itself, else that of the profile.
@@ -162,12 +161,16 @@ impl Customer {
         membership.placed.push(order);
     }
 
-    /// Takes in what is remembered of a contact; says whether it could be read.
-    pub(super) fn take_share(&mut self, share: &[u8], prices: Prices<'_>) -> bool {
-        let Ok(share) = Self::decode(share, prices.rules) else { return false };
+    /// Takes in what is remembered of a contact; says whether the account is to be looked at now.
+    pub(super) fn take_share(&mut self, share: &[u8], prices: Prices<'_>, stats: &mut Stats) -> bool {
+        let Ok(share) = Self::decode(share, prices.rules) else {
+            stats.forgotten.add(Forgotten::Image, 1);
+            return false;
+        };
+        let is_last = !share.look_pending;
         // What a contact did was counted there.
         self.take_in(share, prices, &mut Stats::default());
-        true
+        is_last
     }
 
     /// An account's record, or that there is none any more; says whether it is news, `None` for the record known.

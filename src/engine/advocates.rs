@@ -59,28 +59,33 @@ pub(super) enum Word {
 
 /// The referrer's side.
 impl Customer {
-    /// Tells whoever was referred of an event of the referral; `newest` where no later status is known.
-    pub(super) fn refer(&mut self, referral: &Referral, event: &Event, newest: bool, sendings: &mut Vec<Sending>) {
+    /// Tells whoever was referred of an event of the referral; `newest` where no later status is known. Says how many others
+    /// whom this customer referred were forgotten for it.
+    pub(super) fn refer(
+        &mut self,
+        referral: &Referral,
+        event: &Event,
+        newest: bool,
+        sendings: &mut Vec<Sending>,
+    ) -> usize {
         let (key, to) = (hash(&event.object_key()), CustomerId(referral.referred_customer_id.clone()));
         let referred = &mut self.ties_mut().referred;
         match referred.iter().position(|(known, _)| *known == key) {
             Some(at) if referred[at].1 != to => {
                 if !newest {
-                    return;
+                    return 0;
                 }
                 let before = std::mem::replace(&mut referred[at].1, to.clone());
                 sendings.push(Sending { to: before, does: Does::Unrefer { referral: key } });
             }
             Some(_) => {}
-            None => {
-                if referred.len() >= MAX_REFERRED {
-                    referred.remove(0);
-                }
-                referred.push((key, to.clone()));
-            }
+            None => referred.push((key, to.clone())),
         }
+        let forgotten = referred.len().saturating_sub(MAX_REFERRED);
+        referred.drain(..forgotten);
         let does = Does::Refer { referral: key, at: event.at, version: referral.status as i64 };
         sendings.push(Sending { to, does });
+        forgotten
     }
 
     /// Takes in how orders of a referred customer stand; gives their amounts in other currencies.

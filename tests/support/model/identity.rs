@@ -40,7 +40,18 @@ impl Customer {
     /// The profile says somebody else than before, or nobody any more. Where somebody is, all that was known goes there.
     pub(super) fn turn_from(&mut self, former: Option<Entity>) -> Vec<Sending> {
         let mut sendings: Vec<Sending> = former.map(|former| (former, Does::Part)).into_iter().collect();
-        let Some(to) = self.merged_into() else { return sendings };
+        self.ties.holds_others = false;
+        sendings.extend(self.give_away());
+        sendings
+    }
+
+    /// What it holds though it is somebody else goes on, where it is heard of again.
+    pub(super) fn hand_on(&mut self) -> Option<Sending> {
+        if std::mem::take(&mut self.ties.holds_others) { self.give_away() } else { None }
+    }
+
+    fn give_away(&mut self) -> Option<Sending> {
+        let to = self.merged_into()?;
         let mut names = self.ties.aliases.clone();
         names.insert(self.entity.key().to_owned());
         let resolved = std::mem::take(&mut self.ties.resolved);
@@ -50,8 +61,7 @@ impl Customer {
         empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
         let memory = std::mem::replace(self, empty).memory;
-        sendings.push((to, Does::Absorb(Box::new(Known { memory, names, resolved }))));
-        sendings
+        Some((to, Does::Absorb(Box::new(Known { memory, names, resolved }))))
     }
 
     /// Somebody turns out to be this one. Says what follows, and whether this one is to be looked at.
@@ -60,6 +70,16 @@ impl Customer {
         if let Some(to) = self.merged_into() {
             return (vec![(to, Does::Absorb(Box::new(known)))], false);
         }
+        (self.know(rules, known), true)
+    }
+
+    /// What was to go on to somebody, but has gone too far, stays.
+    pub(super) fn hold(&mut self, rules: &Ruleset, known: Known) -> Vec<Sending> {
+        self.ties.holds_others = true;
+        self.know(rules, known)
+    }
+
+    fn know(&mut self, rules: &Ruleset, known: Known) -> Vec<Sending> {
         let own = self.entity.key();
         self.ties.aliases.extend(known.names.into_iter().filter(|name| name != own));
         let mut memory = std::mem::take(&mut self.memory);
@@ -70,20 +90,21 @@ impl Customer {
         });
         self.memory = memory;
         self.move_to(self.as_of);
-        (self.unite_resolved(rules, known.resolved), true)
+        self.unite_resolved(rules, known.resolved)
     }
 
     /// Somebody turned out not to be this one.
     pub(super) fn part(&mut self, from: &Entity) -> Vec<Sending> {
         self.ties.merged.remove(from);
         self.ties.aliases.remove(from.key());
-        Vec::new()
+        self.hand_on().into_iter().collect()
     }
 
     /// There is nobody any more whom it could be.
     pub(super) fn cut(&mut self, from: &Entity) -> bool {
         let is_it = self.merged_into().as_ref() == Some(from);
         if let Some(profile) = self.profile.as_mut().filter(|_| is_it) {
+            self.ties.holds_others = false;
             profile.merged_into = None;
         }
         is_it
