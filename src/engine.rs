@@ -20,6 +20,7 @@ mod erased;
 mod evidence;
 pub mod export;
 mod features;
+pub mod forgotten;
 mod identity;
 pub mod image;
 mod look;
@@ -49,7 +50,7 @@ use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
-use crate::rules::ruleset::Ruleset;
+use crate::rules::ruleset::{DEDUP, Ruleset};
 use agents::Agents;
 use apply::{Arrival, Outcome};
 use customer::NEVER;
@@ -57,6 +58,7 @@ use customers::{Customers, GROUP, Slot};
 use deadlines::Deadlines;
 use effects::Effects;
 use erased::Erased;
+use forgotten::Forgotten;
 use look::{Brought, Occasion};
 use rates::{Prices, Rates};
 use reprice::Foreign;
@@ -98,6 +100,8 @@ pub struct Engine {
     sendings: Vec<Sending>,
     arrivals: VecDeque<Effect>,
     leaving: Vec<(u32, Effect)>,
+    /// Authors of whom nothing is remembered any more, and whose places are to be given back.
+    quiet: Vec<Slot>,
     /// Somebody is merged into another, or was.
     merges: bool,
     behind: bool,
@@ -146,6 +150,12 @@ pub struct Stats {
     pub deadlines: u64,
     /// Customers known.
     pub customers: u64,
+    /// Accounts known.
+    pub accounts: u64,
+    /// Handles known: of authors without a customer id, and those that profiles name.
+    pub handles: u64,
+    /// What was dropped beyond a bound.
+    pub forgotten: forgotten::Tally,
     /// Contacts beyond those whom an account tells what it is and holds.
     pub contacts_beyond: u64,
     /// How often each rule was in error: labels, programmes, alerts, each in file order.
@@ -180,6 +190,7 @@ impl Engine {
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
             leaving: Vec::new(),
+            quiet: Vec::new(),
             merges: false,
             behind: false,
             stats: Stats::default(),
@@ -214,9 +225,11 @@ impl Engine {
                 self.take(record, slot, outputs);
                 self.take_arrivals(outputs);
             }
+            self.give_back();
         }
         self.clock = self.clock.max(clock);
         self.fire_due(&mut slice, outputs);
+        self.give_back();
     }
 
     /// Whether due deadlines were left for the next epoch (a wave is worked off in slices).
@@ -239,7 +252,9 @@ impl Engine {
     /// Counters so far.
     pub fn stats(&self) -> Stats {
         let rule_errors = self.errors.iter().map(Cell::get).collect();
-        Stats { customers: self.customers.len() as u64, rule_errors, ..self.stats.clone() }
+        let known = |kind| self.customers.len(kind) as u64;
+        let (customers, accounts) = (known(EntityKind::Customer), known(EntityKind::Account));
+        Stats { customers, accounts, handles: known(EntityKind::Author), rule_errors, ..self.stats.clone() }
     }
 
     fn lateness(&self) -> std::time::Duration {
@@ -316,10 +331,13 @@ impl Engine {
     /// Fires a customer's deadline: time moves to it, then one look.
     fn fire(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
-        let at = customer.deadline;
+        let (at, is_author) = (customer.deadline, customer.id.kind() == EntityKind::Author);
         customer.fired = at;
-        self.stats.unmatched += customer.advance(at, &self.rules);
+        self.advance(slot, at);
         self.stats.deadlines += 1;
+        if is_author {
+            return self.fall_silent(slot);
+        }
         self.look(slot, Brought::Time, false, outputs);
         self.customers[slot].find_deadline(&self.rules);
     }
@@ -372,7 +390,12 @@ impl Engine {
             return self.take_rate(rate, event, record.position, outputs);
         }
         let Some(slot) = slot else {
-            return if event.kind().has_customer() { self.pass_over(event) } else { self.agents.take(&event.body) };
+            if event.kind().has_customer() {
+                self.pass_over(event);
+            } else if !self.agents.take(&event.body) {
+                self.stats.forgotten.add(Forgotten::Agent, 1);
+            }
+            return;
         };
         self.stats.late += u64::from(event.at < self.due());
         self.take_event(slot, (event, record.position), None, event.at, 0, outputs);
@@ -390,8 +413,8 @@ impl Engine {
     ) {
         self.catch_up(slot, now, outputs);
         let rules = Arc::clone(&self.rules);
+        self.advance(slot, now);
         let customer = &mut self.customers[slot];
-        self.stats.unmatched += customer.advance(now, &rules);
         if let Body::Erasure(_) = event.body {
             return self.erase(slot, event, position, outputs);
         }
@@ -410,6 +433,7 @@ impl Engine {
             Arrival { event, position, from, rules: &rules, prices, stats, sendings, foreign: foreign_amounts };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         customer.roll_up((event, position), recalled, &rules, &mut self.sendings);
+        customer.hand_on(&rules, &mut self.sendings);
         let is_leaving = customer.is_leaving();
         self.note_foreign(slot, foreign);
         if is_leaving {
@@ -442,8 +466,13 @@ impl Engine {
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.
     fn judge(&mut self, slot: Slot, brought: Brought<'_>, outcome: Outcome, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
-        // Of an author nothing is decided, and of whoever is merged into another: there it is.
-        if customer.id.kind() == EntityKind::Author || customer.merged_into().is_some() {
+        // Of an author nothing is decided; a day later nothing that was said by now is remembered.
+        if customer.id.kind() == EntityKind::Author {
+            customer.deadline = customer.as_of.plus(DEDUP);
+            return self.requeue(slot);
+        }
+        // Nor of whoever is merged into another: there it is.
+        if customer.merged_into().is_some() {
             return;
         }
         if customer.as_of > self.clock {

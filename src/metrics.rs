@@ -9,6 +9,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::engine::Stats;
+use crate::engine::forgotten::Forgotten;
 use crate::model::output::Output;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
@@ -42,6 +43,9 @@ const EPOCH_SECONDS: &str = "vipstream_task_epoch_seconds";
 const COMMIT_SECONDS: &str = "vipstream_task_commit_seconds";
 const CLOCK_SECONDS: &str = "vipstream_task_clock_timestamp_seconds";
 const CUSTOMERS: &str = "vipstream_task_customers";
+const ACCOUNTS: &str = "vipstream_task_accounts";
+const HANDLES: &str = "vipstream_task_handles";
+const FORGOTTEN: &str = "vipstream_task_forgotten_total";
 const LEFT_OUT: &str = "vipstream_task_left_out_partitions";
 const RESTORED: &str = "vipstream_task_restored";
 const RESTORE_SECONDS: &str = "vipstream_task_restore_seconds";
@@ -114,6 +118,13 @@ pub(crate) fn describe() {
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Transaction opened to committed, one epoch");
     describe_gauge!(CLOCK_SECONDS, Unit::Seconds, "How far event time has certainly come, as Unix time");
     describe_gauge!(CUSTOMERS, Unit::Count, "Customers known");
+    describe_gauge!(ACCOUNTS, Unit::Count, "Accounts known");
+    describe_gauge!(
+        HANDLES,
+        Unit::Count,
+        "Handles known: of authors without a customer id, and those that profiles name"
+    );
+    describe_counter!(FORGOTTEN, Unit::Count, "Things dropped beyond a bound, or that nobody wanted in time, by what");
     describe_gauge!(LEFT_OUT, Unit::Count, "Partitions too far behind to be waited for");
     describe_gauge!(RESTORED, Unit::Count, "1 once snapshot and journal have been taken in");
     describe_gauge!(RESTORE_SECONDS, Unit::Seconds, "How long restoring took");
@@ -157,13 +168,16 @@ pub(crate) struct TaskMetrics {
     /// By rule, in the order of [`Stats::rule_errors`].
     rule_errors: Vec<Counter>,
     dead_letters: Vec<Counter>,
+    /// By [`Forgotten`].
+    forgotten: Vec<Counter>,
     outputs: Vec<(&'static str, Counter)>,
     epochs: Counter,
     epoch_seconds: Histogram,
     commit_seconds: Histogram,
     clock_seconds: Gauge,
-    customers: Gauge,
     unpriced: Gauge,
+    /// Customers, accounts, handles.
+    known: [Gauge; 3],
     left_out: Gauge,
     restored: Gauge,
     restore_seconds: Gauge,
@@ -204,6 +218,10 @@ impl TaskMetrics {
                 .iter()
                 .map(|code| counter!(DEAD_LETTERS, "task" => task.clone(), "code" => code.name()))
                 .collect(),
+            forgotten: Forgotten::ALL
+                .iter()
+                .map(|what| counter!(FORGOTTEN, "task" => task.clone(), "what" => what.name()))
+                .collect(),
             outputs: OUTPUT_TYPES
                 .iter()
                 .map(|name| (*name, counter!(OUTPUTS, "task" => task.clone(), "type" => *name)))
@@ -212,8 +230,8 @@ impl TaskMetrics {
             epoch_seconds: span(EPOCH_SECONDS),
             commit_seconds: span(COMMIT_SECONDS),
             clock_seconds: level(CLOCK_SECONDS),
-            customers: level(CUSTOMERS),
             unpriced: level(UNPRICED_NOW),
+            known: [CUSTOMERS, ACCOUNTS, HANDLES].map(level),
             left_out: level(LEFT_OUT),
             restored,
             restore_seconds: level(RESTORE_SECONDS),
@@ -240,7 +258,13 @@ impl TaskMetrics {
         self.restored.set(1.0);
         self.restores.increment(1);
         self.restore_seconds.set(took.as_secs_f64());
-        self.customers.set(level(stats.customers));
+        self.known(stats);
+    }
+
+    fn known(&self, stats: &Stats) {
+        for (gauge, known) in self.known.iter().zip([stats.customers, stats.accounts, stats.handles]) {
+            gauge.set(level(known));
+        }
     }
 
     /// So many snapshots could not be used at a restart.
@@ -286,7 +310,11 @@ impl TaskMetrics {
             let before = self.published.rule_errors.get(rule).copied().unwrap_or_default();
             counter.increment(done.stats.rule_errors[rule].saturating_sub(before));
         }
-        self.customers.set(level(done.stats.customers));
+        for (counter, what) in self.forgotten.iter().zip(Forgotten::ALL) {
+            let before = self.published.forgotten.of(what);
+            counter.increment(done.stats.forgotten.of(what).saturating_sub(before));
+        }
+        self.known(done.stats);
         self.published = done.stats.clone();
     }
 
@@ -321,9 +349,8 @@ impl TaskMetrics {
 impl Drop for TaskMetrics {
     fn drop(&mut self) {
         let (waiting, unpriced) = (&self.effects_waiting, &self.unpriced);
-        for gauge in [&self.restored, &self.customers, &self.left_out, &self.snapshots_under_way, waiting, unpriced] {
-            gauge.set(0.0);
-        }
+        let levels = [&self.restored, &self.left_out, &self.snapshots_under_way, waiting, unpriced];
+        levels.into_iter().chain(&self.known).for_each(|gauge| gauge.set(0.0));
     }
 }
 

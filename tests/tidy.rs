@@ -256,6 +256,8 @@ fn metrics_are_named_alike() {
         "_seconds",
         "_records",
         "_customers",
+        "_accounts",
+        "_handles",
         "_effects",
         "_partitions",
         "_restored",

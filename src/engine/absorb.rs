@@ -11,6 +11,7 @@ use super::bucket::Bucket;
 use super::customer::{Customer, MAX_SEEN, NEVER, Rare};
 use super::entry::{Flag, Object};
 use super::features;
+use super::forgotten::Forgotten;
 use super::rates::Prices;
 use super::reprice::Amounts;
 use super::ties::Sending;
@@ -19,7 +20,7 @@ use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 
 impl Customer {
-    /// Takes in another's memory, as it was encoded; says whether it could be read.
+    /// Takes in another's memory, as it was encoded; says whether it is to be looked at now.
     pub(super) fn absorb(
         &mut self,
         state: &[u8],
@@ -28,7 +29,10 @@ impl Customer {
         sendings: &mut Vec<Sending>,
         foreign: &mut Amounts,
     ) -> bool {
-        let Ok(mut other) = Self::decode(state, prices.rules) else { return false };
+        let Ok(mut other) = Self::decode(state, prices.rules) else {
+            stats.forgotten.add(Forgotten::Image, 1);
+            return false;
+        };
         if let Some(ties) = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()) {
             self.unite_resolved(std::mem::take(&mut ties.resolved), &prices.rules.calendar, sendings);
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::customer::Customer;
 use super::customers::Slot;
+use super::forgotten::Forgotten;
 use super::look::Brought;
 use super::rates::Prices;
 use super::reprice::Amounts;
@@ -112,8 +113,17 @@ impl Customer {
     }
 
     /// Takes in what is remembered of a contact; says whether it could be read.
-    pub(super) fn take_share(&mut self, share: &[u8], prices: Prices<'_>, foreign: &mut Amounts) -> bool {
-        let Ok(share) = Self::decode(share, prices.rules) else { return false };
+    pub(super) fn take_share(
+        &mut self,
+        share: &[u8],
+        prices: Prices<'_>,
+        stats: &mut Stats,
+        foreign: &mut Amounts,
+    ) -> bool {
+        let Ok(share) = Self::decode(share, prices.rules) else {
+            stats.forgotten.add(Forgotten::Image, 1);
+            return false;
+        };
         // What a contact did was counted there.
         self.take_in(share, prices, &mut Stats::default(), foreign);
         true

@@ -87,19 +87,29 @@ pub(super) enum Word {
 
 /// The referrer's side.
 impl Customer {
-    /// Tells whoever was referred of an event of the referral; `newest` where no later status is known.
-    pub(super) fn refer(&mut self, referral: &Referral, event: &Event, newest: bool, sendings: &mut Vec<Sending>) {
+    /// Tells whoever was referred of an event of the referral; `newest` where no later status is known. Says how many others
+    /// whom this customer referred were forgotten for it.
+    pub(super) fn refer(
+        &mut self,
+        referral: &Referral,
+        event: &Event,
+        newest: bool,
+        sendings: &mut Vec<Sending>,
+    ) -> usize {
         let (key, to) = (hash(&event.object_key()), CustomerId(referral.referred_customer_id.clone()));
         let own = self.id.clone();
         let referred = &mut self.ties_mut().referred;
         let mut known = referred.iter().filter(|known| known.key == key).peekable();
+        let mut forgotten = 0;
         if known.peek().is_none() {
             referred.push(Referred { key, to: to.clone(), referrer: own });
-            referred.drain(..referred.len().saturating_sub(MAX_REFERRED));
+            forgotten = referred.len().saturating_sub(MAX_REFERRED);
+            referred.drain(..forgotten);
         } else if !newest && known.any(|known| known.to != to) {
-            return;
+            return 0;
         }
         self.tell_referred(key, &to, (event.at, referral.status as i64), sendings);
+        forgotten
     }
 
     /// Tells it under each id under which the referral was told.

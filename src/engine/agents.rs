@@ -71,8 +71,8 @@ impl PartialOrd for Skill {
 }
 
 impl Agents {
-    /// Takes in an agent's record, or that an agent is gone.
-    pub(super) fn take(&mut self, body: &Body) {
+    /// Takes in an agent's record, or that an agent is gone; says whether there was room.
+    pub(super) fn take(&mut self, body: &Body) -> bool {
         match body {
             Body::Agent(agent) => {
                 let known = self.known.get(&agent.agent_id);
@@ -80,18 +80,21 @@ impl Agents {
                 if has_room && known.is_none_or(|known| known.version < agent.version) {
                     self.known.insert(agent.agent_id.clone(), (**agent).clone());
                 }
+                return has_room;
             }
             Body::ForgetAgent(id) => drop(self.known.remove(id)),
             _ => {}
         }
+        true
     }
 
-    /// Counts cases that an agent resolved on a day, or did not after all. It is told on the day `today`.
-    pub(super) fn count(&mut self, agent: &CompactString, (day, cases, well): (Day, i8, i8), today: Day) {
+    /// Counts cases that an agent resolved on a day, or did not after all. It is told on the day `today`. Says whether there
+    /// was room.
+    pub(super) fn count(&mut self, agent: &CompactString, (day, cases, well): (Day, i8, i8), today: Day) -> bool {
         if self.records.len() >= MAX_AGENTS && !self.records.contains_key(agent) {
             self.records.retain(|_, record| record.days.iter().any(|(day, ..)| *day > today - DAYS));
             if self.records.len() >= MAX_AGENTS {
-                return;
+                return false;
             }
         }
         let record = self.records.entry(agent.clone()).or_default();
@@ -104,6 +107,7 @@ impl Agents {
         days[at].1 += i64::from(cases);
         days[at].2 += i64::from(well);
         days.retain(|(day, ..)| *day > *floor);
+        true
     }
 
     /// Whether an agent can be given another case now.

@@ -6,6 +6,7 @@ use super::Stats;
 use super::customer::{Customer, MAX_SEEN, NEVER};
 use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
+use super::forgotten::Forgotten;
 use super::money::{Money, Refunds, Settled};
 use super::rates::Prices;
 use super::reprice::Amounts;
@@ -98,7 +99,8 @@ impl Arrival<'_> {
     fn referral(&mut self, customer: &mut Customer, referral: &Referral) -> Outcome {
         let outcome = self.object(customer, referral.status as i64, Place::Present);
         if outcome.look && self.rules.follows_referrals() && customer.id.kind() == EntityKind::Customer {
-            customer.refer(referral, self.event, outcome.alert, self.sendings);
+            let forgotten = customer.refer(referral, self.event, outcome.alert, self.sendings);
+            self.stats.forgotten.add(Forgotten::Referred, forgotten);
         }
         outcome
     }
@@ -223,7 +225,8 @@ impl Arrival<'_> {
         }
         let outcome = self.mention(customer, mention);
         if outcome.look {
-            customer.keep_unclaimed(self.event, self.position);
+            let forgotten = customer.keep_unclaimed(self.event, self.position);
+            self.stats.forgotten.add(Forgotten::Post, forgotten);
         }
         outcome
     }

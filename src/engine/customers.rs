@@ -15,7 +15,7 @@ use super::erased::Erased;
 use super::image::Encoded;
 use super::image::frozen::Frozen;
 use crate::model::event::{Event, Kind};
-use crate::model::id::CustomerId;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::record::Record;
 use crate::rules::ruleset::Ruleset;
 
@@ -32,6 +32,8 @@ pub(super) struct Customers {
     blocks: Vec<Vec<Customer>>,
     /// Slots of those who were erased, for whoever is met next.
     vacant: Vec<Slot>,
+    /// How many there are, by [`EntityKind`].
+    known: [usize; 4],
     /// The hash of the id stands with the slot, so that growing the table touches no customer.
     slots: HashTable<(u32, Slot)>,
     /// What is still to be encoded as it was at an earlier moment.
@@ -45,8 +47,13 @@ const BLOCK: usize = 4096;
 const SAMPLED: u32 = 16;
 
 impl Customers {
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    /// How many entities there are of a kind.
+    pub(super) const fn len(&self, kind: EntityKind) -> usize {
+        self.known[kind as usize]
+    }
+
+    /// How many there are of all kinds.
+    pub(super) fn entities(&self) -> usize {
         self.places() as usize - self.vacant.len()
     }
 
@@ -139,6 +146,7 @@ impl Customers {
         let found = self.slots.find_entry(spread(hash), |(_, other)| *other == slot);
         found.expect("who has a slot is in the table").remove();
         self.vacant.push(slot);
+        self.known[customer.id.kind() as usize] -= 1;
         customer.id
     }
 
@@ -178,6 +186,7 @@ impl Customers {
     }
 
     fn push(&mut self, customer: Customer, hash: u32) -> Slot {
+        self.known[customer.id.kind() as usize] += 1;
         let slot = self.place(customer);
         self.slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
         slot

@@ -8,6 +8,7 @@ use super::advocates::Word;
 use super::apply::Outcome;
 use super::customer::Customer;
 use super::customers::Slot;
+use super::forgotten::Forgotten;
 use super::look::Brought;
 use super::rates::Prices;
 use super::ties::{Sending, Ties};
@@ -55,8 +56,13 @@ impl Effects {
         self.queue.first_key_value().map(|((at, ..), _)| *at)
     }
 
+    /// Puts it in its place. Who is erased numbers nothing, and who is forgotten begins anew: of two of one number the one
+    /// that came first is first.
     fn push(&mut self, effect: Effect) {
-        let place = (effect.at, effect.to.clone(), effect.from.clone(), effect.number);
+        let mut place = (effect.at, effect.to.clone(), effect.from.clone(), effect.number);
+        while self.queue.contains_key(&place) {
+            place.3 += 1;
+        }
         self.queue.insert(place, effect);
     }
 }
@@ -112,7 +118,8 @@ impl Engine {
         self.stats.effects += 1;
         if let Does::Resolved { agent, day, cases, well } = &effect.does {
             let today = self.rules.calendar.day(effect.at);
-            return self.agents.count(agent, (*day, *cases, *well), today);
+            let has_room = self.agents.count(agent, (*day, *cases, *well), today);
+            return self.stats.forgotten.add(Forgotten::Resolver, usize::from(!has_room));
         }
         let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
             return self.pass_over_effect(effect);
@@ -123,10 +130,8 @@ impl Engine {
             return self.take_event(slot, (&event, position), Some(&from), at, hops, outputs);
         }
         self.catch_up(slot, at, outputs);
-        let rules = std::sync::Arc::clone(&self.rules);
-        let customer = &mut self.customers[slot];
-        self.stats.unmatched += customer.advance(at, &rules);
-        customer.news = u16::MAX;
+        self.advance(slot, at);
+        self.customers[slot].news = u16::MAX;
         let outcome = self.undergo(slot, &from, at, does);
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
@@ -141,8 +146,11 @@ impl Engine {
         match does {
             // Taken before.
             Does::Bring(..) | Does::Resolved { .. } => {}
-            Does::Claim => customer.claimed(from, Some(at), sendings),
-            Does::Release => customer.claimed(from, None, sendings),
+            Does::Claim => {
+                let forgotten = customer.claimed(from, Some(at), sendings);
+                self.stats.forgotten.add(Forgotten::Owner, forgotten);
+            }
+            Does::Release => drop(customer.claimed(from, None, sendings)),
             Does::Refer { referrals, at, version } => {
                 customer.referred(&referrals, Word::Event(at, version), &rules, sendings);
                 customer.pass_on(Does::Refer { referrals, at, version }, sendings);
@@ -177,6 +185,7 @@ impl Engine {
             Does::Part { who, names } => {
                 customer.part(&who, &names, &rules, sendings);
                 customer.pass_on(Does::Part { who, names }, sendings);
+                customer.hand_on(&rules, sendings);
             }
             Does::Cut => {
                 let before = customer.belongs_to();
@@ -189,7 +198,7 @@ impl Engine {
             Does::Account(summary) => return Outcome { look: customer.hear(from, summary), ..Outcome::default() },
             Does::RollUp(share) => {
                 let mut foreign = Vec::new();
-                let look = customer.take_share(&share, prices, &mut foreign);
+                let look = customer.take_share(&share, prices, &mut self.stats, &mut foreign);
                 self.note_foreign(slot, foreign);
                 return Outcome { look, ..Outcome::default() };
             }
@@ -206,6 +215,10 @@ impl Engine {
             };
             // What every task keeps does nothing further.
             if hops >= MAX_HOPS && to.kind() != EntityKind::EveryTask {
+                if let Does::Absorb(state) = &does {
+                    self.strand(slot, state);
+                    continue;
+                }
                 outputs.extend(own.map(|origin| too_many_hops(&origin)));
                 self.stats.dead_letters += 1;
                 continue;
@@ -220,6 +233,10 @@ impl Engine {
             ties.sent += 1;
             let effect = Effect { to, from, number: ties.sent, at, hops: hops + 1, origin: own, does };
             self.deliver(effect);
+        }
+        // What follows from taking in what goes no further begins a row of its own.
+        if !self.sendings.is_empty() {
+            self.send(slot, origin, 0, outputs);
         }
     }
 

@@ -3,11 +3,14 @@
 //! Whoever is merged into another is no customer of its own from then on: what was remembered goes there, and so does
 //! every event to come. Only what its own records say stays: the profile with its version, and whom it is merged into.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 
 use super::apply::hash;
 use super::customer::{Customer, NEVER, Rare};
 use super::customers::Slot;
+use super::forgotten::Forgotten;
 use super::image::wire::Writer;
 use super::look::{self, Brought, Occasion};
 use super::rates::Prices;
@@ -46,14 +49,30 @@ impl Customer {
             return;
         }
         sendings.extend(former.map(|to| Sending { to: CustomerId(to), does: self.parting() }));
-        if let Some(to) = next {
-            let state = self.give_away(rules);
-            sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
+        match next {
+            Some(to) => self.give_away(to, rules, sendings),
+            None => self.own_all(),
         }
     }
 
-    /// Takes out what is remembered, for another. Its labels and programmes are still to be ended.
-    fn give_away(&mut self, rules: &Ruleset) -> Vec<u8> {
+    /// Merged into nobody any more: what it has taken in is its own.
+    fn own_all(&mut self) {
+        if let Some(ties) = self.rare.as_mut().and_then(|rare| rare.ties.as_mut()) {
+            ties.holds_others = false;
+        }
+    }
+
+    /// Hands on what it has taken in though it is merged into another: in the meantime the circle may be open.
+    pub(super) fn hand_on(&mut self, rules: &Ruleset, sendings: &mut Vec<Sending>) {
+        if self.ties().is_some_and(|ties| ties.holds_others)
+            && let Some(to) = self.merged_into().cloned()
+        {
+            self.give_away(&to, rules, sendings);
+        }
+    }
+
+    /// Gives another what is remembered. Its labels and programmes are still to be ended.
+    fn give_away(&mut self, to: &CompactString, rules: &Ruleset, sendings: &mut Vec<Sending>) {
         let Self { as_of, queued, fired, labels, seq, .. } = *self;
         let kept = Self { as_of, queued, fired, labels, seq, ..Self::new(self.id.clone(), rules) };
         let mut given = std::mem::replace(self, kept);
@@ -63,6 +82,7 @@ impl Customer {
             let (profile, held) = (rare.profile.take(), std::mem::take(&mut rare.held));
             let mut ties = rare.ties.take();
             rare.ties = ties.as_mut().map(|ties| {
+                ties.holds_others = false;
                 let (aliases, resolved) = (ties.aliases.clone(), std::mem::take(&mut ties.resolved));
                 let (referrers, referred) = (ties.referrers.clone(), ties.referred.clone());
                 let contact_of = ties.contact_of.as_mut().map(|contact_of| Box::new(contact_of.give_away()));
@@ -72,7 +92,7 @@ impl Customer {
         }
         let mut state = Vec::new();
         given.encode(&mut Writer(&mut state));
-        state
+        sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });
     }
 
     /// Another is merged into this one, who takes in what was remembered; says whether it did. Merged into a third, it
@@ -89,9 +109,9 @@ impl Customer {
         let merged = &mut self.ties_mut().merged;
         merged.retain(|other| other != from);
         merged.push(from.clone());
-        if merged.len() > MAX_MERGED {
-            merged.remove(0);
-        }
+        let forgotten = merged.len().saturating_sub(MAX_MERGED);
+        merged.drain(..forgotten);
+        stats.forgotten.add(Forgotten::Merged, forgotten);
         if self.merged_into().is_some() {
             if let Ok(other) = Self::decode(&state, prices.rules) {
                 self.know_names_of(&other);
@@ -144,7 +164,12 @@ impl Customer {
     /// Whom it is merged into was erased: it is a customer of its own again. Says whether it was so.
     pub(super) fn cut(&mut self, from: &CustomerId) -> bool {
         let profile = self.rare.as_mut().and_then(|rare| rare.profile.as_mut());
-        profile.is_some_and(|profile| profile.merged_into.take_if(|into| **into == *from.as_str()).is_some())
+        let is_it =
+            profile.is_some_and(|profile| profile.merged_into.take_if(|into| **into == *from.as_str()).is_some());
+        if is_it {
+            self.own_all();
+        }
+        is_it
     }
 
     /// It is erased: nobody else is to hold its id.
@@ -161,6 +186,17 @@ impl Engine {
         let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
         let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], reason, &occasion, outputs);
+    }
+
+    /// Takes in here what has gone too far: customers are merged in a circle, or in a long chain.
+    pub(super) fn strand(&mut self, slot: Slot, state: &[u8]) {
+        let rules = Arc::clone(&self.rules);
+        let prices = Prices { rules: &rules, rates: &self.rates };
+        let customer = &mut self.customers[slot];
+        let mut foreign = Vec::new();
+        customer.absorb(state, prices, &mut self.stats, &mut self.sendings, &mut foreign);
+        customer.ties_mut().holds_others = true;
+        self.note_foreign(slot, foreign);
     }
 
     /// Drops what is done to somebody who was erased. Whoever was merged into them is told that nobody is there.

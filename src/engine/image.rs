@@ -93,7 +93,7 @@ impl Engine {
             clock_ms: self.clock.0,
             wall_ms: self.wall.0,
             behind: self.behind,
-            customers: self.customers.len() as u64,
+            customers: self.customers.entities() as u64,
             erased: Some(self.erased.encode()),
             effects: blob::encode(&self.effects),
             rates: blob::encode(&self.rates),

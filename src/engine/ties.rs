@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Engine;
 use super::account::{ContactOf, Contacts};
 use super::advocates::{Claim, Referred};
-use super::customer::Customer;
+use super::customer::{Customer, NEVER};
+use super::customers::Slot;
+use super::forgotten::Forgotten;
 use super::resolved::Resolved;
+use crate::codec::sentiment::MAX_SCORED_BYTES;
 use crate::model::effect::Does;
-use crate::model::event::{Event, Profile};
+use crate::model::event::{Body, Event, Profile};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
@@ -20,7 +24,8 @@ pub(super) struct Ties {
     pub(super) sent: u32,
     /// Of a handle: who names it, and since when. At most [`MAX_CLAIMS`].
     pub(super) claims: Vec<(EventTime, CustomerId)>,
-    /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`].
+    /// Of a handle that nobody names: what was written under it in the last 24 hours. At most [`MAX_UNCLAIMED`], of each at
+    /// most [`MAX_SCORED_BYTES`] of text.
     pub(super) unclaimed: Vec<(Event, Position)>,
     /// Who referred this customer, or one merged into them; those that hold first, the earliest first.
     pub(super) referrers: Vec<Claim>,
@@ -37,6 +42,8 @@ pub(super) struct Ties {
     /// Hashes of the ids under which this customer was known before: of those merged into it, and into these. At most
     /// [`MAX_MERGED`].
     pub(super) aliases: Vec<u64>,
+    /// Merged into another, it has taken in what was to go on and had gone too far; it goes on when it is heard of next.
+    pub(super) holds_others: bool,
     /// Who resolved the customer's cases; only kept where some routing asks.
     pub(super) resolved: Resolved,
 }
@@ -91,31 +98,86 @@ impl Customer {
         sendings.extend(claimed.map(|id| Sending { to: id.clone(), does: Does::Claim }));
     }
 
-    /// A customer's profile names this handle, or no longer. What waited for an owner goes to who is it now.
-    pub(super) fn claimed(&mut self, by: &CustomerId, since: Option<EventTime>, sendings: &mut Vec<Sending>) {
+    /// A customer's profile names this handle, or no longer. What waited for an owner goes to who is it now. Says how many
+    /// owners were forgotten for it.
+    pub(super) fn claimed(&mut self, by: &CustomerId, since: Option<EventTime>, sendings: &mut Vec<Sending>) -> usize {
         if self.id.kind() != EntityKind::Author {
-            return;
+            return 0;
         }
         let ties = self.ties_mut();
         ties.claims.retain(|(_, customer)| customer != by);
         ties.claims.extend(since.map(|at| (at, by.clone())));
         ties.claims.sort_unstable();
-        if ties.claims.len() > MAX_CLAIMS {
-            ties.claims.remove(0);
+        let forgotten = ties.claims.len().saturating_sub(MAX_CLAIMS);
+        ties.claims.drain(..forgotten);
+        if let Some(owner) = ties.owner().cloned() {
+            for (event, position) in std::mem::take(&mut ties.unclaimed) {
+                sendings.push(Sending::bring(&event, position, owner.clone()));
+            }
         }
-        let Some(owner) = ties.owner().cloned() else { return };
-        for (event, position) in std::mem::take(&mut ties.unclaimed) {
-            sendings.push(Sending::bring(&event, position, owner.clone()));
+        forgotten
+    }
+
+    /// Keeps what was written under a handle that nobody has named yet; says how many others were forgotten for it.
+    pub(super) fn keep_unclaimed(&mut self, event: &Event, position: Position) -> usize {
+        self.lapses = self.lapses.min(event.at.plus(DEDUP));
+        let unclaimed = &mut self.ties_mut().unclaimed;
+        unclaimed.push((shortened(event.clone()), position));
+        let forgotten = unclaimed.len().saturating_sub(MAX_UNCLAIMED);
+        unclaimed.drain(..forgotten);
+        forgotten
+    }
+
+    fn waiting_posts(&self) -> usize {
+        self.ties().map_or(0, |ties| ties.unclaimed.len())
+    }
+}
+
+/// Few bytes of any post: nobody may ever name the handle.
+fn shortened(mut event: Event) -> Event {
+    if let Body::Mention(mention) = &mut event.body {
+        if let Some(text) = mention.text.as_mut().filter(|text| text.len() > MAX_SCORED_BYTES) {
+            text.truncate(text.floor_char_boundary(MAX_SCORED_BYTES));
+            text.shrink_to_fit();
+        }
+        // Cut, neither means anything.
+        mention.url.take_if(|url| url.len() > MAX_SCORED_BYTES);
+        mention.lang.take_if(|lang| lang.len() > MAX_SCORED_BYTES);
+    }
+    event
+}
+
+impl Engine {
+    /// Moves an entity's time forward, and counts what is forgotten then.
+    pub(super) fn advance(&mut self, slot: Slot, to: EventTime) {
+        let customer = &mut self.customers[slot];
+        let is_author = customer.id.kind() == EntityKind::Author;
+        let waited = if is_author { customer.waiting_posts() } else { 0 };
+        self.stats.unmatched += customer.advance(to, &self.rules);
+        if waited > 0 {
+            self.stats.forgotten.add(Forgotten::Unclaimed, waited - customer.waiting_posts());
         }
     }
 
-    /// Keeps what was written under a handle that nobody has named yet.
-    pub(super) fn keep_unclaimed(&mut self, event: &Event, position: Position) {
-        self.lapses = self.lapses.min(event.at.plus(DEDUP));
-        let unclaimed = &mut self.ties_mut().unclaimed;
-        unclaimed.push((event.clone(), position));
-        if unclaimed.len() > MAX_UNCLAIMED {
-            unclaimed.remove(0);
+    /// A day after the newest word nothing of what was written under a handle is remembered. Nor is the handle itself,
+    /// unless a profile names it.
+    pub(super) fn fall_silent(&mut self, slot: Slot) {
+        let author = &mut self.customers[slot];
+        author.deadline = NEVER;
+        if author.ties().is_none_or(|ties| ties.claims.is_empty()) {
+            *author = Customer::new(author.id.clone(), &self.rules);
+            self.quiet.push(slot);
+        }
+    }
+
+    /// Gives back the places of those who have fallen silent and were not heard of since. Between groups of records: a
+    /// group knows by their places whom it is about.
+    pub(super) fn give_back(&mut self) {
+        for slot in std::mem::take(&mut self.quiet) {
+            let author = &self.customers[slot];
+            if author.id.kind() == EntityKind::Author && author.rare.is_none() && author.deadline == NEVER {
+                self.customers.remove(slot);
+            }
         }
     }
 }

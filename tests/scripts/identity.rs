@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use vipstream::engine::Engine;
+use vipstream::engine::forgotten::Forgotten;
 use vipstream::model::record::Position;
 
 use crate::support::generate::live::Live;
@@ -176,9 +178,73 @@ fn a_circle_ends_in_dead_letters_one_for_each_event() {
     d1 ann cohort.left buyer
     d1+00:00:01 bob cohort.entered buyer
     d2 bob cohort.left buyer
-    d5+00:00:01 ann cohort.entered buyer
-    customer:0:1 dead_letter too_many_hops
+    d4 ann cohort.entered buyer
+    d5+00:00:01 ann vip.granted big
     purchase:0:1 dead_letter too_many_hops
+    ");
+}
+
+#[test]
+fn a_survivor_may_be_swapped_before_the_former_one_is_told_to_be_nobody_else() {
+    let script = "
+        d0 ann purchase o1 60.00
+        d0 bob purchase o2 50.00
+        d1 ann customer 1 merged_into=bob
+        d2 bob customer 1 merged_into=ann
+        d2+1h ann customer 2";
+    insta::assert_snapshot!(run_until("d3", RULES, script), @r"
+    d0 ann cohort.entered buyer
+    d0 bob cohort.entered buyer
+    d1 ann cohort.left buyer
+    d1+00:00:01 bob vip.granted big
+    d2 bob cohort.left buyer
+    d2 bob vip.revoked big merged
+    d2+01:00:02 ann cohort.entered buyer
+    d2+01:00:02 ann vip.granted big
+    ");
+}
+
+#[test]
+fn a_circle_of_three_that_opens_loses_nothing() {
+    let script = "
+        d0 ann purchase o1 40.00
+        d0 bob purchase o2 40.00
+        d0 cid purchase o3 40.00
+        d1 ann customer 1 merged_into=bob
+        d2 bob customer 1 merged_into=cid
+        d3 cid customer 1 merged_into=ann
+        d4 bob customer 2
+        d5 ann customer 2 merged_into=bob
+        d6 cid customer 2 merged_into=bob
+        d7 cid purchase o4 10.00";
+    insta::assert_snapshot!(run_until("d8", RULES, script), @r"
+    d0 ann cohort.entered buyer
+    d0 bob cohort.entered buyer
+    d0 cid cohort.entered buyer
+    d1 ann cohort.left buyer
+    d2 bob cohort.left buyer
+    d2+00:00:01 cid vip.granted big
+    d3 cid cohort.left buyer
+    d3 cid vip.revoked big merged
+    d4 bob cohort.entered buyer
+    d4 bob vip.granted big
+    ");
+}
+
+#[test]
+fn what_goes_too_far_down_a_chain_waits_there_until_somebody_is_heard_of() {
+    let mut script = "d0 c0 purchase o1 120.00\n".to_owned();
+    for merge in (0..9).rev() {
+        script.push_str(&format!("d1+{}m c{merge} customer 1 merged_into=c{}\n", 9 - merge, merge + 1));
+    }
+    script.push_str("d2 c8 purchase o2 1.00\n");
+    insta::assert_snapshot!(run_until("d3", RULES, &script), @r"
+    d0 c0 cohort.entered buyer
+    d0 c0 vip.granted big
+    d1+00:09 c0 cohort.left buyer
+    d1+00:09 c0 vip.revoked big merged
+    d2+00:00:01 c9 cohort.entered buyer
+    d2+00:00:01 c9 vip.granted big
     ");
 }
 
@@ -289,8 +355,8 @@ fn what_came_from_somebody_erased_stays_as_numbers() {
     ");
 }
 
-/// The state after a script, as a snapshot holds it.
-fn state_after(until: &str, script: &str) -> Vec<u8> {
+/// The engine after a script.
+fn engine_after(until: &str, script: &str) -> Engine {
     let mut partitions = BTreeMap::new();
     let mut records = Vec::new();
     for (kind, lines) in inputs(script) {
@@ -307,6 +373,12 @@ fn state_after(until: &str, script: &str) -> Vec<u8> {
     for epoch in &of.epochs {
         engine.apply(epoch.clone(), &mut Vec::new());
     }
+    engine
+}
+
+/// The state after a script, as a snapshot holds it.
+fn state_after(until: &str, script: &str) -> Vec<u8> {
+    let mut engine = engine_after(until, script);
     let mut state = engine.freeze();
     while engine.encode(100, &mut state).is_some() {}
     state
@@ -342,6 +414,85 @@ fn what_was_written_under_a_handle_of_somebody_erased_is_kept_for_nobody() {
     assert!(holds(&state_after("d0+30m", before.lines().nth(1).expect("a line")), "Bad"));
     let state = state_after("d0+2h", &format!("{before}\nd0+1h30m ann erasure q1"));
     assert!(!holds(&state, "Bad") && !holds(&state, "ann"));
+}
+
+#[test]
+fn nothing_stays_of_an_author_who_has_been_quiet_for_a_day() {
+    let written = "
+        d0 ann mention p1 sentiment=-1 text=Bad customer_id=null handle=@ann
+        d0+1h ann mention p2 sentiment=-1 text=Worse customer_id=null handle=@ann
+        d0+1h bob mention p3 sentiment=-1 text=Other customer_id=null handle=@bob
+        d0+2h bob customer 1 handles=[{\"platform\":\"x\",\"handle\":\"@bob\"}]";
+    let known = |until: &str| {
+        let stats = engine_after(until, written).stats();
+        (stats.customers, stats.handles, stats.forgotten.of(Forgotten::Unclaimed))
+    };
+    assert_eq!(known("d1+59m"), (1, 2, 0));
+    assert_eq!(known("d1+2h"), (1, 1, 2), "a handle that somebody names stays");
+    let state = state_after("d1+2h", written);
+    assert!(!holds(&state, "@ann") && !holds(&state, "Bad") && holds(&state, "@bob"));
+    let parted = format!("{written}\nd3 bob customer 2");
+    assert_eq!(engine_after("d4+2s", &parted).stats().handles, 0);
+}
+
+#[test]
+fn of_a_quiet_author_nobody_knows_what_was_written_twice() {
+    let script = "
+        d0 ann mention p1 sentiment=-1 text=Bad customer_id=null
+        d0+23h ann mention p1 sentiment=-1 text=Bad customer_id=null
+        d1+23h ann mention p2 sentiment=-1 text=Bad customer_id=null
+        d1+23h30m ann mention p1 sentiment=-1 text=Bad customer_id=null
+        d2+23h30m ann mention p1 sentiment=-1 text=Bad customer_id=null";
+    insta::assert_snapshot!(run(RULES, script), @r"
+    d0 - agent.alert public_complaint normal
+    d1+23:00 - agent.alert public_complaint normal
+    d2+23:30 - agent.alert public_complaint normal
+    ");
+}
+
+#[test]
+fn what_is_beyond_a_bound_is_counted() {
+    let mut script = String::new();
+    for post in 0..70 {
+        script.push_str(&format!("d0+{post}m ann mention p{post} sentiment=1 customer_id=null handle=@ann\n"));
+    }
+    for customer in 0..10 {
+        let handles = "handles=[{\"platform\":\"x\",\"handle\":\"@ann\"}]";
+        script.push_str(&format!("d0+3h c{customer} customer 1 {handles}\n"));
+    }
+    for customer in 0..1_003 {
+        script.push_str(&format!("d0+4h c{} customer 2 merged_into=c9\n", customer + 10));
+    }
+    let forgotten = engine_after("d1", &script).stats().forgotten;
+    let seen = Forgotten::ALL.map(|what| (what.name(), forgotten.of(what)));
+    let expected = [("post", 6), ("owner", 2), ("merged", 3)];
+    assert!(seen.into_iter().filter(|(_, times)| *times > 0).eq(expected), "{seen:?}");
+}
+
+#[test]
+fn a_long_memory_is_carried_in_parts_and_looked_at_once() {
+    let rules = "
+        features:
+          orders: { count: purchase }
+          channel: { last: purchase.channel }
+        labels:
+          some: orders >= 1
+          not_all: orders >= 1 && orders < 301";
+    let channel = "x".repeat(10_000);
+    let mut script = "d0 bob purchase o 1.00\n".to_owned();
+    for order in 0..300 {
+        script.push_str(&format!("d0 ann purchase o{order} 1.00 channel={channel}\n"));
+    }
+    script.push_str("d1 ann customer 1 merged_into=bob\n");
+    insta::assert_snapshot!(run_until("d2", rules, &script), @r"
+    d0 ann cohort.entered some
+    d0 ann cohort.entered not_all
+    d0 bob cohort.entered some
+    d0 bob cohort.entered not_all
+    d1 ann cohort.left some
+    d1 ann cohort.left not_all
+    d1+00:00:01 bob cohort.left not_all
+    ");
 }
 
 /// The last word on each complaint, by its `alert_id`: what is said of it but for what names the output.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use compact_str::CompactString;
 
@@ -218,6 +219,9 @@ impl Customer {
     /// The next instant at which time alone may change a decision.
     pub(super) fn next_deadline(&self, rules: &Ruleset) -> Option<EventTime> {
         if self.entity.is_author() {
+            return Some(self.as_of.plus(Duration::from_hours(24)));
+        }
+        if self.merged_into().is_some() {
             return None;
         }
         let of_account = self.entity.is_account();

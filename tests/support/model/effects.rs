@@ -21,6 +21,7 @@ const DAY: Duration = Duration::from_hours(24);
 pub(super) const MAX_HOPS: u32 = 8;
 const MAX_CLAIMS: usize = 8;
 const MAX_UNCLAIMED: usize = 64;
+const MAX_TEXT: usize = 10_000;
 
 /// Something that an entity does to another.
 #[derive(Clone, Debug)]
@@ -101,13 +102,15 @@ pub(super) struct Ties {
     pub(super) merged: BTreeSet<Entity>,
     /// The ids of everybody who came to be this one, through others too.
     pub(super) aliases: BTreeSet<String>,
+    /// Somebody else by now, it holds what was known of others as well: it could not go on.
+    pub(super) holds_others: bool,
     /// What is remembered of cases and surveys.
     pub(super) resolved: Resolved,
 }
 
 impl Ties {
     /// Whose handle it is: who named it last, of two at once the smaller id.
-    fn owner(&self) -> Option<&Entity> {
+    pub(super) fn owner(&self) -> Option<&Entity> {
         let last = self.claims.iter().map(|(at, _)| *at).max()?;
         self.claims.iter().filter(|(at, _)| *at == last).map(|(_, entity)| entity).min()
     }
@@ -117,6 +120,17 @@ impl Ties {
 pub(super) fn bring(event: &Event, position: Position, to: &Entity) -> Sending {
     let event = Event { customer: Some(to.id()), ..event.clone() };
     (to.clone(), Does::Bring(Box::new(event), position))
+}
+
+/// What is kept of a post that may be nobody's.
+fn shortened(event: &Event) -> Event {
+    let mut event = event.clone();
+    if let Body::Mention(mention) = &mut event.body {
+        mention.text = mention.text.take().map(|text| text[..text.floor_char_boundary(MAX_TEXT)].to_owned());
+        mention.url = mention.url.take().filter(|url| url.len() <= MAX_TEXT);
+        mention.lang = mention.lang.take().filter(|lang| lang.len() <= MAX_TEXT);
+    }
+    event
 }
 
 /// What a changed profile does to handles: first those that it names no longer, then the new ones.
@@ -159,7 +173,7 @@ impl Customer {
         let as_of = self.as_of;
         let unclaimed = &mut self.ties.unclaimed;
         unclaimed.retain(|(event, _)| as_of < event.at.plus(DAY));
-        unclaimed.push((event.clone(), position));
+        unclaimed.push((shortened(event), position));
         if unclaimed.len() > MAX_UNCLAIMED {
             unclaimed.remove(0);
         }

@@ -46,9 +46,20 @@ impl Customer {
 
     /// The profile says somebody else than before, or nobody any more. Where somebody is, all that was known goes there.
     pub(super) fn turn_from(&mut self, rules: &Ruleset, former: Option<Entity>) -> Vec<Sending> {
-        let names = self.names();
         let mut sendings: Vec<Sending> = former.map(|it| (it, self.parting())).into_iter().collect();
-        let Some(to) = self.merged_into() else { return sendings };
+        self.ties.holds_others = false;
+        sendings.extend(self.give_away(rules));
+        sendings
+    }
+
+    /// What it holds though it is somebody else goes on, where it is heard of again.
+    pub(super) fn hand_on(&mut self, rules: &Ruleset) -> Option<Sending> {
+        if std::mem::take(&mut self.ties.holds_others) { self.give_away(rules) } else { None }
+    }
+
+    fn give_away(&mut self, rules: &Ruleset) -> Option<Sending> {
+        let to = self.merged_into()?;
+        let names = self.names();
         let (referrals, credit) = (self.ties.referrals.clone(), self.credit_given(rules));
         let resolved = std::mem::take(&mut self.ties.resolved);
         let mut empty = Self::new(self.entity.clone());
@@ -59,20 +70,34 @@ impl Customer {
         let memory = std::mem::replace(self, empty).memory;
         let (bookings, has_given) = (std::mem::take(&mut self.bonds.bookings), self.bonds.has_given);
         let known = Known { memory, names, resolved, referrals, credit, bookings, has_given };
-        sendings.push((to, Does::Absorb(Box::new(known))));
-        sendings
+        Some((to, Does::Absorb(Box::new(known))))
     }
 
     /// Somebody turns out to be this one. Says what follows, and whether this one is to be looked at.
     pub(super) fn absorb(&mut self, rules: &Ruleset, from: Entity, known: Known) -> (Vec<Sending>, bool) {
         self.ties.merged.insert(from);
-        let before: Vec<CreditGiven> = self.credit_given(rules).into_iter().chain(known.credit.clone()).collect();
+        if let Some(to) = self.merged_into() {
+            self.know_names_and_referrals(&known);
+            return (vec![(to, Does::Absorb(Box::new(known)))], false);
+        }
+        (self.know(rules, known), true)
+    }
+
+    /// What was to go on to somebody, but has gone too far, stays.
+    pub(super) fn hold(&mut self, rules: &Ruleset, known: Known) -> Vec<Sending> {
+        self.ties.holds_others = true;
+        self.know(rules, known)
+    }
+
+    fn know_names_and_referrals(&mut self, known: &Known) {
         let own = self.entity.key();
         self.ties.aliases.extend(known.names.iter().filter(|name| *name != own).cloned());
         self.ties.referrals.unite(&known.referrals);
-        if let Some(to) = self.merged_into() {
-            return (vec![(to, Does::Absorb(Box::new(known)))], false);
-        }
+    }
+
+    fn know(&mut self, rules: &Ruleset, known: Known) -> Vec<Sending> {
+        let before = self.credit_given(rules).into_iter().chain(known.credit.clone()).collect();
+        self.know_names_and_referrals(&known);
         let came = self.came(rules, &known.memory, known.bookings, known.has_given);
         let mut memory = std::mem::take(&mut self.memory);
         memory.unite(known.memory, &Recall { rules, as_of: self.as_of });
@@ -85,7 +110,7 @@ impl Customer {
         let mut sendings = self.unite_resolved(rules, known.resolved);
         sendings.extend(self.credit_anew(rules, before));
         sendings.extend(self.tell_accounts(rules, came));
-        (sendings, true)
+        sendings
     }
 
     /// Every id of whoever this one is.
@@ -111,6 +136,7 @@ impl Customer {
     pub(super) fn cut(&mut self, from: &Entity) -> bool {
         let is_it = self.merged_into().as_ref() == Some(from);
         if let Some(profile) = self.profile.as_mut().filter(|_| is_it) {
+            self.ties.holds_others = false;
             profile.merged_into = None;
         }
         is_it

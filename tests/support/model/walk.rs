@@ -176,6 +176,14 @@ impl Walk {
                 _ => cause.map(|(event, position)| (event.clone(), position)),
             };
             if hops >= MAX_HOPS && to != Entity::Everybody {
+                if let Does::Absorb(known) = does {
+                    let sender = self.customers.get_mut(from).expect("somebody sends");
+                    let follows = sender.hold(&self.run.rules, *known);
+                    let as_of = sender.as_of;
+                    sender.move_to(as_of);
+                    self.send(from, follows, cause, 0);
+                    continue;
+                }
                 self.found.refused.extend(origin.map(|(_, position)| (position, Code::TooManyHops)));
                 continue;
             }
@@ -210,7 +218,12 @@ impl Walk {
         if self.run.mode == Mode::Live && matches!(effect.does, Does::Bring(..)) {
             self.arrivals.push_back(effect);
         } else {
-            self.effects.insert(effect.place(), effect);
+            // Of two of one number the one that came first is first.
+            let mut place = effect.place();
+            while self.effects.contains_key(&place) {
+                place.3 += 1;
+            }
+            self.effects.insert(place, effect);
         }
     }
 
@@ -293,6 +306,7 @@ impl Walk {
             Does::Part(who, names) => {
                 let mut sendings = customer.part(rules, &who, names.clone());
                 sendings.extend(customer.merged_into().map(|to| (to, Does::Part(who, names))));
+                sendings.extend(customer.hand_on(rules));
                 sendings
             }
             Does::Join => vec![customer.joined(&from)],
@@ -321,14 +335,13 @@ impl Walk {
 
     /// Whatever an entity's time brings up to an instant comes first; then its time is there.
     fn catch_up(&mut self, entity: &Entity, to: EventTime) {
-        self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
         // In event time the clock may be beyond an effect: that changes nothing.
         let due = if self.run.mode == Mode::Live { self.due() } else { self.now };
         let limit = due.max(to.min(self.clock));
         while let Some(instant) = self.deadlines.of(entity).filter(|deadline| *deadline <= limit) {
             self.fire(entity, instant);
         }
-        let customer = self.customers.get_mut(entity).expect("made above");
+        let customer = self.customers.entry(entity.clone()).or_insert_with(|| Customer::new(entity.clone()));
         customer.move_to(customer.as_of.max(to));
     }
 
@@ -341,6 +354,14 @@ impl Walk {
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
+        if entity.is_author() {
+            // A day after the last word nothing is known any more but whose handle it is.
+            self.deadlines.set(entity, None);
+            if customer.ties.owner().is_none() {
+                self.customers.remove(entity);
+            }
+            return;
+        }
         self.look(entity, None, false);
         self.queue(entity);
     }
@@ -459,7 +480,8 @@ impl Walk {
             return self.forget(entity.clone());
         }
         if let Some(sending) = customer.pass_on(event, position).or_else(|| customer.follow(event, position)) {
-            self.send(entity, vec![sending], cause, hops);
+            let sendings = [sending].into_iter().chain(customer.hand_on(&self.run.rules)).collect();
+            self.send(entity, sendings, cause, hops);
             return self.queue(entity);
         }
         let (before, account) = (customer.profile.clone(), customer.belongs_to());
@@ -484,6 +506,7 @@ impl Walk {
         sendings.extend(customer.refer(&self.run.rules, event, outcome));
         sendings.extend(customer.tell_referrer(&self.run.rules, event, outcome));
         sendings.extend(customer.roll_up(&self.run.rules, (event, position), recalled));
+        sendings.extend(customer.hand_on(&self.run.rules));
         if entity.is_author() && outcome.look {
             customer.keep_unclaimed(event, position);
         }
