@@ -1,8 +1,8 @@
 //! What customers bring to accounts: where each of their orders counts, and what goes along when they join one or turn
 //! out to be a contact.
 //!
-//! An order counts with one account, and what takes it back follows it: that which a record of it names, else that where
-//! it booked before, else that of the profile. Where several things are known of an order by the time it gets there, it is
+//! An order is booked at one account, and what takes it back follows it: that which a record of it names, else that where
+//! it was booked before, else that of the profile. Where several things are known of an order by the time it gets there, it is
 //! sent whole: it is united by its key, so that does not matter to an account that knows it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,9 +103,10 @@ impl Customer {
             None => booked.clone(),
         };
         let is_news = to.iter().any(|id| !booked.contains(id));
-        let is_whole = match is_order {
-            true => recalled.waits || recalled.order && is_news,
-            false => recalled.order && booked.is_empty() && purchase.account_id.is_some(),
+        let is_whole = if is_order {
+            recalled.waits || recalled.order && is_news
+        } else {
+            recalled.order && booked.is_empty() && purchase.account_id.is_some()
         };
         if is_first && !to.is_empty() {
             self.rebook(order, to.clone());
