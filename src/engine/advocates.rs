@@ -406,7 +406,9 @@ const KIND: Kind = Kind::ReferredPurchase;
 /// The key under which a referrer keeps another's order: by the hashes of both ids, as they were told.
 fn credited(buyer: u64, referrer: u64, order: u64) -> u64 {
     let mut hash = xxhash_rust::xxh3::Xxh3::new();
-    [buyer, referrer, order].iter().for_each(|part| hash.update(&part.to_le_bytes()));
+    for part in [buyer, referrer, order] {
+        hash.update(&part.to_le_bytes());
+    }
     hash.digest()
 }
 

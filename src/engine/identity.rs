@@ -86,7 +86,7 @@ impl Customer {
                 let (aliases, resolved) = (ties.aliases.clone(), std::mem::take(&mut ties.resolved));
                 let (referrers, referred) = (ties.referrers.clone(), ties.referred.clone());
                 let contact_of = ties.contact_of.as_mut().map(|contact_of| Box::new(contact_of.give_away()));
-                Box::new(Ties { aliases, resolved, referrers, referred, contact_of, ..Ties::default() })
+                Box::new(Ties { referrers, referred, contact_of, aliases, resolved, ..Ties::default() })
             });
             self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
         }

@@ -221,7 +221,9 @@ impl Customer {
             to.sort_unstable();
             to.dedup();
             if (ours.order || ours.waits) && (theirs.order || theirs.waits) {
-                to.iter().for_each(|account| _ = concerned.entry(account.clone()).or_default().insert(*order));
+                for account in &to {
+                    concerned.entry(account.clone()).or_default().insert(*order);
+                }
             }
             if to != known {
                 self.rebook(*order, to);

@@ -214,7 +214,9 @@ impl Customer {
         let referrals = &mut self.ties.referrals;
         match word {
             Some((since, status)) => {
-                all.iter().for_each(|told| referrals.claim(Claim { told: told.clone(), since, status }));
+                for told in all {
+                    referrals.claim(Claim { told: told.clone(), since, status });
+                }
             }
             None => referrals.claims.retain(|claim| !all.contains(&claim.told)),
         }

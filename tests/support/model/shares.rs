@@ -164,7 +164,9 @@ impl Customer {
                 _ => &known | &brought,
             };
             if ours.is_anything() && theirs.is_anything() {
-                to.iter().for_each(|account| _ = concerned.entry(account.clone()).or_default().insert(id.clone()));
+                for account in &to {
+                    concerned.entry(account.clone()).or_default().insert(id.clone());
+                }
             }
             self.bonds.bookings.remove(&id);
             if !to.is_empty() {
@@ -228,7 +230,9 @@ impl Memory {
             kind => recall.rules.rolls_up(kind),
         });
         share.pending.retain(|order, _| orders.contains(order));
-        share.texts.iter_mut().for_each(|(text, _)| *text = signed(text, author));
+        for (text, _) in &mut share.texts {
+            *text = signed(text, author);
+        }
         share
     }
 
