@@ -132,18 +132,14 @@ fn an_order_sent_again_counted_twice_once_a_busy_referrer_had_lost_credits() {
           brought: net > 0
           all: orders >= 62
           more: orders >= 63";
-    let mut script = "
-        d0 ann referral bob signed_up
-        d3 ann referral bob reversed
-        d4 ann purchase again 1
-        d5 ann purchase again 1"
-        .to_owned();
+    let mut script = "d0 ann referral bob signed_up\nd3 ann referral bob reversed".to_owned();
     for order in 0..61 {
         let _ = write!(script, "\nd1 ann purchase o{order} 1");
     }
     for order in 0..4 {
         let _ = write!(script, "\nd2 bob purchase b{order} 1");
     }
+    script.push_str("\nd4 ann purchase again 1\nd5 ann purchase again 1");
     insta::assert_snapshot!(run(rules, &script), @r"
     d2+00:00:01 ann cohort.entered brought
     d3+00:00:02 ann cohort.left brought
