@@ -22,6 +22,7 @@ pub use snapshots::{Place, Snapshots};
 
 use crate::engine::TimeMode;
 use crate::model::event::Kind;
+use crate::rules::ruleset::Ruleset;
 use crate::yaml::{self, Node, Problem, Problems, Section};
 
 /// Everything `run` needs to know.
@@ -104,6 +105,16 @@ impl Config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems.into_sorted()),
         }
+    }
+
+    /// What to say of kinds of event that the rules ask for and that are not read; `None` where all are.
+    pub fn unread(&self, rules: &Ruleset) -> Option<String> {
+        let unread = rules.asks_for().filter(|kind| !self.inputs.contains_key(kind));
+        let names: Vec<&str> = unread.map(Kind::name).collect();
+        (!names.is_empty()).then(|| {
+            let names = names.join(", ");
+            format!("the rules ask for {names}, which `inputs` does not list: what depends on it is never decided")
+        })
     }
 
     /// The topic that says which epochs were committed.

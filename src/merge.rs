@@ -4,8 +4,12 @@
 //! depends on the records alone, never on which fetch came first, so a restore and a file replay merge
 //! alike. Never reads a clock: the caller says which partitions are at their end.
 
+mod ahead;
+
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use ahead::Passed;
 
 use crate::model::event::{Event, Kind};
 use crate::model::record::{DeadLetter, Position, Record};
@@ -70,6 +74,7 @@ struct Buffer {
     outside: bool,
     /// How many of the records have been scouted.
     scouted: usize,
+    passed: Passed,
 }
 
 impl Buffer {
@@ -212,21 +217,6 @@ impl Merge {
         lanes.filter(|(lane, _)| matches!(lane, Lane::Input(kind, _) if !kind.is_broadcast()))
     }
 
-    /// The earliest time at which a record for which `matters` holds may be taken, buffered or, of a lane not at its
-    /// end, still to be fetched: none comes before it.
-    pub fn earliest(&self, matters: impl Fn(&Event) -> bool) -> Option<EventTime> {
-        let of_lane = |buffer: &Buffer| {
-            // Where a task that was at its end went on, an older record may lie behind a newer one.
-            let mut reached = EventTime::MIN;
-            let first = buffer.records.iter().find_map(|record| {
-                reached = reached.max(record.merge_time);
-                record.body.as_ref().is_ok_and(&matters).then_some(reached)
-            });
-            first.into_iter().chain((!buffer.at_end).then_some(buffer.reached)).min()
-        };
-        self.ordered().filter_map(of_lane).min()
-    }
-
     /// Says whether the last fetch found the lane's end.
     pub fn set_at_end(&mut self, lane: Lane, at_end: bool) {
         self.change(lane, |buffer| {
@@ -286,6 +276,7 @@ impl Merge {
             let record = buffer.records.pop_front();
             buffer.taken = record.as_ref().map_or(buffer.taken, |record| record.merge_time);
             buffer.scouted = buffer.scouted.saturating_sub(usize::from(record.is_some()));
+            buffer.passed.pop(record.as_ref(), buffer.records.front());
             buffer.left_out &= !(buffer.at_end && buffer.records.is_empty());
             record
         })?;

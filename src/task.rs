@@ -269,6 +269,7 @@ impl<B: Broker> Task<B> {
         let effects_in = epoch.effects.len();
         // Deadlines fire inside `apply`, by the epoch's clock, so a restore fires them at the same place.
         self.engine.apply(epoch, outputs);
+        self.intake.merge_mut().look_anew();
         let effects = self.leaving();
         let effects_out = effects.len();
         self.announce(&mut relay);

@@ -37,7 +37,23 @@ fn the_example_configuration_is_accepted_and_names_an_example_ruleset() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/vipstream.yaml");
     let config = Config::load(&path, []).unwrap_or_else(|error| panic!("{error}"));
     assert!(config.rules.is_file(), "{}", config.rules.display());
-    assert_eq!(config.inputs.len(), 10);
+    assert_eq!(config.inputs.len(), Kind::ALL.len());
+}
+
+#[test]
+fn rules_that_ask_for_what_is_not_read_are_noted() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples");
+    let checked = vipstream(&["check", "--config", &examples.join("vipstream.yaml").display().to_string()]);
+    assert!(!checked.contains("note:"), "{checked}");
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(examples.join("shop.yaml"), folder.path().join("shop.yaml")).unwrap();
+    let config = std::fs::read_to_string(examples.join("vipstream.yaml")).unwrap();
+    let without: Vec<&str> = config.lines().filter(|line| !line.contains("vip.cases")).collect();
+    let path = folder.path().join("vipstream.yaml");
+    std::fs::write(&path, without.join("\n")).unwrap();
+    let checked = vipstream(&["check", "--config", &path.display().to_string()]);
+    assert!(checked.contains("note: the rules ask for case, which `inputs` does not list"), "{checked}");
 }
 
 /// Runs the built binary and hands back what it printed.
@@ -90,10 +106,12 @@ fn the_shop_grants_a_few_per_cent_of_its_customers_takes_back_and_alerts() {
     }
 }
 
-/// What an example decides about a story: when, who, what, and the first row of why.
+/// What an example decides about a story: when, who, what, and why.
 fn decides(example: &str, story: &[(&str, serde_json::Value)]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples").join(example);
     let mut inputs: BTreeMap<Kind, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut story = story.to_vec();
+    story.sort_by_key(|(_, event)| event["occurred_at"].to_string());
     for (number, (kind, event)) in story.iter().enumerate() {
         let mut event = event.clone();
         event["event_id"] = format!("e{number}").into();
@@ -109,10 +127,11 @@ fn decides(example: &str, story: &[(&str, serde_json::Value)]) -> String {
         let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let who = if output["customer_id"].is_null() { &output["account_id"] } else { &output["customer_id"] };
         let name = if output["programme"].is_null() { &output["name"] } else { &output["programme"] };
-        let row = &output["evidence"][0];
+        let rows = output["evidence"].as_array().unwrap().iter();
+        let why: Vec<_> = rows.map(|row| format!("{} {}", word(&row["feature"]), word(&row["value"]))).collect();
         let day = &word(&output["occurred_at"])[..10];
         let (who, what, name) = (word(who), word(&output["type"]), word(name));
-        text.push_str(&format!("{day} {who} {what} {name}: {} {}\n", word(&row["feature"]), word(&row["value"])));
+        text.push_str(&format!("{day} {who} {what} {name}: {}\n", why.join(", ")));
     }
     text
 }
@@ -152,17 +171,17 @@ fn accounts_are_granted_with_their_contacts_and_revoked_with_them() {
         ),
     ];
     insta::assert_snapshot!(decides("accounts.yaml", &story), @r"
-    2026-01-01 k1 vip.granted target_account: account.tier A
-    2026-01-02 bob vip.granted premium_support: support_level premium
-    2026-01-02 bob vip.granted reference: role reference
+    2026-01-01 k1 vip.granted target_account: account.tier A, account.icp_fit 0.9
+    2026-01-02 bob vip.granted premium_support: support_level premium, support_level premium
+    2026-01-02 bob vip.granted reference: role reference, role reference
     2026-01-02 ann vip.granted target_account: account.held.target_account true
     2026-01-02 bob vip.granted target_account: account.held.target_account true
     2026-01-04 k1 vip.granted key_account: spend_365d 60000
     2026-01-04 ann vip.granted key_account: account.held.key_account true
     2026-01-04 bob vip.granted key_account: account.held.key_account true
-    2026-02-01 bob vip.revoked premium_support: support_level null
-    2026-02-01 bob vip.revoked reference: role null
-    2026-03-01 k1 vip.revoked target_account: account.tier C
+    2026-02-01 bob vip.revoked premium_support: support_level null, support_level null
+    2026-02-01 bob vip.revoked reference: role null, role null
+    2026-03-01 k1 vip.revoked target_account: account.tier C, account.icp_fit 0.9
     2026-03-01 ann vip.revoked target_account: account.held.target_account false
     2026-03-01 bob vip.revoked target_account: account.held.target_account false
     2027-01-02 k1 vip.revoked key_account: spend_365d 30000
@@ -216,15 +235,94 @@ fn partners_and_prospects_are_granted_and_revoked() {
         "currency": "EUR", "status": "completed" }),
     ));
     insta::assert_snapshot!(decides("partners.yaml", &story), @r"
-    2026-01-01 rex vip.granted reseller: role reseller
-    2026-01-04 pam vip.granted referral_partner: role partner
-    2026-01-05 ivy vip.granted influencer: role influencer
-    2026-01-07 tom vip.granted prospect: orders_365d 0
-    2026-01-08 tom vip.revoked prospect: orders_365d 1
-    2026-02-01 rex vip.revoked reseller: role test
-    2026-04-04 ivy vip.revoked influencer: role influencer
-    2027-01-03 pam vip.expiring referral_partner: role partner
-    2027-02-02 pam vip.revoked referral_partner: role partner
+    2026-01-01 rex vip.granted reseller: role reseller, role reseller
+    2026-01-04 pam vip.granted referral_partner: role partner, referred_365d 3
+    2026-01-05 ivy vip.granted influencer: role influencer, role influencer, reach_90d 250000
+    2026-01-07 tom vip.granted prospect: orders_365d 0, interest_14d 5
+    2026-01-08 tom vip.revoked prospect: orders_365d 1, interest_14d 5
+    2026-02-01 rex vip.revoked reseller: role test, role test
+    2026-04-04 ivy vip.revoked influencer: role influencer, role influencer, reach_90d 0
+    2027-01-03 pam vip.expiring referral_partner: role partner, role partner, referred_365d 0
+    2027-02-02 pam vip.revoked referral_partner: role partner, role partner, referred_365d 0
     2026-01-06 rex agent.alert partner_online: role reseller
+    ");
+}
+
+fn order(who: &str, at: &str, id: &str, amount: u32) -> (&'static str, serde_json::Value) {
+    (
+        "purchase",
+        json!({ "customer_id": who, "occurred_at": format!("{at}T09:00:00Z"), "order_id": id, "amount": amount,
+        "currency": "EUR", "status": "completed" }),
+    )
+}
+
+fn refund(who: &str, at: &str, id: &str, amount: u32) -> (&'static str, serde_json::Value) {
+    let (kind, mut event) = order(who, at, id, amount);
+    event["status"] = "refunded".into();
+    event["refund_id"] = id.into();
+    (kind, event)
+}
+
+#[test]
+fn those_of_value_are_granted_by_sum_points_number_and_years_and_revoked() {
+    let trip = |at: &str, id: &str, amount: u32| {
+        let (kind, mut event) = order("tess", at, id, amount);
+        event["category"] = "trip".into();
+        (kind, event)
+    };
+    let mut story = vec![
+        order("sue", "2026-01-05", "s1", 600),
+        order("sue", "2026-01-06", "s2", 600),
+        order("ron", "2026-01-05", "r1", 1_200),
+        refund("ron", "2026-01-20", "r1", 500),
+        trip("2026-01-10", "t1", 700),
+        trip("2026-05-10", "t2", 900),
+        trip("2026-11-10", "t3", 900),
+        order("old", "2016-01-05", "l1", 10),
+        order("old", "2026-02-01", "l2", 10),
+    ];
+    story.extend((1..=12).map(|day| order("reg", &format!("2026-01-{day:02}"), &format!("g{day}"), 1)));
+    insta::assert_snapshot!(decides("value.yaml", &story), @r"
+    2026-01-05 ron vip.granted spender: spend_90d 1200
+    2026-01-06 sue vip.granted spender: spend_90d 1200
+    2026-01-12 reg vip.granted regular: orders_365d 12
+    2026-01-20 ron vip.revoked spender: spend_90d 700
+    2026-02-01 old vip.granted old_friend: days_since(first_purchase) 3680, orders_365d 1
+    2026-04-04 sue vip.expiring spender: spend_90d 600
+    2026-04-11 sue vip.revoked spender: spend_90d 0
+    2026-05-10 tess vip.granted collector: points_year 160, trip_points 160
+    2026-12-31 tess vip.revoked collector: points_year 0, trip_points 0
+    2027-01-02 reg vip.expiring regular: orders_365d 9
+    2027-01-31 old vip.revoked old_friend: days_since(first_purchase) 4045, orders_365d 0
+    2027-02-01 reg vip.revoked regular: orders_365d 0
+    ");
+}
+
+#[test]
+fn advocates_are_granted_by_number_and_by_what_is_left_of_purchases_and_revoked() {
+    let referral = |who: &str, friend: &str| {
+        (
+            "referral",
+            json!({ "customer_id": who, "occurred_at": "2026-01-02T09:00:00Z", "referred_customer_id": friend,
+            "status": "converted" }),
+        )
+    };
+    let friends: Vec<String> = (0..10).map(|number| format!("friend{number}")).collect();
+    let mut story = vec![referral("max", "gus"), order("gus", "2026-01-03", "g", 800)];
+    for friend in &friends {
+        story.push(referral("pam", friend));
+        story.push(order(friend, "2026-01-04", friend, 300));
+        story.push(refund(friend, "2026-01-10", friend, 300));
+    }
+    insta::assert_snapshot!(decides("advocates.yaml", &story), @r"
+    2026-01-02 pam vip.granted popular: friends_365d 10
+    2026-01-03 max vip.granted profitable: net_365d 800
+    2026-01-04 pam vip.granted profitable: net_365d 600
+    2026-01-04 pam vip.changed profitable: net_365d 2100, buyers_365d 7
+    2026-01-10 pam vip.revoked profitable: net_365d 300
+    2027-01-01 pam vip.expiring popular: friends_365d 0
+    2027-01-02 max vip.expiring profitable: net_365d 0
+    2027-01-15 pam vip.revoked popular: friends_365d 0
+    2027-01-16 max vip.revoked profitable: net_365d 0
     ");
 }

@@ -49,11 +49,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let problems = files.problems.iter().map(json).chain(in_cluster.iter().map(finding));
         let problems: Vec<_> = problems.collect();
         let cluster = report.as_ref().map(cluster::Report::json);
-        writeln!(out, "{}", serde_json::json!({ "ok": count == 0, "problems": problems, "cluster": cluster }))?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::json!({ "ok": count == 0, "problems": problems, "note": files.unread, "cluster": cluster })
+        )?;
         if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
     } else {
         if files.problems.is_empty() {
             files.checked.iter().try_for_each(|line| writeln!(out, "ok  {line}"))?;
+            files.unread.iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
         }
         write!(out, "{}", report.as_ref().map(cluster::Report::text).unwrap_or_default())?;
         let files = files.problems.iter().map(ToString::to_string);
@@ -74,6 +79,8 @@ struct Files {
     /// A line for each that is in order.
     checked: Vec<String>,
     problems: Vec<Problem>,
+    /// Which kinds of event the rules ask for in vain.
+    unread: Option<String>,
 }
 
 impl Files {
@@ -94,7 +101,7 @@ impl Files {
 }
 
 fn files(args: &Args) -> anyhow::Result<Files> {
-    let mut files = Files { config: None, checked: Vec::new(), problems: Vec::new() };
+    let mut files = Files { config: None, checked: Vec::new(), problems: Vec::new(), unread: None };
     let mut rules_files: Vec<PathBuf> = args.rules.iter().cloned().collect();
     if let Some(path) = &args.config {
         match Config::load(path, std::env::vars()) {
@@ -113,7 +120,11 @@ fn files(args: &Args) -> anyhow::Result<Files> {
         let text =
             std::fs::read_to_string(&path).map_err(|error| Usage(format!("cannot read the rules {name}: {error}")))?;
         match Ruleset::parse(&name, &text) {
-            Ok(rules) => files.checked.push(format!("{name}: {}", describe(&rules))),
+            Ok(rules) => {
+                files.checked.push(format!("{name}: {}", describe(&rules)));
+                let config = files.config.as_ref().filter(|config| config.rules == path);
+                files.unread = files.unread.or_else(|| config?.unread(&rules));
+            }
             Err(found) => files.problems.extend(found),
         }
     }

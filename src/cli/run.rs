@@ -38,6 +38,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     telemetry::log(LogForm::of_stderr(args.json));
     let config = Config::load(&args.config, std::env::vars()).map_err(|error| Usage(error.to_string()))?;
     let rules = Arc::new(load_rules(&config).map_err(|error| Usage(error.to_string()))?);
+    if let Some(note) = config.unread(&rules) {
+        tracing::warn!("{note}");
+    }
     let metrics = telemetry::exporter().context("the metrics exporter cannot be installed")?;
     let running = app::start_until(&config, rules, args.until).map_err(|error| {
         if error.is_configuration() { Usage(error.to_string()).into() } else { anyhow::Error::from(error) }

@@ -444,15 +444,19 @@ pub(super) fn routing(rule: &Programme, customer: &Customer, occasion: &Occasion
 }
 
 pub(super) fn greeting(rule: &Programme, customer: &Customer) -> Option<String> {
-    rule.greeting.as_ref().map(|greeting| greet(greeting, customer))
+    greet(rule.greeting.as_ref()?, customer)
 }
 
-fn greet(greeting: &str, customer: &Customer) -> String {
+/// `None` for a greeting by name of somebody whose name is not known.
+fn greet(greeting: &str, customer: &Customer) -> Option<String> {
+    if !greeting.contains("{name}") {
+        return Some(greeting.to_owned());
+    }
     let name = match customer.id.kind() {
         EntityKind::Account => customer.account().and_then(|account| account.name.as_deref()),
         _ => customer.profile().and_then(|profile| profile.name.as_deref()),
     };
-    greeting.replace("{name}", name.unwrap_or_else(|| customer.id.text()))
+    Some(greeting.replace("{name}", name?))
 }
 
 /// The greatest weight among the tiers held.
@@ -561,10 +565,10 @@ pub(super) fn alert(
                 None => routing::of_nobody(it),
             })
         },
-        greeting: {
-            let held = programmes().find_map(|rule| rule.greeting.as_ref());
-            held.or(rule.greeting.as_ref()).and_then(|it| Some(greet(it, customer?)))
-        },
+        greeting: customer.and_then(|customer| {
+            let held = programmes().filter_map(|rule| rule.greeting.as_ref());
+            held.chain(&rule.greeting).find_map(|it| greet(it, customer))
+        }),
         customer_name: customer.and_then(Customer::profile).and_then(|profile| profile.name.clone()),
         standing: customer.map_or_else(Vec::new, |customer| customer.standing_names(occasion.rules)),
     })

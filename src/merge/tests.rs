@@ -158,3 +158,44 @@ fn a_lane_outside_holds_nobody_and_waits_for_nobody() {
     assert_eq!(taken(|| merge.take()), [10]);
     assert_eq!(taken(|| merge.take_outside()), [5]);
 }
+
+#[test]
+fn what_was_looked_at_is_asked_again_only_when_answers_may_have_changed() {
+    let asked = std::cell::RefCell::new(Vec::new());
+    let earliest = |merge: &mut Merge, first: i64| {
+        asked.borrow_mut().clear();
+        let found = merge.earliest(|event| {
+            asked.borrow_mut().push(event.at.0);
+            event.at.0 >= first
+        });
+        (found.map(|at| at.0), asked.borrow().clone())
+    };
+    let mut merge = two_lanes();
+    push(&mut merge, A, &[10, 30, 50]);
+    push(&mut merge, B, &[20, 40]);
+    assert_eq!(earliest(&mut merge, 30), (Some(30), vec![10, 20, 30]), "level with each other, and no further");
+    assert_eq!(earliest(&mut merge, 30), (Some(30), vec![30]));
+    merge.take();
+    assert_eq!(earliest(&mut merge, 90), (Some(40), vec![30, 40]), "after 40 more may come of B");
+    merge.set_at_end(B, true);
+    assert_eq!(earliest(&mut merge, 90), (Some(50), vec![50]));
+    push(&mut merge, A, &[60]);
+    merge.set_at_end(A, true);
+    assert_eq!(earliest(&mut merge, 90), (None, vec![60]));
+    merge.look_anew();
+    assert_eq!(earliest(&mut merge, 20), (Some(20), vec![20]));
+}
+
+#[test]
+fn an_older_record_behind_a_newer_one_is_expected_no_earlier() {
+    let mut merge = Merge::default();
+    let relayed = Lane::Relay(1);
+    merge.open(relayed, EventTime::MIN);
+    for at in [30, 10, 40] {
+        let position = Position { kind: Kind::Engagement, partition: 0, offset: 0 };
+        merge.push_record(relayed, Record { position, merge_time: EventTime(at), body: event(at) });
+    }
+    assert_eq!(merge.earliest(|event| event.at.0 == 10), Some(EventTime(30)));
+    merge.pop(relayed);
+    assert_eq!(merge.earliest(|event| event.at.0 == 10), Some(EventTime(10)));
+}

@@ -284,6 +284,25 @@ impl Plan {
 }
 
 impl Ruleset {
+    /// The kinds of event without which something in the rules stays without an answer.
+    pub fn asks_for(&self) -> impl Iterator<Item = Kind> {
+        let plan = &self.plan;
+        let profile = plan.customers.reads.profile || plan.uses_accounts;
+        Kind::ALL.into_iter().filter(move |kind| {
+            let KindPlan { features, alerts, .. } = plan.of(*kind);
+            let is_derived = |kind| self.follows_referrals() && matches!(kind, Kind::Purchase | Kind::Referral);
+            !features.is_empty()
+                || !alerts.is_empty()
+                || is_derived(*kind)
+                || match kind {
+                    Kind::Case | Kind::Agent => plan.resolvers,
+                    Kind::Customer => profile,
+                    Kind::Account => plan.uses_accounts,
+                    _ => false,
+                }
+        })
+    }
+
     /// The name it gives itself.
     pub fn name(&self) -> &str {
         &self.name

@@ -44,12 +44,12 @@ impl<B: Broker> Task<B> {
 
     /// Finds out from what was announced how far the horizon is. Nothing may have been taken that is not applied.
     pub(super) fn look_to_horizon(&mut self) {
-        if !self.has_horizon() {
+        if !self.has_horizon() || self.intake.announced().is_none() {
             return;
         }
+        let own = self.with_effects(Announcement { source: self.partition, ..Announcement::default() });
         let Some(others) = self.intake.announced() else { return };
         let heard = others.iter().filter_map(|it| it.horizon_ms).max().unwrap_or_default();
-        let own = self.with_effects(Announcement { source: self.partition, ..Announcement::default() });
         let all: Vec<&Announcement> = others.into_iter().chain([&own]).collect();
         let from = all.iter().map(|it| it.sends_from_ms.unwrap_or(NEVER)).min().unwrap_or(NEVER);
         let horizon = EventTime(from).plus(self.setup.rules.hop);
@@ -65,16 +65,17 @@ impl<B: Broker> Task<B> {
         self.announced = Some(announcement);
     }
 
-    pub(super) fn has_news(&self) -> bool {
+    pub(super) fn has_news(&mut self) -> bool {
         self.announcement().is_some_and(|it| self.announced.as_ref() != Some(&it))
     }
 
-    fn announcement(&self) -> Option<Announcement> {
-        Some(self.with_effects(self.intake.announcement()?))
+    fn announcement(&mut self) -> Option<Announcement> {
+        let announcement = self.intake.announcement()?;
+        Some(self.with_effects(announcement))
     }
 
-    fn with_effects(&self, announcement: Announcement) -> Announcement {
-        let of_records = self.intake.merge().earliest(|event| self.engine.may_send(event));
+    fn with_effects(&mut self, announcement: Announcement) -> Announcement {
+        let of_records = self.intake.merge_mut().earliest(|event| self.engine.may_send(event));
         let sends_from = of_records.into_iter().chain(self.engine.next_sending()).min();
         let (sent, came) = self.engine.exchanged();
         let number = |of: &BTreeMap<u32, u64>, task| of.get(&task).copied().unwrap_or_default();

@@ -49,6 +49,15 @@ impl Decided {
         Self { decisions, alerts, statuses, audits }
     }
 
+    /// What `replay` makes of partitions of inputs.
+    pub(crate) fn by_replay(rules: &str, inputs: &[(Kind, Vec<Vec<u8>>)], until: Option<EventTime>) -> Self {
+        let topics = replay_memory(rules, inputs, until);
+        Self::of(|name| {
+            let lines = topics.get(format!("vip.{name}").as_str()).into_iter().flatten();
+            sorted(lines.map(|line| serde_json::from_str(line).expect("JSON")))
+        })
+    }
+
     const fn topics(&self) -> [&Vec<String>; 4] {
         [&self.decisions, &self.alerts, &self.statuses, &self.audits]
     }
@@ -191,12 +200,7 @@ outputs: {{ {outputs} }}
     fn replay(&self, until: Option<EventTime>) -> Decided {
         let sent = self.sent.lock().expect("no test panics while it sends");
         let inputs: Vec<(Kind, Vec<Vec<u8>>)> = sent.iter().map(|(kind, lines)| (*kind, lines.clone())).collect();
-        let topics = replay_memory(&self.rules_text(), &inputs, until);
-        let lines = |name: &str| {
-            let lines = topics.get(format!("vip.{name}").as_str()).into_iter().flatten();
-            sorted(lines.map(|line| serde_json::from_str(line).expect("JSON")))
-        };
-        Decided::of(lines)
+        Decided::by_replay(&self.rules_text(), &inputs, until)
     }
 
     /// What committed readers see of the app's outputs.

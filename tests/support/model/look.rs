@@ -271,7 +271,7 @@ fn grant(
     fields.put_some("tier", tier.map(|tier| programme.tiers[tier].0.clone()));
     fields.put_some("valid_until", paid_until(run, customer, programme).map(|end| end.to_string()));
     fields.put_some("routing", programme.routing.as_ref().map(|it| routing(run, it, customer)));
-    fields.put_some("greeting", programme.greeting.as_ref().map(|it| greeting(it, customer)));
+    fields.put_some("greeting", programme.greeting.as_ref().and_then(|it| greeting(it, customer)));
     fields.put("entitlements", programme.entitlements.clone());
     fields.put("priority", index + 1);
     Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight: true, with_standing: true }
@@ -411,8 +411,8 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     let its = held().find_map(|programme| programme.routing.as_ref()).or(alert.routing.as_ref());
     let is_author = customer.entity.is_author();
     body.put_some("routing", its.map(|it| if is_author { of_nobody(it) } else { routing(run, it, customer) }));
-    let its = held().find_map(|programme| programme.greeting.as_ref()).or(alert.greeting.as_ref());
-    body.put_some("greeting", its.filter(|_| !is_author).map(|it| greeting(it, customer)));
+    let its = held().filter_map(|programme| programme.greeting.as_ref()).chain(&alert.greeting);
+    body.put_some("greeting", its.filter(|_| !is_author).find_map(|it| greeting(it, customer)));
     let name = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
     body.put("customer", json!({ "name": name, "standing": customer.standing(&run.rules) }));
     let order = Order {
@@ -426,11 +426,15 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     Line::new(&order, body.0)
 }
 
-pub(super) fn greeting(text: &str, customer: &Customer) -> String {
+/// Nobody is greeted by a name that is not known.
+pub(super) fn greeting(text: &str, customer: &Customer) -> Option<String> {
     let of_account = customer.account().filter(|_| customer.entity.is_account());
     let named = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
     let named = named.or(of_account.and_then(|account| account.name.as_deref()));
-    text.replace("{name}", named.unwrap_or_else(|| customer.entity.key()))
+    match named {
+        Some(named) => Some(text.replace("{name}", named)),
+        None => (!text.contains("{name}")).then(|| text.to_owned()),
+    }
 }
 
 pub(super) fn output_id(

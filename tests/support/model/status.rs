@@ -34,7 +34,7 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     );
     body.put_some(
         "greeting",
-        held().find_map(|programme| programme.greeting.as_ref()).map(|it| look::greeting(it, customer)),
+        held().filter_map(|programme| programme.greeting.as_ref()).find_map(|it| look::greeting(it, customer)),
     );
     let mut entitlements: Vec<&String> = Vec::new();
     held().flat_map(|programme| &programme.entitlements).for_each(|it| {
