@@ -162,6 +162,7 @@ fn ties() -> Ties {
         unclaimed: vec![(post.expect("a mention"), POSITION)],
         merged: vec![CustomerId::from("anna")],
         aliases: vec![7],
+        holds_others: true,
         referred: vec![(7, CustomerId::from("bob"))],
         ..Ties::default()
     }
