@@ -60,7 +60,9 @@ struct Image {
 
 impl Image {
     fn freeze(engine: &mut Engine) -> Self {
-        let frozen = Encoded { customers: engine.stats().customers, digest: engine.digest() };
+        let stats = engine.stats();
+        let customers = stats.customers + stats.accounts + stats.handles;
+        let frozen = Encoded { customers, digest: engine.digest() };
         Self { head: engine.freeze(), frozen, ..Self::default() }
     }
 

@@ -69,7 +69,7 @@ fn buyers_who_turn_out_to_be_one_are_one_buyer() {
     d1 bob cohort.entered bought
     d2 bob cohort.left bought
     d2+00:00:01 eve cohort.entered bought
-    d4+00:00:02 ann cohort.entered n100
+    d3+00:00:01 ann cohort.entered n100
     ");
 }
 

@@ -76,15 +76,16 @@ fn audits(until: &str, script: &str) -> String {
 #[test]
 fn a_look_that_decides_several_things_says_the_standing_once_after_them() {
     let script = "
+        d0 ann customer 1 name=Ann
         d0 ann purchase o1 600
         d1 ann purchase o2 10
         d1 bob purchase o3 0";
     insta::assert_snapshot!(standings("d40", script), @r"
     d0 ann 2 [big gold since=d0] fresh weight 3 -
-    d1 ann 3 [big gold since=d0, buyer since=d1] fresh weight 3 Hello ann
-    d11 ann 4 [big gold since=d0, buyer since=d1]  weight 3 Hello ann
-    d20 ann 5 [big gold since=d0 until=d25, buyer since=d1]  weight 3 Hello ann
-    d25 ann 6 [buyer since=d1]  weight 1 Hello ann
+    d1 ann 3 [big gold since=d0, buyer since=d1] fresh weight 3 Hello Ann
+    d11 ann 4 [big gold since=d0, buyer since=d1]  weight 3 Hello Ann
+    d20 ann 5 [big gold since=d0 until=d25, buyer since=d1]  weight 3 Hello Ann
+    d25 ann 6 [buyer since=d1]  weight 1 Hello Ann
     ");
 }
 

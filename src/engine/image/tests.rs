@@ -163,6 +163,7 @@ fn ties() -> Ties {
         unclaimed: vec![(post.expect("a mention"), POSITION)],
         merged: vec![CustomerId::from("anna")],
         aliases: vec![7],
+        holds_others: true,
         referred: vec![Referred { key: 7, to: CustomerId::from("bob"), referrer: CustomerId::from("anna") }],
         ..Ties::default()
     }
