@@ -32,7 +32,7 @@ fn the_engine_equals_the_model_on_journaled_epochs() {
     );
     println!("outputs: {totals:#?}");
     for what in EVERY_CASE.into_iter().filter(|_| seeds::is_whole_run()) {
-        assert!(totals.get(what).is_some_and(|count| *count >= 5), "the epochs hardly give {what}: {totals:?}");
+        assert!(totals.get(what).is_some_and(|count| *count >= 3), "the epochs hardly give {what}: {totals:?}");
     }
 }
 
