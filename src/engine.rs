@@ -438,7 +438,7 @@ impl Engine {
         self.note_foreign(slot, foreign);
         if is_leaving {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
-            self.describe(slot, event, position, outputs);
+            self.describe(slot, Brought::Event(event, position), outputs);
         }
         if !self.sendings.is_empty() {
             self.send(slot, Some(&Origin::of(event, position)), hops, outputs);
@@ -448,7 +448,7 @@ impl Engine {
         let judged = Outcome { look: outcome.look && touches, ..outcome };
         self.judge(slot, Brought::Event(event, position), judged, outputs);
         if outcome.described && self.customers[slot].seq == said {
-            self.describe(slot, event, position, outputs);
+            self.describe(slot, Brought::Event(event, position), outputs);
         }
         if outcome.alert && !is_account {
             self.alert(slot, event, position, outputs);
@@ -456,9 +456,8 @@ impl Engine {
     }
 
     /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
-    fn describe(&self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
+    fn describe(&self, slot: Slot, cause: Brought<'_>, outputs: &mut Vec<Output>) {
         let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
-        let cause = Brought::Event(event, position);
         let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         status::say(&self.customers[slot], &occasion, outputs);
     }

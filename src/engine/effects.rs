@@ -135,7 +135,11 @@ impl Engine {
         let outcome = self.undergo(slot, &from, at, does);
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
+        let said = self.customers[slot].seq;
         self.judge(slot, brought, outcome, outputs);
+        if outcome.described && self.customers[slot].seq == said {
+            self.describe(slot, brought, outputs);
+        }
     }
 
     /// What is done to an entity; says what is to follow.
@@ -191,7 +195,7 @@ impl Engine {
                 let before = customer.belongs_to();
                 let look = customer.cut(from);
                 customer.change_account(before, &rules, sendings);
-                return Outcome { look, ..Outcome::default() };
+                return Outcome { look, described: look, ..Outcome::default() };
             }
             Does::Join => self.stats.contacts_beyond += u64::from(!customer.joined(from, sendings)),
             Does::Leave => customer.left(from),

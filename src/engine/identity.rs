@@ -90,6 +90,7 @@ impl Customer {
             });
             self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
         }
+        self.ties_mut().was_merged = true;
         let mut state = Vec::new();
         given.encode(&mut Writer(&mut state));
         sendings.push(Sending { to: CustomerId(to.clone()), does: Does::Absorb(state) });

@@ -14,6 +14,7 @@ use crate::model::output::{Output, Scalar};
 use crate::rules::ruleset::{Programme, Ruleset};
 
 /// Says where the customer or account stands. Of somebody about whom nothing was ever decided there is nothing to say,
+/// unless another has all of theirs;
 /// and what was said of an account is taken back where nothing is left of it: no record, and no programme held.
 pub(super) fn say(customer: &Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let is_account = customer.id.kind() == EntityKind::Account;
@@ -27,7 +28,8 @@ pub(super) fn withdraw(customer: &Customer, occasion: &Occasion<'_>, outputs: &m
 }
 
 fn push(customer: &Customer, occasion: &Occasion<'_>, content: Option<Content>, outputs: &mut Vec<Output>) {
-    if customer.seq == 0 {
+    let was_merged = customer.ties().is_some_and(|ties| ties.was_merged);
+    if customer.seq == 0 && !was_merged {
         return;
     }
     outputs.push(Output::Status(Box::new(Status {
@@ -58,6 +60,7 @@ fn content(customer: &Customer, occasion: &Occasion<'_>) -> Content {
     Content {
         account_id: customer.account_id().map(Into::into),
         name: look::name(customer).map(Into::into),
+        merged_into: customer.merged_into().cloned(),
         standing: customer.standing_names(rules),
         programmes: held().map(|(held, rule)| membership(customer, held, rule, rules)).collect(),
         labels: labels.map(|(_, label)| label.name.clone()).collect(),

@@ -44,6 +44,8 @@ pub(super) struct Ties {
     pub(super) aliases: Vec<u64>,
     /// Merged into another, it has taken in what was to go on and had gone too far; it goes on when it is heard of next.
     pub(super) holds_others: bool,
+    /// Merged into another, now or before: `vip.status` says so to whoever looks for it there.
+    pub(super) was_merged: bool,
     /// Who resolved the customer's cases; only kept where some routing asks.
     pub(super) resolved: Resolved,
 }

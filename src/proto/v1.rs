@@ -1308,6 +1308,9 @@ pub struct Status {
     /// Of every programme of the ruleset.
     #[prost(message, repeated, tag = "11")]
     pub progress: ::prost::alloc::vec::Vec<Progress>,
+    /// Whose standing holds for this one.
+    #[prost(string, optional, tag = "12")]
+    pub merged_into: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A programme held.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

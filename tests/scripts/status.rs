@@ -169,3 +169,20 @@ fn progress_is_told_of_every_programme_without_samples() {
         .collect();
     assert_eq!(progress, [r#""big" false spend_10d/10d 60 >= 100 fails"#, r#""buyer" false orders 1 >= 2 fails"#]);
 }
+
+#[test]
+fn whoever_is_merged_points_to_whose_standing_holds_now_be_it_never_decided_about() {
+    let script = "
+        d0 bob purchase o1 600
+        d1 ann customer 1 merged_into=bob
+        d2 cid customer 1 merged_into=ann
+        d3 ann customer 2 merged_into=bob name=Ann
+        d4 cid customer 2
+        d5 bob erasure q1";
+    let lines = topic_until("d40", "vip.status", RULES, script).into_iter().map(|status| {
+        let word = |name: &str| status[name].as_str().unwrap_or("-").to_owned();
+        let at = if status["event_id"].is_null() { "erased".to_owned() } else { short_time(&word("occurred_at")) };
+        format!("{at} {} {} into {}\n", word("customer_id"), status["status_seq"], word("merged_into"))
+    });
+    insta::assert_snapshot!(lines.collect::<String>(), @"");
+}

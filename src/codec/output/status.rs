@@ -34,6 +34,7 @@ impl Wire {
 
 fn put(content: &Content, line: &mut Line) {
     line.put_some("name", content.name.as_ref());
+    line.put_some("merged_into", content.merged_into.as_ref());
     line.put("standing", &content.standing);
     line.put("programmes", &content.programmes.iter().map(MembershipJson::of).collect::<Vec<_>>());
     line.put("labels", &content.labels);

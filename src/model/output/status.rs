@@ -28,6 +28,8 @@ pub struct Content {
     /// From the profile; an account's own.
     pub account_id: Option<CompactString>,
     pub name: Option<CompactString>,
+    /// Whose standing holds for this one.
+    pub merged_into: Option<CompactString>,
     /// Names of the programmes held, by precedence.
     pub standing: Vec<CompactString>,
     pub programmes: Vec<Membership>,

@@ -104,6 +104,8 @@ pub(super) struct Ties {
     pub(super) aliases: BTreeSet<String>,
     /// Somebody else by now, it holds what was known of others as well: it could not go on.
     pub(super) holds_others: bool,
+    /// It is somebody else, or was.
+    pub(super) was_merged: bool,
     /// What is remembered of cases and surveys.
     pub(super) resolved: Resolved,
 }

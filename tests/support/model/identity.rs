@@ -70,6 +70,7 @@ impl Customer {
         let memory = std::mem::replace(self, empty).memory;
         let (bookings, has_given) = (std::mem::take(&mut self.bonds.bookings), self.bonds.has_given);
         let known = Known { memory, names, resolved, referrals, credit, bookings, has_given };
+        self.ties.was_merged = true;
         Some((to, Does::Absorb(Box::new(known))))
     }
 

@@ -29,6 +29,7 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
     let name =
         if is_account { record.and_then(|it| it.name.as_deref()) } else { profile.and_then(|it| it.name.as_deref()) };
     body.put_some("name", name);
+    body.put_some("merged_into", profile.and_then(|profile| profile.merged_into.as_deref()));
     body.put("standing", customer.standing(&run.rules));
     let held = || run.rules.programmes.iter().filter(|programme| customer.held.contains_key(&programme.name));
     body.put("programmes", held().map(|programme| membership(run, customer, programme)).collect::<Vec<_>>());
@@ -87,7 +88,7 @@ fn line(customer: &Customer, body: Object) -> Option<Line> {
         name: if customer.entity.is_account() { customer.entity.key() } else { "" },
         id: None,
     };
-    (customer.status_seq > 0).then(|| Line::new(&order, body.0))
+    (customer.status_seq > 0 || customer.ties.was_merged).then(|| Line::new(&order, body.0))
 }
 
 fn membership(run: &Run, customer: &Customer, programme: &Programme) -> Json {

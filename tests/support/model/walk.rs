@@ -322,6 +322,7 @@ impl Walk {
             Does::Cut => {
                 let before = customer.belongs_to();
                 outcome.look = customer.cut(&from);
+                outcome.described = outcome.look;
                 customer.change_account(rules, before)
             }
         };
@@ -329,7 +330,12 @@ impl Walk {
         let as_of = self.customers[&to].as_of;
         self.customers.get_mut(&to).expect("met just now").move_to(as_of);
         self.send(&to, sendings, cause, hops);
+        let decided = self.customers[&to].status_seq;
         self.judge(&to, cause, outcome);
+        let customer = &self.customers[&to];
+        if outcome.described && customer.status_seq == decided {
+            self.found.statuses.extend(status::status(&self.run, customer, cause));
+        }
         self.queue(&to);
     }
 
