@@ -259,6 +259,7 @@ fn metrics_are_named_alike() {
         "_accounts",
         "_handles",
         "_effects",
+        "_amounts",
         "_partitions",
         "_restored",
         "_assigned",

@@ -203,8 +203,13 @@ impl Shop {
         } else {
             *dice.pick(&["completed", "refunded", "refunded", "cancelled"])
         };
-        let amount = 1 + dice.below(if status == "refunded" { 40 } else { 150 });
-        let refund = if status == "refunded" { format!(r#","refund_id":"r{}""#, dice.below(2)) } else { String::new() };
+        let (mut amount, mut refund) = (1 + dice.below(if status == "refunded" { 40 } else { 150 }), String::new());
+        if status == "refunded" {
+            // A refund says one amount however often it is told: of two, that would hold which somebody heard first.
+            let which = dice.below(2);
+            amount = 1 + (7 * *number + 13 * which) % 40;
+            refund = format!(r#","refund_id":"r{which}""#);
+        }
         let account =
             if dice.chance(10) { format!(r#","account_id":"{}""#, self.account(dice)) } else { String::new() };
         format!(
