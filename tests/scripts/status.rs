@@ -184,5 +184,13 @@ fn whoever_is_merged_points_to_whose_standing_holds_now_be_it_never_decided_abou
         let at = if status["event_id"].is_null() { "erased".to_owned() } else { short_time(&word("occurred_at")) };
         format!("{at} {} {} into {}\n", word("customer_id"), status["status_seq"], word("merged_into"))
     });
-    insta::assert_snapshot!(lines.collect::<String>(), @"");
+    insta::assert_snapshot!(lines.collect::<String>(), @r"
+    d0 bob 2 into -
+    d1 ann 0 into bob
+    d2 cid 0 into ann
+    d3 ann 0 into bob
+    d4 cid 0 into -
+    erased bob null into -
+    d5+00:00:01 ann 0 into -
+    ");
 }
