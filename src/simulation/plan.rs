@@ -11,6 +11,7 @@ use crate::support::events;
 
 /// One simulation.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is decided by itself")]
 pub(super) struct Plan {
     pub(super) tasks: u32,
     pub(super) processes: usize,

@@ -159,7 +159,9 @@ impl Shop {
             return dice.pick(&self.orders).clone();
         }
         let currency = ["EUR", "EUR", "EUR", "EUR", "USD", "USD", "GBP"];
-        let order = Order { number: self.count, customer: self.customer(dice), currency: *dice.pick(&currency) };
+        let customer = self.customer(dice);
+        let &currency = dice.pick(&currency);
+        let order = Order { number: self.count, customer, currency };
         if self.orders.len() == LAST_ORDERS {
             self.orders.remove(0);
         }
@@ -317,7 +319,8 @@ fn rate(dice: &mut Dice, now: EventTime) -> String {
 }
 
 fn agent(dice: &mut Dice) -> &'static str {
-    *dice.pick(&["a0", "a1", "a2", "a3"])
+    let &agent = dice.pick(&["a0", "a1", "a2", "a3"]);
+    agent
 }
 
 fn case_id(dice: &mut Dice, customer: &str) -> String {
