@@ -470,7 +470,7 @@ fn what_is_beyond_a_bound_is_counted() {
 }
 
 #[test]
-fn a_long_memory_is_carried_in_parts_and_looked_at_once() {
+fn a_long_memory_is_carried_whole() {
     let rules = "
         features:
           orders: { count: purchase }
