@@ -29,6 +29,8 @@ struct Record {
     floor: Day,
     /// Day, cases resolved, of them well; by day.
     days: Vec<(Day, i64, i64)>,
+    /// All of these together: agents are ranked at each decision.
+    sum: (i64, i64),
 }
 
 /// Most agents of an app.
@@ -37,13 +39,13 @@ const MAX_AGENTS: usize = 10_000;
 const DAYS: Day = 90;
 
 /// How well an agent resolves. The greater, the better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Skill {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rate {
     resolved: i64,
     well: i64,
 }
 
-impl Skill {
+impl Rate {
     /// The part resolved well, as if there had been two cases more, one of them well: who resolved little is neither
     /// good nor bad.
     const fn share(self) -> (i64, i64) {
@@ -57,14 +59,14 @@ impl Skill {
     }
 }
 
-impl Ord for Skill {
+impl Ord for Rate {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let ((well, resolved), (other_well, other_resolved)) = (self.share(), other.share());
         (well * other_resolved).cmp(&(other_well * resolved)).then(self.resolved.cmp(&other.resolved))
     }
 }
 
-impl PartialOrd for Skill {
+impl PartialOrd for Rate {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
@@ -99,7 +101,7 @@ impl Agents {
         }
         let record = self.records.entry(agent.clone()).or_default();
         record.floor = record.floor.max(today - DAYS);
-        let Record { floor, days } = record;
+        let Record { floor, days, sum } = record;
         let at = days.partition_point(|(other, ..)| *other < day);
         if days.get(at).is_none_or(|(other, ..)| *other != day) {
             days.insert(at, (day, 0, 0));
@@ -107,6 +109,7 @@ impl Agents {
         days[at].1 += i64::from(cases);
         days[at].2 += i64::from(well);
         days.retain(|(day, ..)| *day > *floor);
+        *sum = total(days);
         true
     }
 
@@ -116,41 +119,46 @@ impl Agents {
     }
 
     /// How well an agent resolved up to a day.
-    fn skill(&self, id: &str, today: Day) -> Skill {
-        let days = self.records.get(id).into_iter().flat_map(|record| &record.days);
-        let lately = days.filter(|(day, ..)| *day > today - DAYS);
-        let (resolved, well) = lately.fold((0, 0), |sum, (_, cases, well)| (sum.0 + cases, sum.1 + well));
-        Skill { resolved: resolved.max(0), well: well.clamp(0, resolved.max(0)) }
+    fn rate(&self, id: &str, today: Day) -> Rate {
+        let Some(Record { days, sum, .. }) = self.records.get(id) else { return Rate::default() };
+        let passed = days.partition_point(|(day, ..)| *day <= today - DAYS);
+        let (passed_cases, passed_well) = total(&days[..passed]);
+        let (resolved, well) = (sum.0 - passed_cases, sum.1 - passed_well);
+        Rate { resolved: resolved.max(0), well: well.clamp(0, resolved.max(0)) }
     }
 
     /// Every agent, by id, as of a day.
     pub(super) fn views(&self, today: Day) -> impl Iterator<Item = AgentView<'_>> {
         let ids: BTreeSet<&CompactString> = self.known.keys().chain(self.records.keys()).collect();
         ids.into_iter().map(move |id| {
-            let skill = self.skill(id, today);
-            let Skill { resolved, well } = skill;
-            AgentView { agent_id: id, record: self.known.get(id), resolved, well, share: skill.rounded() }
+            let rate = self.rate(id, today);
+            let Rate { resolved, well } = rate;
+            AgentView { agent_id: id, record: self.known.get(id), resolved, well, share: rate.rounded() }
         })
     }
 
     /// The agents who can be given another case now, of a team and with a skill where these are asked for: as many as
     /// wanted, the best first.
-    pub(super) fn best(&self, team: Option<&str>, skill: Option<&str>, today: Day, most: usize) -> Vec<(&str, Skill)> {
-        let mut best: Vec<(&str, Skill)> = Vec::with_capacity(most + 1);
+    pub(super) fn best(&self, team: Option<&str>, skill: Option<&str>, today: Day, most: usize) -> Vec<(&str, Rate)> {
+        let mut best: Vec<(&str, Rate)> = Vec::with_capacity(most + 1);
         for (id, agent) in &self.known {
             let is_of_team = team.is_none_or(|team| agent.team.as_deref() == Some(team));
             let has_skill = skill.is_none_or(|skill| agent.skills.iter().any(|has| has == skill));
             if !is_of_team || !has_skill || !is_free(agent) {
                 continue;
             }
-            let skill = self.skill(id, today);
+            let rate = self.rate(id, today);
             // Of equals the smaller id comes first, and ids come in order.
-            let at = best.partition_point(|(_, other)| *other >= skill);
-            best.insert(at, (id, skill));
+            let at = best.partition_point(|(_, other)| *other >= rate);
+            best.insert(at, (id, rate));
             best.truncate(most);
         }
         best
     }
+}
+
+fn total(days: &[(Day, i64, i64)]) -> (i64, i64) {
+    days.iter().fold((0, 0), |sum, (_, cases, well)| (sum.0 + cases, sum.1 + well))
 }
 
 fn is_free(agent: &Agent) -> bool {

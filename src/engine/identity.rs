@@ -176,8 +176,9 @@ impl Customer {
     /// It is erased: nobody else is to hold its id.
     pub(super) fn end_merges(&self, sendings: &mut Vec<Sending>) {
         self.pass_on(self.parting(), sendings);
-        let merged = self.ties().map(|ties| ties.merged.as_slice()).unwrap_or_default();
-        sendings.extend(merged.iter().map(|to| Sending { to: to.clone(), does: Does::Cut }));
+        let mut merged = self.ties().map(|ties| ties.merged.clone()).unwrap_or_default();
+        merged.sort_unstable();
+        sendings.extend(merged.into_iter().map(|to| Sending { to, does: Does::Cut }));
     }
 }
 

@@ -22,11 +22,11 @@ pub(super) fn routing(rule: &RoutingRule, customer: &Customer, agents: &Agents, 
         // One more than wanted, since the first choice may be among them.
         let best = agents.best(rule.team.as_deref(), rule.skill.as_deref(), today, MOST + 1);
         let is_new = |id: &str| choices.iter().all(|choice| choice.agent.as_deref() != Some(id));
-        let others = best.into_iter().filter(|(id, _)| is_new(id)).take(MOST).map(|(id, skill)| Fallback {
+        let others = best.into_iter().filter(|(id, _)| is_new(id)).take(MOST).map(|(id, rate)| Fallback {
             agent: Some(id.into()),
             team: None,
             reason: "resolves_well",
-            share: Some(skill.rounded()),
+            share: Some(rate.rounded()),
         });
         let others: Vec<Fallback> = others.collect();
         choices.extend(others);
