@@ -23,7 +23,8 @@ use support::generate::{Generated, ordered_stream};
 use vipstream::model::event::Kind;
 use vipstream::rules::ruleset::Ruleset;
 
-/// Streams in which much is done to others: merges, accounts and what they hold, referred purchases, resolved cases.
+/// Streams in which much is done to others, and something decided: merges, accounts and what they hold, referred
+/// purchases, resolved cases.
 fn entangled() -> impl Iterator<Item = Generated> {
     let streams = (0..).map(ordered_stream);
     streams.filter(|stream| {
@@ -32,7 +33,12 @@ fn entangled() -> impl Iterator<Item = Generated> {
         let lines = || stream.inputs.iter().flat_map(|(_, lines)| lines).map(|line| String::from_utf8_lossy(line));
         asks.iter().all(|what| stream.ruleset.contains(what))
             && holds.iter().all(|what| lines().any(|line| line.contains(what)))
+            && decided(&stream.ruleset, stream).decisions.len() >= 10
     })
+}
+
+fn decided(rules: &str, stream: &Generated) -> Decided {
+    Decided::by_replay(rules, &stream.inputs, Some(shop::UNTIL))
 }
 
 fn assert_decides_as_replay(stream: &Generated, tasks: u32) {
@@ -54,9 +60,7 @@ fn assert_decides_as_replay(stream: &Generated, tasks: u32) {
     let parsed = Arc::new(Ruleset::parse("rules.yaml", &rules).unwrap());
     vipstream::app::start_until(&config, parsed, Some(shop::UNTIL)).unwrap().join().unwrap();
 
-    let expected = Decided::by_replay(&rules, &stream.inputs, Some(shop::UNTIL));
-    assert!(!expected.decisions.is_empty(), "somebody is granted something");
-    shop.assert_decided(&expected);
+    shop.assert_decided(&decided(&rules, stream));
 }
 
 #[test]
