@@ -428,9 +428,7 @@ impl Engine {
         let sendings = &mut self.sendings;
         let mut foreign = Vec::new();
         let recalled = customer.recall_of(event, &rules);
-        let foreign_amounts = &mut foreign;
-        let arrival =
-            Arrival { event, position, from, rules: &rules, prices, stats, sendings, foreign: foreign_amounts };
+        let arrival = Arrival { event, position, from, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         customer.roll_up((event, position), recalled, &rules, &mut self.sendings);
         customer.hand_on(&rules, &mut self.sendings);

@@ -20,7 +20,7 @@ use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 
 impl Customer {
-    /// Takes in another's memory, as it was encoded; says whether it is to be looked at now.
+    /// Takes in another's memory, as it was encoded; says whether it could be read.
     pub(super) fn absorb(
         &mut self,
         state: &[u8],
@@ -41,7 +41,7 @@ impl Customer {
         self.unite_credit(other, prices.rules, sendings, |own, mut other| {
             own.know_names_of(&other);
             came = Some(own.came(&mut other, prices.rules));
-            own.take_in(other, prices, stats, foreign);
+            own.take_in(other, prices, foreign);
             own.forget_own_referrals(prices.rules);
         });
         if let Some(came) = came {
@@ -50,10 +50,10 @@ impl Customer {
         true
     }
 
-    /// Takes in what another remembers; notes the amounts in other currencies that come by it.
-    pub(super) fn take_in(&mut self, mut other: Self, prices: Prices<'_>, stats: &mut Stats, foreign: &mut Amounts) {
+    /// Takes in what another remembers, whose time has been moved to this one's; notes the amounts in other currencies that
+    /// come by it.
+    pub(super) fn take_in(&mut self, mut other: Self, prices: Prices<'_>, foreign: &mut Amounts) {
         let rules = prices.rules;
-        stats.unmatched += other.advance(self.as_of, rules);
         self.lapses = self.lapses.min(other.lapses);
         if let Some(first) = other.first_purchase.get() {
             self.first_purchase.lower(first);

@@ -120,12 +120,13 @@ impl Customer {
         stats: &mut Stats,
         foreign: &mut Amounts,
     ) -> bool {
-        let Ok(share) = Self::decode(share, prices.rules) else {
+        let Ok(mut share) = Self::decode(share, prices.rules) else {
             stats.forgotten.add(Forgotten::Image, 1);
             return false;
         };
-        // What a contact did was counted there.
-        self.take_in(share, prices, &mut Stats::default(), foreign);
+        // What it no longer remembers was counted at the contact.
+        share.advance(self.as_of, prices.rules);
+        self.take_in(share, prices, foreign);
         true
     }
 

@@ -14,8 +14,8 @@ use crate::model::output::{Output, Scalar};
 use crate::rules::ruleset::{Programme, Ruleset};
 
 /// Says where the customer or account stands. Of somebody about whom nothing was ever decided there is nothing to say,
-/// unless another has all of theirs;
-/// and what was said of an account is taken back where nothing is left of it: no record, and no programme held.
+/// unless another has all of theirs; and what was said of an account is taken back where nothing is left of it: no record,
+/// and no programme held.
 pub(super) fn say(customer: &Customer, occasion: &Occasion<'_>, outputs: &mut Vec<Output>) {
     let is_account = customer.id.kind() == EntityKind::Account;
     let is_gone = is_account && customer.account().is_none() && customer.standing().is_empty();
