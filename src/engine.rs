@@ -360,7 +360,7 @@ impl Engine {
             return self.fall_silent(slot);
         }
         self.look(slot, Brought::Time, false, outputs);
-        self.customers[slot].find_deadline(&self.rules);
+        self.find_deadline(slot);
     }
 
     /// The look that waited for the clock.
@@ -370,7 +370,7 @@ impl Engine {
             Some(waiting) => self.look(slot, Brought::Origin(&waiting.origin), waiting.refund, outputs),
             None => self.look(slot, Brought::Time, false, outputs),
         }
-        self.customers[slot].find_deadline(&self.rules);
+        self.find_deadline(slot);
     }
 
     /// Queues a customer's deadline, unless it stands in the queue at or before it already.
@@ -389,8 +389,15 @@ impl Engine {
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
         customer.look_pending = false;
-        let occasion =
-            Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
+        let occasion = Occasion {
+            app: &self.app,
+            rules: &self.rules,
+            agents: &self.agents,
+            cuts: &self.settlement.cuts,
+            cause,
+            refund,
+            errors: &self.errors,
+        };
         look::look(customer, &occasion, outputs);
         self.note_unsaid(slot);
         self.tell_contacts(slot, cause, outputs);
@@ -438,6 +445,7 @@ impl Engine {
         self.catch_up(slot, now, outputs);
         let rules = Arc::clone(&self.rules);
         self.advance(slot, now);
+        let counted = self.counted(slot);
         let customer = &mut self.customers[slot];
         if let Body::Erasure(_) = event.body {
             return self.erase(slot, event, position, outputs);
@@ -452,14 +460,13 @@ impl Engine {
         let sendings = &mut self.sendings;
         let mut foreign = Vec::new();
         let recalled = customer.recall_of(event, &rules);
-        let was_active = rules.counts_active() && customer.is_active();
         let arrival = Arrival { event, position, from, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         customer.roll_up((event, position), recalled, &rules, &mut self.sendings);
         customer.hand_on(&rules, &mut self.sendings);
         let is_leaving = customer.is_leaving();
         self.note_foreign(slot, foreign);
-        self.recount(slot, was_active);
+        self.recount(slot, counted);
         self.note_unsaid(slot);
         if is_leaving {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
@@ -482,8 +489,8 @@ impl Engine {
 
     /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
     fn describe(&self, slot: Slot, cause: Brought<'_>, outputs: &mut Vec<Output>) {
-        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
-        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
+        let (app, rules, agents, cuts) = (&self.app, &self.rules, &self.agents, &self.settlement.cuts);
+        let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
         status::say(&self.customers[slot], &occasion, outputs);
     }
 
@@ -509,7 +516,7 @@ impl Engine {
         } else if outcome.look {
             self.look(slot, brought, outcome.refund, outputs);
         }
-        self.customers[slot].find_deadline(&self.rules);
+        self.find_deadline(slot);
         self.requeue(slot);
     }
 
@@ -540,6 +547,7 @@ impl Engine {
                 app: &self.app,
                 rules: &rules,
                 agents: &self.agents,
+                cuts: &self.settlement.cuts,
                 cause: Brought::Event(event, position),
                 refund: false,
                 errors: &self.errors,

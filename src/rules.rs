@@ -7,6 +7,7 @@ mod evidence;
 pub mod fact;
 pub mod fields;
 pub(crate) mod parse;
+pub mod percentile;
 pub mod program;
 pub mod ruleset;
 pub mod value;

@@ -24,7 +24,8 @@ pub(super) fn alert(
     prices: Prices<'_>,
     occasion: &Occasion<'_>,
 ) -> Option<Alert> {
-    let view = View { rules: occasion.rules, customer, event: Some(EventFacts::new(event, prices)) };
+    let view =
+        View { rules: occasion.rules, customer, event: Some(EventFacts::new(event, prices)), cuts: occasion.cuts };
     let place = occasion.rules.labels.len() + occasion.rules.programmes.len() + index;
     if occasion.ask(&rule.when, &view, place) != Some(true) {
         return None;

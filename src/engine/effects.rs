@@ -99,6 +99,8 @@ impl Engine {
     /// settler, which waits for all tasks.
     fn queue_effect(&mut self, effect: Effect) {
         match effect.does {
+            // In force later, it is asked for by time.
+            Does::Cuts { settled_at, values } => self.settlement.cuts.take(effect.at, settled_at, values),
             Does::Bring(..) | Does::Report(_) | Does::Reached(_) if self.mode == TimeMode::Live => {
                 self.arrivals.push_back(effect);
             }
@@ -145,9 +147,9 @@ impl Engine {
         self.catch_up(slot, at, outputs);
         self.advance(slot, at);
         self.customers[slot].news = u16::MAX;
-        let was_active = self.counts(slot);
+        let counted = self.counted(slot);
         let outcome = self.undergo(slot, &from, at, does);
-        self.recount(slot, was_active);
+        self.recount(slot, counted);
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
         let said = self.customers[slot].seq;
@@ -164,7 +166,7 @@ impl Engine {
         let (customer, sendings) = (&mut self.customers[slot], &mut self.sendings);
         match does {
             // Taken before.
-            Does::Bring(..) | Does::Resolved { .. } | Does::Report(_) | Does::Reached(_) => {}
+            Does::Bring(..) | Does::Resolved { .. } | Does::Report(_) | Does::Reached(_) | Does::Cuts { .. } => {}
             Does::Claim => {
                 let forgotten = customer.claimed(from, Some(at), sendings);
                 self.stats.forgotten.add(Forgotten::Owner, forgotten);

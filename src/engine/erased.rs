@@ -128,8 +128,8 @@ impl Engine {
     pub(super) fn erase(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
         let cause = Brought::Event(event, position);
         self.leave(slot, cause, "erased", outputs);
-        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
-        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
+        let (app, rules, agents, cuts) = (&self.app, &self.rules, &self.agents, &self.settlement.cuts);
+        let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
         status::withdraw(&self.customers[slot], &occasion, outputs);
         let customer = &mut self.customers[slot];
         customer.name_handles(None, &mut self.sendings);

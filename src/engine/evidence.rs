@@ -44,6 +44,7 @@ pub(super) fn of_account(what: &str, rule: &Programme, value: Scalar) -> Evidenc
         threshold: None,
         op: None,
         holds,
+        settled_at: None,
         sample: Vec::new(),
     }
 }
@@ -61,6 +62,11 @@ fn fill(row: &Row, view: &View<'_>) -> Evidence {
             };
             (Some(threshold.clone()), Some(op.symbol()), holds)
         }
+        Test::CompareAll(op, cut) => {
+            let cut = view.fact(*cut);
+            let holds = if let Val::Bool(holds) = op.apply(value, cut) { Some(holds) } else { None };
+            (cut.scalar(), Some(op.symbol()), holds)
+        }
         Test::True => (None, None, if let Val::Bool(holds) = value { Some(holds) } else { None }),
         Test::Read => (None, None, None),
     };
@@ -68,7 +74,13 @@ fn fill(row: &Row, view: &View<'_>) -> Evidence {
         Fact::Feature(index) => view.rules.features[usize::from(index)].window_text.clone(),
         _ => None,
     };
-    Evidence { feature: row.name.clone(), window, value: value.scalar(), threshold, op, holds, sample: Vec::new() }
+    let settled_at = match (row.fact, &row.test) {
+        (Fact::Percentile(at, _), _) => view.cut(at).map(|(_, of)| of),
+        (_, Test::CompareAll(_, Fact::Percentile(at, _))) => view.cut(*at).map(|(_, of)| of),
+        _ => None,
+    };
+    let (feature, value) = (row.name.clone(), value.scalar());
+    Evidence { feature, window, value, threshold, op, holds, settled_at, sample: Vec::new() }
 }
 
 fn sample(row: &Row, view: &View<'_>, event: Option<Position>) -> Vec<Position> {

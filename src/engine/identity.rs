@@ -187,8 +187,8 @@ impl Customer {
 impl Engine {
     /// Ends every programme and label at once.
     pub(super) fn leave(&mut self, slot: Slot, cause: Brought<'_>, reason: &'static str, outputs: &mut Vec<Output>) {
-        let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
-        let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
+        let (app, rules, agents, cuts) = (&self.app, &self.rules, &self.agents, &self.settlement.cuts);
+        let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], reason, &occasion, outputs);
     }
 

@@ -10,7 +10,7 @@ use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
 use super::programme::{Held, Step, TierStep, rank};
 use super::seat::{self, Candidacy};
-use super::settle::ACTIVE;
+use super::settle::{ACTIVE, Cuts, NO_CUTS};
 use super::view::View;
 use super::{evidence, routing, status};
 use crate::model::effect::Origin;
@@ -42,6 +42,8 @@ pub(super) struct Occasion<'a> {
     pub(super) app: &'a str,
     pub(super) rules: &'a Ruleset,
     pub(super) agents: &'a Agents,
+    /// What all customers have.
+    pub(super) cuts: &'a Cuts,
     pub(super) cause: Brought<'a>,
     /// A refund or cancellation took something back.
     pub(super) refund: bool,
@@ -118,7 +120,7 @@ pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &m
             (true, false) => found.changes.extend(follow(customer, index, rule, occasion)),
             (of_account, is_account) if of_account == is_account => {
                 programme(customer, index, rule, occasion, &mut found);
-                sit(customer, index, rule, occasion.rules);
+                sit(customer, index, rule, occasion);
             }
             _ => {}
         }
@@ -202,7 +204,7 @@ fn labels(customer: &mut Customer, occasion: &Occasion<'_>, found: &mut Vec<Foun
         if rules.plan.inputs[0][index] & customer.news == 0 {
             continue;
         }
-        let view = View { rules, customer: Some(customer), event: None };
+        let view = View { rules, customer: Some(customer), event: None, cuts: occasion.cuts };
         let holds = occasion.ask(&label.when, &view, index) == Some(true);
         if holds == (customer.labels >> index & 1 == 1) {
             continue;
@@ -224,7 +226,7 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
     {
         return displace(customer, (index, rule, budget), verdict, occasion, found);
     }
-    let view = View { rules, customer: Some(customer), event: None };
+    let view = View { rules, customer: Some(customer), event: None, cuts: occasion.cuts };
     let ask = |program| occasion.ask(program, &view, rules.labels.len() + usize::from(index));
     let Some(at) = customer.standing().iter().position(|held| held.programme == index) else {
         if rules.plan.inputs[1][usize::from(index)] & customer.news == 0 && !customer.awaits_verdict(index) {
@@ -286,7 +288,11 @@ fn vie(
     found: &mut Findings,
 ) {
     let rows = |customer: &Customer| {
-        evidence::of(&rule.grant, &View { rules: occasion.rules, customer: Some(customer), event: None }, None)
+        evidence::of(
+            &rule.grant,
+            &View { rules: occasion.rules, customer: Some(customer), event: None, cuts: occasion.cuts },
+            None,
+        )
     };
     match customer.vie(index, standing) {
         Candidacy::Waits => {}
@@ -322,7 +328,7 @@ fn displace(
     let change = Change::Revoked { programme, reason: "displaced", revokes, standing: Vec::new() };
     let row = seat::row(&budget.rank, rank);
     found.changes.push(Found { change, evidence: vec![row.clone()] });
-    let view = View { rules: occasion.rules, customer: Some(customer), event: None };
+    let view = View { rules: occasion.rules, customer: Some(customer), event: None, cuts: occasion.cuts };
     let ask = |program| occasion.ask(program, &view, occasion.rules.labels.len() + usize::from(index));
     let qualifies = ask(&rule.grant) == Some(true) && ask(&rule.keep) != Some(false);
     let standing = if qualifies { budget.candidate(&view) } else { None };
@@ -348,14 +354,17 @@ fn waitlisted(rule: &Programme, budget: &Budget, rank: Rank, settled_at: EventTi
 }
 
 /// Where somebody stands in a programme after a look, as far as budgets count it.
-fn sit(customer: &mut Customer, index: u8, rule: &Programme, rules: &Ruleset) {
+fn sit(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) {
+    let rules = occasion.rules;
     let counts = rules.budget.is_some() && !rule.of_account && rules.settles();
     if rule.budget.is_none() && !counts {
         return;
     }
     let since = customer.held(index).map(|held| held.granted_at);
     let now = since.map(|since| match &rule.budget {
-        Some(budget) => budget.member(since, &View { rules, customer: Some(customer), event: None }),
+        Some(budget) => {
+            budget.member(since, &View { rules, customer: Some(customer), event: None, cuts: occasion.cuts })
+        }
         None => seat::unranked(since),
     });
     customer.sit(index, now);
@@ -435,7 +444,7 @@ fn follow(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occas
 
 /// Grants a programme now.
 fn granted(customer: &mut Customer, index: u8, rule: &Programme, rank: Option<u32>, occasion: &Occasion<'_>) -> Found {
-    let view = View { rules: occasion.rules, customer: Some(customer), event: None };
+    let view = View { rules: occasion.rules, customer: Some(customer), event: None, cuts: occasion.cuts };
     let evidence = evidence::of(&rule.grant, &view, None);
     let (tier, _) = target_tier(rule, &view);
     let (held, mut change) = grant(customer, index, rule, tier, occasion);
@@ -535,7 +544,7 @@ pub(super) fn next_instant(customer: &Customer, rules: &Ruleset) -> EventTime {
     if watch.subscribed {
         customer.subscribed_until().into_iter().for_each(&mut consider);
     }
-    let view = View { rules, customer: Some(customer), event: None };
+    let view = View { rules, customer: Some(customer), event: None, cuts: NO_CUTS };
     for (fact, op, days) in &watch.days {
         if let Val::Time(time) = view.fact(*fact) {
             let flips: &[i64] = match op {

@@ -80,11 +80,13 @@ impl Engine {
         for slot in slots {
             self.customers.touch(slot);
             self.catch_up(slot, event.at, outputs);
+            let counted = self.counted(slot);
             let prices = Prices { rules: &rules, rates: &self.rates };
             let customer = &mut self.customers[slot];
             self.stats.unmatched += customer.advance(event.at, &rules);
             customer.reprice(&repriced, prices);
             customer.news = u16::MAX;
+            self.recount(slot, counted);
             let outcome = Outcome { look: true, ..Outcome::default() };
             self.judge(slot, Brought::Event(event, position), outcome, outputs);
         }

@@ -191,6 +191,7 @@ pub(super) fn row(rule: &RankRule, rank: Rank) -> Evidence {
         threshold: rank.cut.map(|cut| rule.value(cut)),
         op: rank.cut.map(|_| rule.op()),
         holds,
-        sample: Vec::<_>::new(),
+        settled_at: None,
+        sample: Vec::new(),
     }
 }

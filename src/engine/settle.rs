@@ -3,6 +3,7 @@
 //! As of an instant is what is known once every deadline and effect up to it has come, and before any record of that time. In
 //! `event` whatever was said of an instant is heard a hop later; in `live` each task tells the settler how far it has said all.
 
+mod census;
 mod over_all;
 mod settler;
 
@@ -10,7 +11,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::customer::Customer;
 use super::customers::Slot;
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect};
@@ -18,6 +18,10 @@ use crate::model::id::{CustomerId, EntityKind};
 use crate::model::settle::{Entry, Report, after};
 use crate::model::time::EventTime;
 use crate::rules::budget::Places;
+use crate::rules::calendar::Day;
+use census::{Census, Counted, Histograms};
+pub(super) use census::{Cuts, NO_CUTS};
+use rust_decimal::Decimal;
 use settler::Settler;
 
 /// What is still to be said, and what the settler knows, where it is at home here.
@@ -32,10 +36,16 @@ pub(super) struct Settlement {
     unsaid: Vec<Slot>,
     /// Who has left and said to stand somewhere.
     gone: BTreeSet<(CustomerId, u8)>,
-    /// Customers who are active. It follows from them.
+    /// What all customers here count for. It follows from them.
     #[serde(skip)]
-    active: u64,
+    census: Census,
     active_said: u64,
+    measured_said: Histograms,
+    /// The settlement of the next midnight, where there is something to be said at it.
+    next_cut: Option<EventTime>,
+    pub(super) cuts: Cuts,
+    /// Told last, at home of the settler.
+    cuts_told: Vec<Option<Decimal>>,
     /// Agents may have come on shift, or left it.
     agents_changed: bool,
     on_shift_said: Vec<(u8, u64)>,
@@ -52,14 +62,6 @@ pub(super) const ACTIVE: std::time::Duration = std::time::Duration::from_hours(2
 /// Entries of a report: a greater one goes in parts.
 const MOST_ENTRIES: usize = 1_000;
 
-impl Customer {
-    /// Whether they count among the active.
-    pub(super) fn is_active(&self) -> bool {
-        let seen = self.last_seen.get().filter(|_| self.id.kind() == EntityKind::Customer);
-        seen.is_some_and(|seen| self.as_of < seen.plus(ACTIVE)) && self.merged_into().is_none()
-    }
-}
-
 impl Engine {
     /// When something that changes at an instant, by a record, is said.
     pub fn settles_after(&self, at: EventTime) -> Option<EventTime> {
@@ -70,7 +72,7 @@ impl Engine {
     pub(super) fn next_settlement(&self) -> Option<EventTime> {
         let decides = self.settlement.settler.next().filter(|_| self.mode == TimeMode::Event);
         let decided = decides.map(|at| at.plus(self.rules.hop));
-        self.settlement.next.into_iter().chain(decided).min()
+        self.settlement.next.into_iter().chain(self.settlement.next_cut).chain(decided).min()
     }
 
     /// The same by the clock, and in `live` when the settler is to hear that there was nothing.
@@ -109,7 +111,8 @@ impl Engine {
         if self.customers[slot].is_unsaid() {
             self.settlement.unsaid.push(slot);
         }
-        self.settlement.active += u64::from(self.rules.counts_active() && self.customers[slot].is_active());
+        let counted = self.counted(slot);
+        self.settlement.census.change(Counted::default(), counted);
     }
 
     fn settle_next(&mut self) {
@@ -125,30 +128,62 @@ impl Engine {
         }
     }
 
-    /// Whether a customer counts as active; `false` where nobody asks.
-    pub(super) fn counts(&self, slot: Slot) -> bool {
-        self.rules.counts_active() && self.customers[slot].is_active()
+    /// What a customer counts for before something is done to them: for [`Engine::recount`].
+    pub(super) fn counted(&self, slot: Slot) -> Counted {
+        Counted::of(&self.customers[slot], &self.rules)
     }
 
-    /// A customer's time has moved or they were seen: they may be active now, or no more.
-    pub(super) fn recount(&mut self, slot: Slot, was_active: bool) {
-        let is_active = self.counts(slot);
-        if is_active != was_active {
-            self.settlement.active = self.settlement.active + u64::from(is_active) - u64::from(was_active);
+    /// Something was done to a customer: they may count for something else.
+    pub(super) fn recount(&mut self, slot: Slot, before: Counted) {
+        let after = self.counted(slot);
+        self.count_instead(before, after);
+    }
+
+    fn count_instead(&mut self, before: Counted, after: Counted) {
+        if before == after {
+            return;
+        }
+        let (active, measured) = self.settlement.census.change(before, after);
+        if active {
             self.settle_next();
         }
+        if measured && self.settlement.next_cut.is_none() {
+            let today = self.rules.calendar.day(self.settlement.passed);
+            self.settlement.next_cut =
+                (today..).map(|day| self.of_midnight(day)).find(|at| *at > self.settlement.passed);
+        }
+    }
+
+    /// The settlement of the midnight at which a local date begins.
+    fn of_midnight(&self, day: Day) -> EventTime {
+        after(EventTime(self.rules.calendar.start(day).0 - 1), self.rules.settle)
+    }
+
+    /// Works out when time alone may change something for a customer: what all customers have may change with each midnight.
+    pub(super) fn find_deadline(&mut self, slot: Slot) {
+        let customer = &mut self.customers[slot];
+        customer.find_deadline(&self.rules);
+        if self.rules.percentiles.is_empty() || customer.id.kind() != EntityKind::Customer {
+            return;
+        }
+        let (as_of, delay) = (customer.as_of, self.lateness().saturating_add(self.rules.settle));
+        let since = as_of.minus(delay).minus(self.rules.settle).max(EventTime::MIN);
+        let mut cuts = (self.rules.calendar.day(since)..).map(|day| self.of_midnight(day).plus(delay));
+        let next = cuts.find(|at| *at > as_of).expect("there is another day");
+        let customer = &mut self.customers[slot];
+        customer.deadline = customer.deadline.min(next);
     }
 
     /// Somebody leaves for good, who has said to stand somewhere.
     pub(super) fn leave_budgets(&mut self, slot: Slot) {
-        let was_active = self.counts(slot);
+        let counted = self.counted(slot);
+        self.count_instead(counted, Counted::default());
         let customer = &mut self.customers[slot];
         customer.leave_seats();
         let mut entries = Vec::new();
         customer.say_seats(&mut entries);
         self.settlement.gone.extend(entries.into_iter().map(|entry| (entry.id, entry.programme)));
-        self.settlement.active -= u64::from(was_active);
-        if was_active || !self.settlement.gone.is_empty() {
+        if !self.settlement.gone.is_empty() {
             self.settle_next();
         }
     }
@@ -164,7 +199,7 @@ impl Engine {
     /// Says what changed, or decides: whichever is first.
     pub(super) fn settle(&mut self, at: EventTime) {
         self.now = at;
-        if self.settlement.next == Some(at) {
+        if self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
             self.pass_settlements(at);
             self.report(at);
         } else if let Some(settled) = self.settlement.settler.next() {
@@ -175,6 +210,7 @@ impl Engine {
     /// Says what changed up to a settlement.
     fn report(&mut self, at: EventTime) {
         self.settlement.next = None;
+        let is_midnight = self.settlement.next_cut.take_if(|cut| *cut == at).is_some();
         let mut slots = std::mem::take(&mut self.settlement.unsaid);
         slots.sort_unstable();
         slots.dedup();
@@ -188,16 +224,18 @@ impl Engine {
         let gone = std::mem::take(&mut self.settlement.gone);
         entries.extend(gone.into_iter().map(|(id, programme)| Entry { id, programme, standing: None }));
         entries.sort_unstable_by(|left, right| (&left.id, left.programme).cmp(&(&right.id, right.programme)));
-        let Settlement { active, active_said, .. } = self.settlement;
-        let active = (active != active_said).then_some(active);
-        self.settlement.active_said = self.settlement.active;
+        let settlement = &mut self.settlement;
+        let active = settlement.census.active;
+        let active = (std::mem::replace(&mut settlement.active_said, active) != active).then_some(active);
+        let measured = is_midnight.then(|| settlement.census.news(&mut settlement.measured_said));
+        let measured = measured.filter(|changes| !changes.is_empty());
         let on_shift = self.on_shift();
-        let mut report = Report { at, entries: Vec::new(), active, on_shift };
-        while !entries.is_empty() || report.active.is_some() || report.on_shift.is_some() {
+        let mut report = Report { at, entries: Vec::new(), active, on_shift, measured };
+        while !entries.is_empty() || report.says_of_all() {
             let rest = entries.split_off(entries.len().min(MOST_ENTRIES));
             report.entries = std::mem::replace(&mut entries, rest);
             self.tell_settler(at, Does::Report(Box::new(report.clone())));
-            (report.active, report.on_shift) = (None, None);
+            (report.active, report.on_shift, report.measured) = (None, None, None);
         }
     }
 
@@ -262,12 +300,21 @@ impl Engine {
         let verdicts = self.settlement.settler.decide(at, &rules);
         self.stats.settlements += 1;
         self.stats.settlement_lag = self.due().since(at);
-        let from = self.settler();
-        for (to, verdict) in verdicts {
-            self.settlement.settler.sent += 1;
-            let (number, does) = (self.settlement.settler.sent, Does::Verdict(Box::new(verdict)));
-            self.deliver(Effect { to, from: from.clone(), number, at: in_force, hops: 1, origin: None, does });
+        let values = self.settlement.settler.cuts(&rules);
+        if values != self.settlement.cuts_told {
+            self.settlement.cuts_told.clone_from(&values);
+            self.rule(CustomerId::every_task(), in_force, Does::Cuts { settled_at: at, values });
         }
+        for (to, verdict) in verdicts {
+            self.rule(to, in_force, Does::Verdict(Box::new(verdict)));
+        }
+    }
+
+    /// The settler does something to an entity.
+    fn rule(&mut self, to: CustomerId, at: EventTime, does: Does) {
+        self.settlement.settler.sent += 1;
+        let number = self.settlement.settler.sent;
+        self.deliver(Effect { to, from: self.settler(), number, at, hops: 1, origin: None, does });
     }
 
     /// By programme with a budget: how many hold a place or were granted one, and how many wait, as far as is decided here.

@@ -72,7 +72,7 @@ fn content(customer: &Customer, occasion: &Occasion<'_>) -> Content {
         greeting: held().find_map(|(_, rule)| look::greeting(rule, customer)),
         entitlements,
         channel: profile.and_then(|profile| profile.preferred_channel.clone()),
-        progress: concerning.map(|(index, rule)| progress(customer, index, rule, rules)).collect(),
+        progress: concerning.map(|(index, rule)| progress(customer, index, rule, occasion)).collect(),
     }
 }
 
@@ -86,8 +86,9 @@ fn membership(customer: &Customer, held: &Held, rule: &Programme, rules: &Rulese
     }
 }
 
-fn progress(customer: &Customer, index: u8, rule: &Programme, rules: &Ruleset) -> Progress {
-    let view = View { rules, customer: Some(customer), event: None };
+fn progress(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>) -> Progress {
+    let rules = occasion.rules;
+    let view = View { rules, customer: Some(customer), event: None, cuts: occasion.cuts };
     let (programme, held) = (rule.name.clone(), customer.held(index).is_some());
     let rows = if rule.of_account && customer.id.kind() == EntityKind::Customer {
         vec![evidence::of_account("held", rule, Scalar::Bool(held))]

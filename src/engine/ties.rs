@@ -155,9 +155,9 @@ impl Engine {
         let customer = &self.customers[slot];
         let is_author = customer.id.kind() == EntityKind::Author;
         let waited = if is_author { customer.waiting_posts() } else { 0 };
-        let was_active = self.counts(slot);
+        let counted = self.counted(slot);
         self.stats.unmatched += self.customers[slot].advance(to, &self.rules);
-        self.recount(slot, was_active);
+        self.recount(slot, counted);
         let customer = &self.customers[slot];
         if waited > 0 {
             self.stats.forgotten.add(Forgotten::Unclaimed, waited - customer.waiting_posts());

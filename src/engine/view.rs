@@ -2,6 +2,9 @@
 
 use super::customer::Customer;
 use super::features::EventFacts;
+use super::settle::Cuts;
+use rust_decimal::Decimal;
+
 use crate::model::time::EventTime;
 use crate::rules::fact::{Fact, Facts, attribute};
 use crate::rules::ruleset::{Aggregate, Ruleset};
@@ -13,6 +16,15 @@ pub(super) struct View<'a> {
     /// `None` for an author of whom only the handle is known.
     pub(super) customer: Option<&'a Customer>,
     pub(super) event: Option<EventFacts<'a>>,
+    /// What all customers have.
+    pub(super) cuts: &'a Cuts,
+}
+
+impl View<'_> {
+    /// The percentile at a place in the ruleset, and as of when it is.
+    pub(super) fn cut(&self, percentile: u8) -> Option<(Decimal, EventTime)> {
+        self.cuts.at(self.customer?.as_of, percentile)
+    }
 }
 
 impl<'a> Facts<'a> for View<'a> {
@@ -39,6 +51,7 @@ impl<'a> Facts<'a> for View<'a> {
                     tier.map(|tier| Val::Text(&self.rules.programmes[usize::from(index)].tiers[usize::from(tier)].0)),
                 )
             }
+            Fact::Percentile(at, _) => Val::or_missing(self.cut(at).map(|(value, _)| Val::Decimal(value))),
             Fact::Vip => Val::Bool(!customer.standing().is_empty()),
             Fact::Account(field) => {
                 Val::or_missing(customer.account().map(|account| field.read(account, &self.rules.calendar)))

@@ -94,6 +94,8 @@ pub enum Does {
     Report(Box<Report>),
     /// To the settler: the sender, a task, has reported all that changed at it up to an instant.
     Reached(EventTime),
+    /// From the settler to every task: what parts of all customers do not exceed, by place in the ruleset, as of when.
+    Cuts { settled_at: EventTime, values: Vec<Option<Decimal>> },
     /// From the settler: what was decided about the target.
     Verdict(Box<Verdict>),
 }

@@ -277,6 +277,8 @@ pub struct Evidence {
     /// Whether the comparison holds; for a bare boolean fact, the fact; null where it is in error.
     pub holds: Option<bool>,
     /// The newest contributions in the window, newest first, at most three.
+    /// Of what all customers have: as of when.
+    pub settled_at: Option<EventTime>,
     pub sample: Vec<Position>,
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::CustomerId;
 use super::time::EventTime;
+use crate::rules::percentile::Bucket;
 
 /// Where an entity stands in a programme with a budget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,16 @@ pub struct Report {
     /// Agents on shift, by programme whose budget depends on it: where these are other numbers than before, and the task is
     /// the one that says it.
     pub on_shift: Option<Vec<(u8, u64)>>,
+    /// Customers more or fewer with values of a bucket, by place among the features that are measured, where the settlement
+    /// is that of a midnight.
+    pub measured: Option<Vec<(u8, Bucket, i64)>>,
+}
+
+impl Report {
+    /// Whether it says something of the task as a whole.
+    pub const fn says_of_all(&self) -> bool {
+        self.active.is_some() || self.on_shift.is_some() || self.measured.is_some()
+    }
 }
 
 /// How one entity stands from now on.

@@ -241,8 +241,13 @@ impl Compiler<'_> {
             ("startsWith", [text, part]) => self.texts(Op::StartsWith, "startsWith", text, part),
             ("endsWith", [text, part]) => self.texts(Op::EndsWith, "endsWith", text, part),
             ("contains", [text, part]) => self.texts(Op::Contains, "contains", text, part),
-            ("percentile", _) => self.fail("`percentile()` is not known to this version"),
-            ("earliest", _) => self.fail("`earliest()` belongs in a budget's rank, which this version does not know"),
+            ("percentile", [..]) => {
+                let found = percentile(call, self.scope)?;
+                self.load(found.map(|fact| (fact, Type::Decimal)), Op::Load)
+            }
+            ("earliest", _) => {
+                self.fail("`earliest(TIME)` is for the whole of a budget's rank: `rank: earliest(first_purchase)`")
+            }
             (function, [left, right]) if comparison(function).is_some() => {
                 self.compare(comparison(function).expect("just seen"), left, right)
             }
@@ -424,6 +429,27 @@ fn with_nine_digits(value: Decimal) -> Decimal {
     if scaled == value { scaled } else { value }
 }
 
+/// What `percentile(FEATURE, part)` stands for; `None` where the tree is no such call.
+pub(super) fn percentile(call: &CallExpr, scope: &Scope<'_>) -> Option<Result<Fact, NameError>> {
+    if call.func_name != "percentile" || call.target.is_some() {
+        return None;
+    }
+    let misused = || {
+        let what = "`percentile` takes the name of a feature that is a number, and a part between 0 and 1";
+        Some(Err((what.to_owned(), Some("such as `percentile(spend_365d, 0.8)`".to_owned()))))
+    };
+    let [feature, part] = call.args.as_slice() else { return misused() };
+    let part = match constant(part) {
+        Some(Scalar::Decimal(part)) if part > Decimal::ZERO && part < Decimal::ONE => part,
+        _ => return misused(),
+    };
+    match name(feature, scope) {
+        Some(Ok((Fact::Feature(index), type_))) if type_.is_number() => Some(scope.percentile(index, part)),
+        Some(Err(error)) => Some(Err(error)),
+        _ => misused(),
+    }
+}
+
 /// The argument of a `days_since(...)` call.
 pub(super) fn days_operand(tree: &IdedExpr) -> Option<&IdedExpr> {
     match &tree.expr {
@@ -445,4 +471,4 @@ fn arithmetic(function: &str) -> Option<Arithmetic> {
     })
 }
 
-const FUNCTIONS: [&str; 6] = ["days_since", "has", "size", "startsWith", "endsWith", "contains"];
+const FUNCTIONS: [&str; 7] = ["days_since", "percentile", "has", "size", "startsWith", "endsWith", "contains"];

@@ -3,7 +3,7 @@
 use cel::common::ast::{Expr, IdedExpr, operators};
 use compact_str::{CompactString, format_compact};
 
-use super::compile::{comparison, constant, days_operand, member, name};
+use super::compile::{comparison, constant, days_operand, member, name, percentile};
 use super::fact::{Fact, Scope};
 use super::program::{Row, Test};
 use super::value::Type;
@@ -36,7 +36,16 @@ fn walk(tree: &IdedExpr, condition: bool, scope: &Scope<'_>, rows: &mut Vec<Row>
                     if let (Some((at, days)), Some(value)) = (operand(fact, scope), constant(other)) {
                         return note(fact, at, days, Test::Compare(op, value), rows);
                     }
+                    if let (Some((at, false)), Some(cut)) = (operand(fact, scope), of_all(other, scope)) {
+                        return note(fact, at, false, Test::CompareAll(op, cut), rows);
+                    }
                 }
+            }
+            if let Some(fact) = of_all(tree, scope) {
+                let percentiles = scope.percentiles.map(|it| it.borrow()).into_iter();
+                let Fact::Percentile(at, _) = fact else { return };
+                let name = percentiles.map(|it| it[usize::from(at)].name.clone()).collect();
+                return push(Row { fact, days: false, name, test: Test::Read }, rows);
             }
             let asked = condition
                 && matches!(
@@ -55,6 +64,12 @@ fn walk(tree: &IdedExpr, condition: bool, scope: &Scope<'_>, rows: &mut Vec<Row>
         }
         _ => {}
     }
+}
+
+/// What a call of `percentile` stands for.
+fn of_all(tree: &IdedExpr, scope: &Scope<'_>) -> Option<Fact> {
+    let Expr::Call(call) = &tree.expr else { return None };
+    percentile(call, scope)?.ok()
 }
 
 /// A fact, or `days_since` of one.
@@ -93,7 +108,7 @@ fn spelled(operand: &IdedExpr, field: &str, fact: Fact) -> CompactString {
 fn push(row: Row, rows: &mut Vec<Row>) {
     let asked = |row: &Row| match &row.test {
         Test::Compare(op, threshold) => Some((*op, threshold.clone())),
-        Test::True | Test::Read => None,
+        Test::CompareAll(..) | Test::True | Test::Read => None,
     };
     if !rows.iter().any(|other| other.name == row.name && asked(other) == asked(&row)) {
         rows.push(row);

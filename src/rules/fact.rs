@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
+use rust_decimal::Decimal;
 
 use super::calendar::Calendar;
 use super::fields::{self, Field};
+use super::percentile::{MAX_MEASURED, MAX_PERCENTILES, Percentile};
 use super::value::{Type, Val};
 use crate::model::event::{Account, Attribute, Kind, PeriodEnd, Profile};
 use crate::model::time::EventTime;
@@ -24,6 +26,9 @@ pub enum Fact {
     Held(u8),
     Tier(u8),
     Vip,
+    /// What a part of all customers do not exceed of a feature: by place in
+    /// [`Ruleset::percentiles`](super::ruleset::Ruleset), and the feature.
+    Percentile(u8, u8),
     /// Of the customer's account, or of the account itself.
     Account(AccountField),
     /// A free attribute of the profile, by place in [`Ruleset::attributes`](super::ruleset::Ruleset).
@@ -198,6 +203,8 @@ pub struct Scope<'a> {
     pub of_customers: Vec<&'a str>,
     /// Names of attributes read so far, in any expression.
     pub attributes: Option<&'a RefCell<Vec<CompactString>>>,
+    /// Percentiles read so far, in any expression.
+    pub percentiles: Option<&'a RefCell<Vec<Percentile>>>,
 }
 
 /// Why a name cannot be read: what is wrong, and the remedy.
@@ -265,6 +272,30 @@ impl Scope<'_> {
             let help = format!("{}known: {}, attributes.NAME", near.unwrap_or_default(), known.join(", "));
             (format!("`account.{name}` is no field of an account"), Some(help))
         })
+    }
+
+    /// The percentile of a feature.
+    ///
+    /// # Errors
+    /// Not here, or too many.
+    pub fn percentile(&self, feature: u8, part: Decimal) -> Result<Fact, NameError> {
+        let here = self.percentiles.filter(|_| !self.of_account && !self.event_only);
+        let none = "`percentile` is over all customers, and may be read by labels, programmes for customers and alerts";
+        let mut known = here.ok_or_else(|| (none.to_owned(), None))?.borrow_mut();
+        let name = format_compact!("percentile({}, {})", self.features[usize::from(feature)].0, part.normalize());
+        let percentile = Percentile { feature, part, name };
+        let at = known.iter().position(|other| *other == percentile).unwrap_or(known.len());
+        if at == known.len() {
+            known.push(percentile);
+        }
+        let mut features: Vec<u8> = known.iter().map(|percentile| percentile.feature).collect();
+        features.sort_unstable();
+        features.dedup();
+        if known.len() > MAX_PERCENTILES || features.len() > MAX_MEASURED {
+            let what = format!("at most {MAX_PERCENTILES} percentiles, of {MAX_MEASURED} features, can be read");
+            return Err((what, Some("leave out what is least needed".to_owned())));
+        }
+        Ok(Fact::Percentile(index(at), feature))
     }
 
     /// The place of an attribute's name.

@@ -17,6 +17,7 @@ use super::calendar::Calendar;
 use super::compile;
 use super::fact::{AccountField, Fact, Scope, index};
 use super::fields::{self, Field};
+use super::percentile::Percentile;
 use super::program::Program;
 use super::ruleset::{
     ALWAYS, Aggregate, AlertRule, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset,
@@ -64,7 +65,8 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     }
     let features = features::read(&mut top, problems);
     let attributes = RefCell::default();
-    let known = Known { features: &features, attributes: &attributes };
+    let percentiles = RefCell::default();
+    let known = Known { features: &features, attributes: &attributes, percentiles: &percentiles };
     let labels = labels(&mut top, known, problems);
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let budget = budgets::over_all(&mut top, &programmes, problems);
@@ -75,6 +77,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     for (at, alert) in alerts.iter().enumerate() {
         plan.of_mut(alert.on).alerts.push(index(at));
     }
+    let percentiles = percentiles.into_inner();
     let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
     Some(Ruleset {
         name,
@@ -94,6 +97,8 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         alerts,
         weights,
         attributes: attributes.into_inner(),
+        measured: measured(&percentiles),
+        percentiles,
         plan,
     })
 }
@@ -278,6 +283,7 @@ struct Known<'a> {
     features: &'a [Feature],
     /// Attributes that rules read, in the order in which they are met.
     attributes: &'a RefCell<Vec<CompactString>>,
+    percentiles: &'a RefCell<Vec<Percentile>>,
 }
 
 impl<'a> Known<'a> {
@@ -285,6 +291,7 @@ impl<'a> Known<'a> {
         Scope {
             features: self.features.iter().map(|feature| (feature.name.as_str(), feature.type_)).collect(),
             attributes: Some(self.attributes),
+            percentiles: Some(self.percentiles),
             ..Scope::default()
         }
     }
@@ -358,8 +365,22 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts
     for programme in programmes {
         programme.programs().for_each(|program| watch(&mut plan, programme.of_account, program));
     }
+    // What all have of a feature is kept up to date, whoever reads it.
+    for alert in alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity)) {
+        let measured =
+            alert.facts().filter_map(|fact| if let Fact::Percentile(_, of) = fact { Some(of) } else { None });
+        measured.for_each(|feature| plan.watch_mut(false).features |= 1 << feature);
+    }
     accounts(&mut plan, (features, programmes, alerts));
     plan
+}
+
+/// Places of the features that percentiles are of, each once.
+fn measured(percentiles: &[Percentile]) -> Vec<u8> {
+    let mut features: Vec<u8> = percentiles.iter().map(|percentile| percentile.feature).collect();
+    features.sort_unstable();
+    features.dedup();
+    features
 }
 
 /// How agents are chosen.
@@ -374,7 +395,7 @@ fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
     let watch = if of_account { &mut plan.accounts } else { &mut plan.customers };
     for fact in program.facts() {
         match fact {
-            Fact::Feature(index) => watch.features |= 1 << index,
+            Fact::Feature(index) | Fact::Percentile(_, index) => watch.features |= 1 << index,
             Fact::Subscribed => watch.subscribed = true,
             Fact::LastSeen => watch.reads.last_seen = true,
             Fact::FirstPurchase | Fact::LastPurchase => watch.reads.purchases = true,

@@ -136,6 +136,8 @@ pub struct Row {
 pub enum Test {
     /// A comparison with a constant, the fact on its left.
     Compare(Comparison, Scalar),
+    /// A comparison with what all customers have.
+    CompareAll(Comparison, Fact),
     /// A bare boolean.
     True,
     /// Something that one row cannot show.

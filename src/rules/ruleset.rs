@@ -9,6 +9,7 @@ use super::budget::{Budget, Places};
 use super::calendar::{Calendar, Window};
 use super::fact::{AccountReads, Fact};
 use super::fields::Field;
+use super::percentile::Percentile;
 use super::program::Program;
 use super::value::Type;
 use crate::model::event::Kind;
@@ -41,6 +42,10 @@ pub struct Ruleset {
     pub(crate) weights: BTreeMap<CompactString, Scalar>,
     /// Names of the attributes that rules read.
     pub(crate) attributes: Vec<CompactString>,
+    /// What rules read of the values of all customers.
+    pub(crate) percentiles: Vec<Percentile>,
+    /// Places of the features that they are of, each once.
+    pub(crate) measured: Vec<u8>,
     pub(crate) plan: Plan,
 }
 
@@ -335,7 +340,12 @@ impl Ruleset {
 
     /// Whether something is decided that needs everybody.
     pub fn settles(&self) -> bool {
-        self.programmes.iter().any(|programme| programme.budget.is_some())
+        !self.percentiles.is_empty() || self.programmes.iter().any(|programme| programme.budget.is_some())
+    }
+
+    /// Whether all customers are counted.
+    pub(crate) fn counts_all(&self) -> bool {
+        !self.measured.is_empty() || self.counts_active()
     }
 
     /// The numbers of places, of programmes and over all.

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 use crate::model::event::Kind;
 use crate::model::output::{Evidence, Fallback, Routing, Scalar};
 use crate::model::record::Position;
+use crate::model::time::EventTime;
 
 /// An object being written.
 pub(super) struct Line {
@@ -78,6 +79,7 @@ impl Serialize for Rows<'_> {
                 threshold: row.threshold.as_ref().map(ScalarJson),
                 op: row.op,
                 holds: row.holds,
+                settled_at: row.settled_at,
                 sample: self.topics.map(|topics| row.sample.iter().map(|at| Place::of(*at, topics)).collect()),
             })?;
         }
@@ -97,6 +99,8 @@ struct Row<'a> {
     op: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     holds: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_at: Option<EventTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sample: Option<Vec<Place<'a>>>,
 }

@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
+use super::census::{self, Histograms};
 use super::over_all;
 use crate::model::id::CustomerId;
 use crate::model::settle::{self, Entry, Rank, Report, Ruling, Standing, Verdict};
@@ -32,6 +33,7 @@ pub(super) struct Settler {
     reached: BTreeMap<u32, EventTime>,
     active: BTreeMap<u32, u64>,
     on_shift: BTreeMap<u8, u64>,
+    measured: Histograms,
     known: BTreeMap<Key, Known>,
     /// By programme and part of its budget.
     pub(super) lists: BTreeMap<(u8, CompactString), List>,
@@ -135,6 +137,9 @@ impl Settler {
         for (task, report) in self.reports.remove(&at).unwrap_or_default() {
             self.active.extend(report.active.map(|active| (task, active)));
             self.on_shift.extend(report.on_shift.into_iter().flatten());
+            for (measured, bucket, by) in report.measured.into_iter().flatten() {
+                census::add(&mut self.measured, (measured, bucket), by);
+            }
             for entry in report.entries {
                 self.take(entry, rules);
             }
@@ -161,6 +166,11 @@ impl Settler {
         }
         self.lists.retain(|_, list| !list.seats.is_empty() || !list.waiting.is_empty());
         verdicts
+    }
+
+    /// What parts of all customers do not exceed, by place in the ruleset.
+    pub(super) fn cuts(&self, rules: &Ruleset) -> Vec<Option<Decimal>> {
+        rules.percentiles.iter().map(|percentile| census::cut(&self.measured, percentile, rules)).collect()
     }
 
     fn places(&self, places: &Places, programme: u8) -> u64 {
