@@ -25,6 +25,7 @@ mod identity;
 pub mod image;
 mod look;
 mod money;
+pub mod overrides;
 mod presence;
 mod programme;
 mod rates;
@@ -45,8 +46,9 @@ use std::sync::Arc;
 pub use effects::Home;
 
 use crate::model::effect::{Effect, Origin};
-use crate::model::event::{Body, Event, Kind};
+use crate::model::event::{Acknowledged, Body, Event, Kind};
 use crate::model::id::{CustomerId, EntityKind};
+use crate::model::names::Named;
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -60,6 +62,7 @@ use effects::Effects;
 use erased::Erased;
 use forgotten::Forgotten;
 use look::{Brought, Occasion};
+use overrides::Members;
 use rates::{Prices, Rates};
 use reprice::Foreign;
 use ties::Sending;
@@ -106,6 +109,7 @@ pub struct Engine {
     merges: bool,
     behind: bool,
     stats: Stats,
+    members: Members,
     /// Rules in error: labels, programmes, alerts.
     errors: Vec<Cell<u64>>,
 }
@@ -156,6 +160,11 @@ pub struct Stats {
     pub handles: u64,
     /// What was dropped beyond a bound.
     pub forgotten: forgotten::Tally,
+    /// What people decided that was refused, and what they did about alerts.
+    pub refused: overrides::Refused,
+    pub acknowledged: [u64; Acknowledged::ALL.len()],
+    /// Who holds anything, and by whose word.
+    pub members: Members,
     /// Contacts beyond those whom an account tells what it is and holds.
     pub contacts_beyond: u64,
     /// How often each rule was in error: labels, programmes, alerts, each in file order.
@@ -194,6 +203,7 @@ impl Engine {
             merges: false,
             behind: false,
             stats: Stats::default(),
+            members: Members::default(),
         }
     }
 
@@ -254,7 +264,7 @@ impl Engine {
         let rule_errors = self.errors.iter().map(Cell::get).collect();
         let known = |kind| self.customers.len(kind) as u64;
         let (customers, accounts) = (known(EntityKind::Customer), known(EntityKind::Account));
-        Stats { customers, accounts, handles: known(EntityKind::Author), rule_errors, ..self.stats.clone() }
+        Stats { customers, accounts, handles: known(EntityKind::Author), rule_errors, members: self.members, ..self.stats.clone() }
     }
 
     fn lateness(&self) -> std::time::Duration {
@@ -371,6 +381,7 @@ impl Engine {
         let occasion =
             Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
+        self.count_member(slot);
         self.tell_contacts(slot, cause, outputs);
     }
 
@@ -434,6 +445,12 @@ impl Engine {
         customer.hand_on(&rules, &mut self.sendings);
         let is_leaving = customer.is_leaving();
         self.note_foreign(slot, foreign);
+        if !event.kind().is_activity() {
+            self.count_member(slot);
+        }
+        if let Some(refusal) = outcome.refused {
+            self.refuse(slot, (event, position), refusal, outputs);
+        }
         if is_leaving {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
             self.describe(slot, Brought::Event(event, position), outputs);
@@ -528,6 +545,7 @@ impl Engine {
                 continue;
             }
             customer.note_alerted(*index, rule, event, &rules);
+            customer.note_complaint(&alert);
             outputs.push(Output::Alert(Box::new(alert)));
         }
     }

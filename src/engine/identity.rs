@@ -80,6 +80,7 @@ impl Customer {
         if let Some(rare) = &mut given.rare {
             (rare.waiting, rare.visit) = (None, None);
             let (profile, held) = (rare.profile.take(), std::mem::take(&mut rare.held));
+            let counted = std::mem::take(&mut rare.counted);
             let mut ties = rare.ties.take();
             rare.ties = ties.as_mut().map(|ties| {
                 ties.holds_others = false;
@@ -88,7 +89,7 @@ impl Customer {
                 let contact_of = ties.contact_of.as_mut().map(|contact_of| Box::new(contact_of.give_away()));
                 Box::new(Ties { referrers, referred, contact_of, aliases, resolved, ..Ties::default() })
             });
-            self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
+            self.rare = Some(Box::new(Rare { profile, held, ties, counted, ..Rare::default() }));
         }
         self.ties_mut().was_merged = true;
         let mut state = Vec::new();
@@ -188,6 +189,7 @@ impl Engine {
         let (app, rules, agents) = (&self.app, &self.rules, &self.agents);
         let occasion = Occasion { app, rules, agents, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], reason, &occasion, outputs);
+        self.count_member(slot);
     }
 
     /// Takes in here what has gone too far: customers are merged in a circle, or in a long chain.

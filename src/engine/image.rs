@@ -177,6 +177,7 @@ impl Engine {
             self.looks.push(at, slot);
         }
         self.requeue(slot);
+        self.count_member(slot);
         self.note_all_foreign(slot);
         Ok(true)
     }

@@ -79,7 +79,9 @@ fn membership(customer: &Customer, held: &Held, rule: &Programme, rules: &Rulese
         profile: rule.profile.clone(),
         tier: look::tier_name(rule, held.tier),
         since: held.granted_at,
-        valid_until: held.expires_at(rule, rules.refund_skips_grace).or_else(|| look::paid_until(rule, customer)),
+        valid_until: customer.held_until(held).or_else(|| {
+            held.expires_at(rule, rules.refund_skips_grace).or_else(|| look::paid_until(rule, customer))
+        }),
     }
 }
 
@@ -91,5 +93,5 @@ fn progress(customer: &Customer, index: u8, rule: &Programme, rules: &Ruleset) -
     } else {
         evidence::without_samples(&rule.grant, &view)
     };
-    Progress { programme, held, rows }
+    Progress { programme, held, rows, overridden: customer.overridden(index, rule) }
 }

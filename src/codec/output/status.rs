@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::line::{Line, RoutingJson, Rows, ScalarJson};
+use super::overridden::{OverrideJson, VerdictJson};
 use super::{STATUS, Wire, customer_of};
 use crate::model::id::EntityKind;
 use crate::model::output::status::{Content, Membership, Progress, Status};
@@ -69,10 +70,21 @@ struct ProgressJson<'a> {
     programme: &'a str,
     held: bool,
     rows: Rows<'a>,
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    by_hand: Option<OverrideJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<VerdictJson>,
 }
 
 impl<'a> ProgressJson<'a> {
     fn of(it: &'a Progress) -> Self {
-        Self { programme: &it.programme, held: it.held, rows: Rows::without_samples(&it.rows) }
+        let overridden = it.overridden.as_deref();
+        Self {
+            programme: &it.programme,
+            held: it.held,
+            rows: Rows::without_samples(&it.rows),
+            by_hand: overridden.map(OverrideJson::of),
+            rule: overridden.and_then(VerdictJson::of),
+        }
     }
 }
