@@ -264,7 +264,14 @@ impl Engine {
         let rule_errors = self.errors.iter().map(Cell::get).collect();
         let known = |kind| self.customers.len(kind) as u64;
         let (customers, accounts) = (known(EntityKind::Customer), known(EntityKind::Account));
-        Stats { customers, accounts, handles: known(EntityKind::Author), rule_errors, members: self.members, ..self.stats.clone() }
+        Stats {
+            customers,
+            accounts,
+            handles: known(EntityKind::Author),
+            rule_errors,
+            members: self.members,
+            ..self.stats.clone()
+        }
     }
 
     fn lateness(&self) -> std::time::Duration {

@@ -128,7 +128,11 @@ pub(crate) fn describe() {
     describe_gauge!(CUSTOMERS, Unit::Count, "Customers known");
     describe_gauge!(ACCOUNTS, Unit::Count, "Accounts known");
     describe_gauge!(MEMBERS, Unit::Count, "Customers who hold a programme");
-    describe_gauge!(MEMBERS_BY_OVERRIDE, Unit::Count, "Customers who hold a programme that the rule would not give them");
+    describe_gauge!(
+        MEMBERS_BY_OVERRIDE,
+        Unit::Count,
+        "Customers who hold a programme that the rule would not give them"
+    );
     describe_gauge!(OVERRIDES, Unit::Count, "Overrides in force on customers");
     describe_counter!(OVERRIDES_REFUSED, Unit::Count, "Overrides refused, and tiers that they name, by reason");
     describe_counter!(ACKNOWLEDGEMENTS, Unit::Count, "Alerts that somebody acknowledged, by what they did");

@@ -39,7 +39,9 @@ pub(super) fn read(kind: Kind, text: &str, record: &RawRecord<'_>) -> Result<Eve
         Kind::Case => event(kind, text, record, |_, fields, _| case(fields)),
         Kind::Engagement => event(kind, text, record, |_, fields, _| engagement(fields)),
         Kind::Override => event(kind, text, record, |common, fields, _| by_hand::override_(common, fields)),
-        Kind::Acknowledgement => event(kind, text, record, |common, fields, _| by_hand::acknowledgement(common, fields)),
+        Kind::Acknowledgement => {
+            event(kind, text, record, |common, fields, _| by_hand::acknowledgement(common, fields))
+        }
         Kind::Customer => event(kind, text, record, |_, fields, unknown| profile(fields, unknown)),
         Kind::Erasure => event(kind, text, record, |_, fields, _| erasure(fields)),
         Kind::ReferredPurchase => unreachable!("no input carries it"),

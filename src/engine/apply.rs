@@ -35,8 +35,7 @@ pub(super) struct Outcome {
     pub(super) refused: Option<Refusal>,
 }
 
-pub(super) const CHANGED: Outcome =
-    Outcome { look: true, alert: true, refund: false, described: false, refused: None };
+pub(super) const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false, described: false, refused: None };
 pub(super) const NOTHING: Outcome = Outcome { look: false, alert: false, ..CHANGED };
 
 /// An event on its way into a customer's state.

@@ -23,8 +23,8 @@ use super::image::wire::{Flaw, RANGE};
 use super::look::tier_name;
 use super::programme::{By, Held};
 use crate::model::event::OverrideAction;
-use crate::model::output::overridden::{Overridden, Verdict};
 use crate::model::output::Alert;
+use crate::model::output::overridden::{Overridden, Verdict};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::{Programme, Ruleset};
 
@@ -177,7 +177,8 @@ impl Customer {
 
     /// Until when a programme is held, where an override alone holds it.
     pub(super) fn held_until(&self, held: &Held) -> Option<EventTime> {
-        self.word(held.programme).filter(|_| held.by == By::Override).map(|word| word.ends)
+        let word = self.word(held.programme).filter(|word| word.action == OverrideAction::Grant);
+        word.filter(|_| held.by == By::Override).map(|word| word.ends)
     }
 
     /// What the last look found in force on a programme.
@@ -188,3 +189,6 @@ impl Customer {
         Some(word.overridden(rule, Verdict { expression: if by_rule { "keep" } else { "grant" }, holds }))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -79,9 +79,9 @@ fn membership(customer: &Customer, held: &Held, rule: &Programme, rules: &Rulese
         profile: rule.profile.clone(),
         tier: look::tier_name(rule, held.tier),
         since: held.granted_at,
-        valid_until: customer.held_until(held).or_else(|| {
-            held.expires_at(rule, rules.refund_skips_grace).or_else(|| look::paid_until(rule, customer))
-        }),
+        valid_until: customer
+            .held_until(held)
+            .or_else(|| held.expires_at(rule, rules.refund_skips_grace).or_else(|| look::paid_until(rule, customer))),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The words of closed enums on the wire, in rules and in keys: one list each.
 
 use super::event::{
-    Acknowledged, Action, Activity, AgentState, CaseState, OverrideAction, PresenceState, PurchaseStatus, ReferralStatus,
+    Acknowledged, Action, Activity, AgentState, CaseState, OverrideAction, PresenceState, PurchaseStatus,
+    ReferralStatus,
 };
 
 /// An enum whose values have fixed names on the wire.

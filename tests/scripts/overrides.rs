@@ -8,8 +8,8 @@ const RULES: &str = "
     features:
       spend: { sum: purchase.amount, over: 30d }
     programmes:
-      big: { grant: spend >= 500, keep: spend >= 300, tenure: 5d, grace: 2d, tiers: { gold: spend >= 1000, silver: 'true' } }
-      plus: { grant: held.big }";
+      big: { profile: value, grant: spend >= 500, keep: spend >= 300, tenure: 5d, grace: 2d, tiers: { gold: spend >= 1000, silver: 'true' } }
+      plus: { profile: value, grant: held.big }";
 
 /// What `vip.audit` says of it: when, the decision, why, and until when.
 fn audits(until: &str, rules: &str, script: &str) -> String {
@@ -134,8 +134,8 @@ fn what_names_no_programme_of_theirs_is_refused() {
     let rules = "
         features: { spend: { sum: purchase.amount } }
         programmes:
-          big: { grant: spend >= 500 }
-          target: { applies_to: account, grant: \"account.tier == 'A'\" }";
+          big: { profile: value, grant: spend >= 500 }
+          target: { profile: value, applies_to: account, grant: \"account.tier == 'A'\" }";
     let script = "
         d0  ann  grant o1 bigger d5
         d0  ann  grant o2 target d5
@@ -156,4 +156,51 @@ fn who_is_merged_takes_along_what_was_decided_and_who_is_erased_leaves_nothing()
         d4  eva  erasure q1
         d5  eva  grant o4 big d20";
     assert_snapshot!(run_until("d25", RULES, script), @"");
+}
+
+const COMPLAINTS: &str = "
+    features: { spend: { sum: purchase.amount } }
+    programmes: { big: { profile: value, grant: spend >= 500 }, heard: { profile: grievance, grant: spend < 0 } }
+    alerts:
+      public_complaint: { on: mention, when: 'public && sentiment <= -0.4' }
+      escalation: { on: mention, when: 'public' }";
+
+/// The id of the alert of that name.
+fn alert(name: &str, script: &str) -> String {
+    let alerts = topic_until("d1", "vip.alerts", COMPLAINTS, script);
+    let alert = alerts.iter().find(|alert| alert["name"] == name).expect("it alerts");
+    alert["alert_id"].as_str().expect("an alert has an id").to_owned()
+}
+
+#[test]
+fn who_resolves_a_public_complaint_may_make_the_customer_a_vip() {
+    let post = "d0  ann  mention p1 create sentiment=-0.8";
+    let complaint = alert("public_complaint", post);
+    let make_vip = r#"make_vip={"programme":"heard","expires_at":"2025-01-20T00:00:00Z"}"#;
+    let script = format!(
+        "{post}
+        d1  ann  acknowledge {complaint} acknowledged
+        d2  ann  acknowledge {complaint} resolved note='called back' {make_vip}
+        d3  ann  acknowledge {complaint} resolved {make_vip}"
+    );
+    assert_snapshot!(run_until("d30", COMPLAINTS, &script), @"");
+}
+
+#[test]
+fn no_other_acknowledgement_makes_a_vip() {
+    let post = "d0  ann  mention p1 create sentiment=-0.8";
+    let (complaint, other) = (alert("public_complaint", post), alert("escalation", post));
+    let until = |programme| format!(r#"make_vip={{"programme":"{programme}","expires_at":"2026-01-01T00:00:00Z"}}"#);
+    let (heard, unheard) = (until("heard"), until("unheard"));
+    let script = format!(
+        "{post}
+        d1  ann  acknowledge {complaint} dismissed {heard}
+        d2  ann  acknowledge {other} resolved {heard}
+        d3  bob  acknowledge {complaint} resolved {heard}
+        d4  x:@ann  acknowledge {complaint} resolved {heard}
+        d5  ann  acknowledge {complaint} resolved {unheard}
+        d95  ann  acknowledge {complaint} resolved by=mia {heard}"
+    );
+    assert_snapshot!(run_until("d99", COMPLAINTS, &script), @"");
+    assert_snapshot!(audits("d99", COMPLAINTS, &script), @"");
 }

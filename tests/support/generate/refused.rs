@@ -165,7 +165,9 @@ const fn required(kind: Kind) -> &'static [&'static str] {
         Kind::Presence => &["event_id", "customer_id", "session_id", "state"],
         Kind::Case => &["event_id", "customer_id", "case_id", "version", "state"],
         Kind::Engagement => &["event_id", "customer_id", "engagement_id", "action"],
-        Kind::Override => &["event_id", "customer_id", "override_id", "action", "programme", "by", "reason", "expires_at"],
+        Kind::Override => {
+            &["event_id", "customer_id", "override_id", "action", "programme", "by", "reason", "expires_at"]
+        }
         Kind::Acknowledgement => &["event_id", "customer_id", "alert_id", "action", "by"],
         Kind::ReferredPurchase => &[],
     }
@@ -186,7 +188,9 @@ fn plain(kind: Kind) -> Map<String, Json> {
         Kind::Presence => json!({ "session_id": "bad", "state": "online" }),
         Kind::Case => json!({ "case_id": "bad", "version": 1, "state": "opened" }),
         Kind::Engagement => json!({ "engagement_id": "bad", "action": "click" }),
-        Kind::Override => json!({ "override_id": "bad", "action": "deny", "programme": "p0", "by": "mia", "reason": "bad", "expires_at": "2025-06-01T00:00:00Z" }),
+        Kind::Override => {
+            json!({ "override_id": "bad", "action": "deny", "programme": "p0", "by": "mia", "reason": "bad", "expires_at": "2025-06-01T00:00:00Z" })
+        }
         Kind::Acknowledgement => json!({ "alert_id": "bad", "action": "dismissed", "by": "mia" }),
         Kind::ReferredPurchase => unreachable!("no input carries it"),
     };

@@ -8,9 +8,9 @@ use rust_decimal::Decimal;
 use vader_parity::SentimentIntensityAnalyzer;
 
 use vipstream::model::event::{
-    Account, Acknowledged, Acknowledgement, Action, Activity, Agent, AgentState, Attribute, Body, Case, CaseState, Csat,
-    Engagement, Erasure, Event, Exception, FxRate, Kind, MakeVip, Mention, Override, OverrideAction, PeriodEnd, Presence,
-    PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
+    Account, Acknowledged, Acknowledgement, Action, Activity, Agent, AgentState, Attribute, Body, Case, CaseState,
+    Csat, Engagement, Erasure, Event, Exception, FxRate, Kind, MakeVip, Mention, Override, OverrideAction, PeriodEnd,
+    Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
 };
 use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
 use vipstream::model::money::Currency;

@@ -137,7 +137,16 @@ fn look_at_labels(run: &Run, customer: &mut Customer, cause: Cause<'_>, drafts: 
         fields.put("definition", label.text.clone());
         let id = output_id(run, customer, cause, kind, &label.name, "");
         let name = label.name.clone();
-        drafts.push(Draft { kind, name, id, evidence: rows, fields, with_weight: false, with_standing: false, shown: None });
+        drafts.push(Draft {
+            kind,
+            name,
+            id,
+            evidence: rows,
+            fields,
+            with_weight: false,
+            with_standing: false,
+            shown: None,
+        });
     }
 }
 
@@ -193,7 +202,16 @@ fn look_at_programme(
     }
     let id = output_id(run, customer, cause, kind, &programme.name, reason);
     let with_weight = kind == "vip.changed";
-    Some(Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight, with_standing: true, shown: None })
+    Some(Draft {
+        kind,
+        name: programme.name.clone(),
+        id,
+        evidence: rows,
+        fields,
+        with_weight,
+        with_standing: true,
+        shown: None,
+    })
 }
 
 fn step_fields(
@@ -272,7 +290,16 @@ fn follow(run: &Run, customer: &mut Customer, index: usize, cause: Cause<'_>) ->
     let fields = step_fields(run, programme, &step, reason, from, &held, &rows);
     let id = output_id(run, customer, cause, kind, &programme.name, reason);
     let with_weight = kind == "vip.changed";
-    Some(Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight, with_standing: true, shown: None })
+    Some(Draft {
+        kind,
+        name: programme.name.clone(),
+        id,
+        evidence: rows,
+        fields,
+        with_weight,
+        with_standing: true,
+        shown: None,
+    })
 }
 
 pub(super) fn grant(
@@ -296,7 +323,16 @@ pub(super) fn grant(
     fields.put_some("greeting", programme.greeting.as_ref().and_then(|it| greeting(it, customer)));
     fields.put("entitlements", programme.entitlements.clone());
     fields.put("priority", index + 1);
-    Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight: true, with_standing: true, shown: None }
+    Draft {
+        kind,
+        name: programme.name.clone(),
+        id,
+        evidence: rows,
+        fields,
+        with_weight: true,
+        with_standing: true,
+        shown: None,
+    }
 }
 
 /// The end of the subscription, where the programme's keep asks for one and it is paid.

@@ -164,7 +164,8 @@ impl Customer {
     /// Until when a programme is held, where no rule gives it.
     pub(super) fn held_until(&self, programme: &str) -> Option<EventTime> {
         let by_override = self.held.get(programme).is_some_and(|held| held.by == By::Override);
-        self.by_hand.newest(programme).filter(|_| by_override)?.said.expires_at
+        let newest = self.by_hand.newest(programme).filter(|word| word.said.action == OverrideAction::Grant);
+        newest.filter(|_| by_override)?.said.expires_at
     }
 
     /// What a person decided about a programme and is in force, as the status shows it.
