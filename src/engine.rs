@@ -25,6 +25,7 @@ mod identity;
 pub mod image;
 mod look;
 mod money;
+pub mod overrides;
 mod presence;
 mod programme;
 mod rates;
@@ -47,8 +48,9 @@ use std::sync::Arc;
 pub use effects::Home;
 
 use crate::model::effect::{Effect, Origin};
-use crate::model::event::{Body, Event, Kind};
+use crate::model::event::{Acknowledged, Body, Event, Kind};
 use crate::model::id::{CustomerId, EntityKind};
+use crate::model::names::Named;
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
@@ -62,6 +64,7 @@ use effects::Effects;
 use erased::Erased;
 use forgotten::Forgotten;
 use look::{Brought, Occasion};
+use overrides::Members;
 use rates::{Prices, Rates};
 use reprice::Foreign;
 use settle::Settlement;
@@ -110,6 +113,7 @@ pub struct Engine {
     merges: bool,
     behind: bool,
     stats: Stats,
+    members: Members,
     /// Rules in error: labels, programmes, alerts.
     errors: Vec<Cell<u64>>,
 }
@@ -165,6 +169,11 @@ pub struct Stats {
     pub handles: u64,
     /// What was dropped beyond a bound.
     pub forgotten: forgotten::Tally,
+    /// What people decided that was refused, and what they did about alerts.
+    pub refused: overrides::Refused,
+    pub acknowledged: [u64; Acknowledged::ALL.len()],
+    /// Who holds anything, and by whose word.
+    pub members: Members,
     /// Contacts beyond those whom an account tells what it is and holds.
     pub contacts_beyond: u64,
     /// How often each rule was in error: labels, programmes, alerts, each in file order.
@@ -204,6 +213,7 @@ impl Engine {
             merges: false,
             behind: false,
             stats: Stats::default(),
+            members: Members::default(),
         }
     }
 
@@ -267,7 +277,14 @@ impl Engine {
         let rule_errors = self.errors.iter().map(Cell::get).collect();
         let known = |kind| self.customers.len(kind) as u64;
         let (customers, accounts) = (known(EntityKind::Customer), known(EntityKind::Account));
-        Stats { customers, accounts, handles: known(EntityKind::Author), rule_errors, ..self.stats.clone() }
+        Stats {
+            customers,
+            accounts,
+            handles: known(EntityKind::Author),
+            rule_errors,
+            members: self.members,
+            ..self.stats.clone()
+        }
     }
 
     fn lateness(&self) -> std::time::Duration {
@@ -400,6 +417,7 @@ impl Engine {
         };
         look::look(customer, &occasion, outputs);
         self.note_unsaid(slot);
+        self.count_member(slot);
         self.tell_contacts(slot, cause, outputs);
     }
 
@@ -468,6 +486,12 @@ impl Engine {
         self.note_foreign(slot, foreign);
         self.recount(slot, counted);
         self.note_unsaid(slot);
+        if !event.kind().is_activity() {
+            self.count_member(slot);
+        }
+        if let Some(refusal) = outcome.refused {
+            self.refuse(slot, (event, position), refusal, outputs);
+        }
         if is_leaving {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
             self.describe(slot, Brought::Event(event, position), outputs);
@@ -563,6 +587,7 @@ impl Engine {
                 continue;
             }
             customer.note_alerted(*index, rule, event, &rules);
+            customer.note_complaint(&alert);
             outputs.push(Output::Alert(Box::new(alert)));
         }
     }

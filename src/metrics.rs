@@ -10,6 +10,9 @@ use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, descri
 
 use crate::engine::Stats;
 use crate::engine::forgotten::Forgotten;
+use crate::engine::overrides::{Members, Refusal};
+use crate::model::event::Acknowledged;
+use crate::model::names::Named;
 use crate::model::output::Output;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
@@ -43,6 +46,11 @@ const EPOCH_SECONDS: &str = "vipstream_task_epoch_seconds";
 const COMMIT_SECONDS: &str = "vipstream_task_commit_seconds";
 const CLOCK_SECONDS: &str = "vipstream_task_clock_timestamp_seconds";
 const CUSTOMERS: &str = "vipstream_task_customers";
+const MEMBERS: &str = "vipstream_task_members";
+const MEMBERS_BY_OVERRIDE: &str = "vipstream_task_members_by_override";
+const OVERRIDES: &str = "vipstream_task_overrides";
+const OVERRIDES_REFUSED: &str = "vipstream_task_refused_overrides_total";
+const ACKNOWLEDGEMENTS: &str = "vipstream_task_acknowledgements_total";
 const ACCOUNTS: &str = "vipstream_task_accounts";
 const HANDLES: &str = "vipstream_task_handles";
 const FORGOTTEN: &str = "vipstream_task_forgotten_total";
@@ -119,6 +127,15 @@ pub(crate) fn describe() {
     describe_gauge!(CLOCK_SECONDS, Unit::Seconds, "How far event time has certainly come, as Unix time");
     describe_gauge!(CUSTOMERS, Unit::Count, "Customers known");
     describe_gauge!(ACCOUNTS, Unit::Count, "Accounts known");
+    describe_gauge!(MEMBERS, Unit::Count, "Customers who hold a programme");
+    describe_gauge!(
+        MEMBERS_BY_OVERRIDE,
+        Unit::Count,
+        "Customers who hold a programme that the rule would not give them"
+    );
+    describe_gauge!(OVERRIDES, Unit::Count, "Overrides in force on customers");
+    describe_counter!(OVERRIDES_REFUSED, Unit::Count, "Overrides refused, and tiers that they name, by reason");
+    describe_counter!(ACKNOWLEDGEMENTS, Unit::Count, "Alerts that somebody acknowledged, by what they did");
     describe_gauge!(
         HANDLES,
         Unit::Count,
@@ -176,8 +193,12 @@ pub(crate) struct TaskMetrics {
     commit_seconds: Histogram,
     clock_seconds: Gauge,
     unpriced: Gauge,
-    /// Customers, accounts, handles.
-    known: [Gauge; 3],
+    /// Customers, accounts, handles, members, members by override, overrides.
+    known: [Gauge; 6],
+    /// By [`Refusal`].
+    refused: Vec<Counter>,
+    /// By [`Acknowledged`].
+    acknowledged: Vec<Counter>,
     left_out: Gauge,
     restored: Gauge,
     restore_seconds: Gauge,
@@ -231,7 +252,15 @@ impl TaskMetrics {
             commit_seconds: span(COMMIT_SECONDS),
             clock_seconds: level(CLOCK_SECONDS),
             unpriced: level(UNPRICED_NOW),
-            known: [CUSTOMERS, ACCOUNTS, HANDLES].map(level),
+            known: [CUSTOMERS, ACCOUNTS, HANDLES, MEMBERS, MEMBERS_BY_OVERRIDE, OVERRIDES].map(level),
+            refused: Refusal::ALL
+                .iter()
+                .map(|why| counter!(OVERRIDES_REFUSED, "task" => task.clone(), "reason" => why.name()))
+                .collect(),
+            acknowledged: Acknowledged::ALL
+                .iter()
+                .map(|action| counter!(ACKNOWLEDGEMENTS, "task" => task.clone(), "action" => action.name()))
+                .collect(),
             left_out: level(LEFT_OUT),
             restored,
             restore_seconds: level(RESTORE_SECONDS),
@@ -262,7 +291,9 @@ impl TaskMetrics {
     }
 
     fn known(&self, stats: &Stats) {
-        for (gauge, known) in self.known.iter().zip([stats.customers, stats.accounts, stats.handles]) {
+        let Members { customers: members, by_override, overrides } = stats.members;
+        let known = [stats.customers, stats.accounts, stats.handles, members, by_override, overrides];
+        for (gauge, known) in self.known.iter().zip(known) {
             gauge.set(level(known));
         }
     }
@@ -309,6 +340,13 @@ impl TaskMetrics {
         for (rule, counter) in self.rule_errors.iter().enumerate() {
             let before = self.published.rule_errors.get(rule).copied().unwrap_or_default();
             counter.increment(done.stats.rule_errors[rule].saturating_sub(before));
+        }
+        for (counter, why) in self.refused.iter().zip(Refusal::ALL) {
+            counter.increment(done.stats.refused.of(why).saturating_sub(self.published.refused.of(why)));
+        }
+        let acknowledged = done.stats.acknowledged.iter().zip(self.published.acknowledged);
+        for (counter, (now, before)) in self.acknowledged.iter().zip(acknowledged) {
+            counter.increment(now.saturating_sub(before));
         }
         for (counter, what) in self.forgotten.iter().zip(Forgotten::ALL) {
             let before = self.published.forgotten.of(what);

@@ -168,7 +168,7 @@ fn prepare(bootstrap: &str, app: &str, folder: &Path, rules: &str) {
 
 /// Sends the records at their rate, and brings the troubles as they come up.
 fn torment(plan: &Plan, broker: &mut Broker, fleet: &mut Fleet, app: &str) {
-    let mut traffic = Traffic::new(plan.seed, plan.customers);
+    let mut traffic = Traffic::new(plan.seed, plan.customers, app);
     let mut troubles = plan.troubles(&mut traffic.dice).into_iter().peekable();
     let producer = topics::producer(&broker.address);
     let mut frozen: Option<(usize, Instant)> = None;
@@ -230,7 +230,7 @@ fn pace(rate: u64, sent: u64, started: Instant, producer: &BaseProducer) {
 
 /// Goes on in peace, and looks at the memory of each process: in the last quarter it must not grow any more.
 fn soak(plan: &Plan, bootstrap: &str, fleet: &Fleet, app: &str) {
-    let mut traffic = Traffic::new(plan.seed + 1, plan.customers);
+    let mut traffic = Traffic::new(plan.seed + 1, plan.customers, app);
     let producer = topics::producer(bootstrap);
     let (started, mut before) = (Instant::now(), Vec::new());
     for second in 0..plan.soak {

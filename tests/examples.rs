@@ -8,6 +8,8 @@ use serde_json::json;
 
 use vipstream::config::Config;
 use vipstream::model::event::Kind;
+use vipstream::model::id::CustomerId;
+use vipstream::model::output::OutputId;
 use vipstream::model::time::EventTime;
 use vipstream::replay::replay_memory;
 use vipstream::rules::ruleset::Ruleset;
@@ -325,4 +327,26 @@ fn advocates_are_granted_by_number_and_by_what_is_left_of_purchases_and_revoked(
     2027-01-15 pam vip.revoked popular: friends_365d 0
     2027-01-16 max vip.revoked profitable: net_365d 0
     ");
+}
+
+#[test]
+fn who_put_a_public_complaint_right_makes_the_customer_a_vip_until_a_day() {
+    let at = EventTime("2026-03-01T09:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let author = CustomerId::author("x", "@ann");
+    let parts = ["grievance", "agent.alert", author.text(), "public_complaint", "", "mention", "x|p1|create"];
+    let alert_id = OutputId::of(&parts, at).to_string();
+    let story = [
+        (
+            "mention",
+            json!({ "customer_id": "ann", "occurred_at": at.to_string(), "platform": "x", "handle": "@ann",
+                "public": true, "post_id": "p1", "sentiment": -0.9 }),
+        ),
+        (
+            "acknowledgement",
+            json!({ "customer_id": "ann", "occurred_at": "2026-03-02T10:00:00Z", "alert_id": alert_id,
+                "action": "resolved", "by": "mia", "make_vip": { "programme": "put_right",
+                "expires_at": "2026-04-01T00:00:00Z" } }),
+        ),
+    ];
+    insta::assert_snapshot!(decides("grievance.yaml", &story), @"");
 }

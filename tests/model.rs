@@ -20,6 +20,7 @@ mod scripts {
     mod evidence;
     mod identity;
     mod objects;
+    mod overrides;
     mod presence;
     mod programmes;
     mod purchases;

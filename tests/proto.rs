@@ -120,7 +120,12 @@ fn output() -> impl Strategy<Value = v1::Output> {
         }),
         (".{0,10}", ".{0,10}").prop_map(|(label, definition)| Body::CohortLeft(v1::Cohort { label, definition })),
         (names(), vec((".{0,10}", any::<bool>(), vec(evidence(), 0..2)), 0..2)).prop_map(|(labels, progress)| {
-            let progress = progress.into_iter().map(|(programme, held, rows)| v1::Progress { programme, held, rows });
+            let progress = progress.into_iter().map(|(programme, held, rows)| v1::Progress {
+                programme,
+                held,
+                rows,
+                ..v1::Progress::default()
+            });
             Body::Status(v1::Status { labels, progress: progress.collect(), ..v1::Status::default() })
         }),
         (".{0,10}", option::of(any::<i64>()), names()).prop_map(|(decision, until, standing)| {
@@ -192,5 +197,9 @@ fn both_forms_know_the_same_words() {
     compare::<event::ReferralStatus>("REFERRAL_STATUS", |name| v1::ReferralStatus::from_str_name(name).is_some());
     compare::<event::PresenceState>("PRESENCE_STATE", |name| v1::PresenceState::from_str_name(name).is_some());
     compare::<event::CaseState>("CASE_STATE", |name| v1::CaseState::from_str_name(name).is_some());
+    compare::<event::OverrideAction>("OVERRIDE_ACTION", |name| v1::OverrideAction::from_str_name(name).is_some());
+    compare::<event::Acknowledged>("ACKNOWLEDGEMENT_ACTION", |name| {
+        v1::AcknowledgementAction::from_str_name(name).is_some()
+    });
     compare::<event::Action>("ENGAGEMENT_ACTION", |name| v1::EngagementAction::from_str_name(name).is_some());
 }

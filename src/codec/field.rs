@@ -71,6 +71,26 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A sentence or a few that may be absent; an empty one is.
+    pub(super) fn sentence_opt(self) -> Result<Option<CompactString>, Fault> {
+        let Some(text) = self.str_opt()?.filter(|text| !text.is_empty()) else { return Ok(None) };
+        if text.len() > MAX_SENTENCE_BYTES {
+            let allowed = format!("at most {MAX_SENTENCE_BYTES} are allowed");
+            let message = format!("field `{}` is {} bytes long; {allowed}", self.name, text.len());
+            return Err(Fault::new(Code::OutOfRange, message));
+        }
+        Ok(Some(CompactString::from(text)))
+    }
+
+    /// A sentence or a few that must be there.
+    pub(super) fn sentence(self) -> Result<CompactString, Fault> {
+        match self.sentence_opt()? {
+            Some(text) => Ok(text),
+            None if self.is_absent() => Err(self.missing()),
+            None => Err(Fault::new(Code::MissingField, format!("field `{}` is empty", self.name))),
+        }
+    }
+
     /// A long text that may be absent.
     pub(super) fn long_text_opt(self) -> Result<Option<String>, Fault> {
         Ok(self.str_opt()?.map(Cow::into_owned))
@@ -377,5 +397,7 @@ fn counted<T>(found: Option<T>, unknown: &mut u8) -> Option<T> {
     found
 }
 
+/// Longest reason that a person may give.
+const MAX_SENTENCE_BYTES: usize = 1_024;
 /// Amounts and scores reach up to here.
 const MAX_AMOUNT: i64 = 1_000_000_000_000;

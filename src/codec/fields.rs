@@ -112,6 +112,20 @@ fields! {
 }
 
 fields! {
+    OverrideFields {
+        override_id, action, programme, by, reason, expires_at, tier, approved_by, case_id, account_id,
+    }
+}
+
+fields! {
+    AcknowledgementFields { alert_id, action, by, note, make_vip }
+}
+
+fields! {
+    MakeVipFields { programme, expires_at }
+}
+
+fields! {
     ErasureFields { request_id, deadline }
 }
 

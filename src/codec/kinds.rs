@@ -1,5 +1,7 @@
 //! From fields to the event of each kind: what is required, what is allowed, what stands for what is absent.
 
+mod by_hand;
+
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
@@ -36,13 +38,18 @@ pub(super) fn read(kind: Kind, text: &str, record: &RawRecord<'_>) -> Result<Eve
         Kind::Presence => event(kind, text, record, |_, fields, _| presence(fields)),
         Kind::Case => event(kind, text, record, |_, fields, _| case(fields)),
         Kind::Engagement => event(kind, text, record, |_, fields, _| engagement(fields)),
+        Kind::Override => event(kind, text, record, |common, fields, _| by_hand::override_(common, fields)),
+        Kind::Acknowledgement => {
+            event(kind, text, record, |common, fields, _| by_hand::acknowledgement(common, fields))
+        }
         Kind::Customer => event(kind, text, record, |_, fields, unknown| profile(fields, unknown)),
         Kind::Erasure => event(kind, text, record, |_, fields, _| erasure(fields)),
         Kind::ReferredPurchase => unreachable!("no input carries it"),
     }
 }
 
-/// Opens the envelope and reads the body. Of what is about customers, only a mention may lack its own.
+/// Opens the envelope and reads the body. Of what is about customers, only a mention may lack its own, and an override
+/// where it names an account.
 fn event<'a, F: Fields<'a>>(
     kind: Kind,
     text: &'a str,
@@ -53,8 +60,13 @@ fn event<'a, F: Fields<'a>>(
     let common = envelope::open(kind, text, record, &mut fields)?;
     let mut unknown_values = 0;
     let body = body(&common, &fields, &mut unknown_values)?;
-    if common.customer.is_none() && kind.has_customer() && kind != Kind::Mention {
-        return Err(Fault::new(Code::MissingField, "field `customer_id` is missing"));
+    let names_another = match &body {
+        Body::Mention(_) => true,
+        Body::Override(it) => it.account_id.is_some(),
+        _ => false,
+    };
+    if common.customer.is_none() && kind.has_customer() && !names_another {
+        return Err(Fault::new(Code::MissingField, by_hand::without_customer(kind)));
     }
     Ok(Event { event_id: common.event_id, customer: common.customer, at: common.at, body, unknown_values })
 }

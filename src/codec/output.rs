@@ -6,6 +6,7 @@
 mod audit;
 pub mod headers;
 mod line;
+mod overridden;
 mod status;
 
 use std::borrow::Cow;
@@ -75,6 +76,7 @@ impl Wire {
         self.common(&mut line, decision.occurred_at, decided_at, decision.trigger.as_ref(), decision.cause);
         line.put("evidence", &Rows::new(&decision.evidence, &self.topics));
         self.change(&mut line, &decision.change);
+        overridden::put(&mut line, decision.overridden.as_deref());
         line.finish()
     }
 
@@ -94,6 +96,7 @@ impl Wire {
         let origin = match cause {
             Cause::Event => self.origin,
             Cause::Timer => "timer",
+            Cause::Override => "override",
         };
         line.put("origin", origin);
         line.put_some("run_id", self.run_id.as_ref());

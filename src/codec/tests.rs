@@ -21,7 +21,7 @@ fn record(fields: &str) -> String {
 const NOON: EventTime = EventTime(852_120_000_000);
 
 /// The fields that each kind cannot do without.
-const REQUIRED: [(Kind, &str); 12] = [
+const REQUIRED: [(Kind, &str); 14] = [
     (Kind::FxRate, r#""base":"USD","quote":"EUR","rate":"0.92","valid_on":"1997-01-01""#),
     (Kind::Account, r#""account_id":"k1","version":3"#),
     (Kind::Agent, r#""agent_id":"a1","version":3,"state":"online""#),
@@ -34,6 +34,11 @@ const REQUIRED: [(Kind, &str); 12] = [
     (Kind::Presence, r#""session_id":"s1","state":"online""#),
     (Kind::Case, r#""case_id":"c1","version":1,"state":"opened""#),
     (Kind::Engagement, r#""engagement_id":"g1","action":"open""#),
+    (
+        Kind::Override,
+        r#""override_id":"v1","action":"grant","programme":"big","by":"mia","reason":"goodwill","expires_at":"1997-02-01T12:00:00Z""#,
+    ),
+    (Kind::Acknowledgement, r#""alert_id":"00ff","action":"resolved","by":"mia""#),
 ];
 
 /// A good record of the kind with as little as possible.

@@ -119,6 +119,9 @@ impl Customer {
         let known: BTreeSet<(u64, EventTime)> = rare.seen.iter().copied().collect();
         rare.seen.extend(other.seen.into_iter().filter(|seen| !known.contains(seen)));
         keep_newest(&mut rare.seen);
+        if let Some(by_hand) = other.by_hand {
+            rare.by_hand.get_or_insert_default().unite(*by_hand);
+        }
         for bucket in other.buckets {
             let is_it = |ours: &&mut Bucket| ours.feature == bucket.feature && ours.exit == bucket.exit;
             match rare.buckets.iter_mut().find(is_it) {

@@ -8,6 +8,7 @@ use super::entry::{Flag, Object};
 use super::features::{self, Contribution, EventFacts};
 use super::forgotten::Forgotten;
 use super::money::{Money, Refunds, Settled};
+use super::overrides::Refusal;
 use super::rates::Prices;
 use super::reprice::Amounts;
 use super::shares::signed;
@@ -30,10 +31,12 @@ pub(super) struct Outcome {
     pub(super) refund: bool,
     /// The customer's profile is another.
     pub(super) described: bool,
+    /// What somebody decided by hand that is not taken.
+    pub(super) refused: Option<Refusal>,
 }
 
-const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false, described: false };
-const NOTHING: Outcome = Outcome { look: false, alert: false, refund: false, described: false };
+pub(super) const CHANGED: Outcome = Outcome { look: true, alert: true, refund: false, described: false, refused: None };
+pub(super) const NOTHING: Outcome = Outcome { look: false, alert: false, ..CHANGED };
 
 /// An event on its way into a customer's state.
 pub(super) struct Arrival<'a> {
@@ -54,7 +57,7 @@ impl Arrival<'_> {
     /// Applies the event; the customer's time has been moved to it already.
     pub(super) fn apply(mut self, customer: &mut Customer) -> Outcome {
         let event = self.event;
-        if event.kind().is_activity() && customer.merged_into().is_some() {
+        if (event.kind().is_activity() || event.kind().is_by_hand()) && customer.merged_into().is_some() {
             return self.follow(customer);
         }
         if self.rules.plan.resolvers && customer.id.kind() == EntityKind::Customer {
@@ -79,6 +82,8 @@ impl Arrival<'_> {
                 Outcome { alert, ..outcome }
             }
             Body::Engagement(_) => self.passing(customer),
+            Body::Override(it) => self.override_(customer, it),
+            Body::Acknowledgement(it) => self.acknowledgement(customer, it),
             Body::Customer(profile) => self.profile(customer, profile),
             // The one takes more than the customer (see `erased.rs`), the others are about none and never here.
             Body::Erasure(_) | Body::FxRate(_) | Body::Agent(_) | Body::ForgetAgent(_) => NOTHING,
@@ -128,7 +133,7 @@ impl Arrival<'_> {
         expired
     }
 
-    fn duplicate(&mut self) -> Outcome {
+    pub(super) fn duplicate(&mut self) -> Outcome {
         self.stats.duplicates += 1;
         NOTHING
     }
@@ -409,6 +414,6 @@ pub(super) fn seen_version(kind: Kind, key: u64, version: i64) -> u64 {
 }
 
 /// The hash under which a business key is remembered: kinds may share ids.
-fn seen(kind: Kind, key: &str) -> u64 {
+pub(super) fn seen(kind: Kind, key: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), kind as u64 + 1)
 }

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 
 use super::customer::Customer;
 use super::look::Occasion;
+use crate::model::output::overridden::Overridden;
 use crate::model::output::{Audit, Evidence, Output};
 use crate::model::time::EventTime;
 
@@ -16,11 +17,12 @@ pub(super) struct Unseen {
     pub(super) until: Option<EventTime>,
     pub(super) tiers: Option<[Option<CompactString>; 2]>,
     pub(super) evidence: Vec<Evidence>,
+    pub(super) overridden: Option<Box<Overridden>>,
 }
 
 /// Says them, each with the standing after the whole look.
 pub(super) fn say(customer: &Customer, occasion: &Occasion<'_>, unseen: Vec<Unseen>, outputs: &mut Vec<Output>) {
-    for Unseen { programme, decision, until, tiers, evidence } in unseen {
+    for Unseen { programme, decision, until, tiers, evidence, overridden } in unseen {
         outputs.push(Output::Audit(Box::new(Audit {
             event_id: occasion.id(TYPE, customer.id.as_str(), &programme, decision, customer.as_of),
             customer_id: customer.id.clone(),
@@ -32,12 +34,14 @@ pub(super) fn say(customer: &Customer, occasion: &Occasion<'_>, unseen: Vec<Unse
             evidence,
             programme,
             decision,
+            reason: None,
             until,
             tiers,
             standing: customer.standing_names(occasion.rules),
+            overridden,
         })));
     }
 }
 
 /// The `type` on the wire.
-const TYPE: &str = "decision";
+pub(super) const TYPE: &str = "decision";

@@ -9,6 +9,7 @@ use super::apply::hash;
 use super::bucket::Bucket;
 use super::entry::{Entry, Extra, rank_of};
 use super::money::Refunds;
+use super::overrides::{ByHand, Counted};
 use super::presence::Visit;
 use super::programme::Held;
 use super::seat::Seat;
@@ -93,6 +94,10 @@ pub(super) struct Rare {
     pub(super) ties: Option<Box<Ties>>,
     /// Where they stand in programmes with budgets, by place in the ruleset.
     pub(super) seats: Vec<Seat>,
+    /// What people decided.
+    pub(super) by_hand: Option<Box<ByHand>>,
+    /// As what it stands in the engine's [`Members`](super::overrides::Members).
+    pub(super) counted: Counted,
 }
 
 impl Rare {
@@ -135,7 +140,9 @@ impl Rare {
         let pending = self.pending.values().map(|pending| pending.until);
         let visit = self.visit.iter().map(|visit| visit.over_at(visit_gap));
         let ties = self.ties.iter().flat_map(|ties| ties.next_lapse());
-        seen.chain(texts).chain(buckets).chain(pending).chain(visit).chain(ties).min().unwrap_or(NEVER)
+        let by_hand = self.by_hand.iter().filter_map(|by_hand| by_hand.next_lapse());
+        let rest = visit.chain(ties).chain(by_hand);
+        seen.chain(texts).chain(buckets).chain(pending).chain(rest).min().unwrap_or(NEVER)
     }
 
     /// Drops what nothing can read any more. Most customers then need no more of it.
@@ -153,6 +160,7 @@ impl Rare {
         if let Some(ties) = &mut self.ties {
             ties.forget(as_of);
         }
+        self.by_hand.take_if(|by_hand| by_hand.forget(as_of));
         for list in [&mut self.seen, &mut self.texts] {
             if list.is_empty() {
                 *list = Vec::new();

@@ -150,6 +150,7 @@ impl Engine {
         let counted = self.counted(slot);
         let outcome = self.undergo(slot, &from, at, does);
         self.recount(slot, counted);
+        self.count_member(slot);
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
         let said = self.customers[slot].seq;
@@ -308,6 +309,7 @@ impl Engine {
         let ties = known.and_then(Customer::ties);
         match &event.body {
             Body::Account(_) | Body::ForgetAccount(_) => has_accounts,
+            Body::Override(it) if it.account_id.is_some() => has_accounts,
             // What is priced anew may be an account's.
             Body::FxRate(_) => plan.judges_accounts || self.rules.follows_referrals(),
             Body::Customer(next) => is_tied(Some(next)) || is_tied(profile) || ties.is_some(),

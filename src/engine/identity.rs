@@ -81,6 +81,7 @@ impl Customer {
             (rare.waiting, rare.visit) = (None, None);
             let (profile, held) = (rare.profile.take(), std::mem::take(&mut rare.held));
             let seats = std::mem::take(&mut rare.seats);
+            let counted = std::mem::take(&mut rare.counted);
             let mut ties = rare.ties.take();
             rare.ties = ties.as_mut().map(|ties| {
                 ties.holds_others = false;
@@ -89,7 +90,7 @@ impl Customer {
                 let contact_of = ties.contact_of.as_mut().map(|contact_of| Box::new(contact_of.give_away()));
                 Box::new(Ties { referrers, referred, contact_of, aliases, resolved, ..Ties::default() })
             });
-            self.rare = Some(Box::new(Rare { profile, held, ties, seats, ..Rare::default() }));
+            self.rare = Some(Box::new(Rare { profile, held, ties, seats, counted, ..Rare::default() }));
             self.leave_seats();
         }
         self.ties_mut().was_merged = true;
@@ -190,6 +191,7 @@ impl Engine {
         let (app, rules, agents, cuts) = (&self.app, &self.rules, &self.agents, &self.settlement.cuts);
         let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
         look::leave(&mut self.customers[slot], reason, &occasion, outputs);
+        self.count_member(slot);
     }
 
     /// Takes in here what has gone too far: customers are merged in a circle, or in a long chain.

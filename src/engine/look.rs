@@ -8,14 +8,15 @@ use rust_decimal::Decimal;
 use super::agents::Agents;
 use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
-use super::programme::{Held, Step, TierStep, rank};
+use super::programme::{By, Held, Step, TierStep, rank};
 use super::seat::{self, Candidacy};
 use super::settle::{ACTIVE, Cuts, NO_CUTS};
 use super::view::View;
-use super::{evidence, routing, status};
+use super::{evidence, overrides, routing, status};
 use crate::model::effect::Origin;
 use crate::model::event::Event;
 use crate::model::id::EntityKind;
+use crate::model::output::overridden::Overridden;
 use crate::model::output::{Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight};
 use crate::model::record::Position;
 use crate::model::settle::{Rank, Standing};
@@ -73,7 +74,12 @@ impl Occasion<'_> {
     }
 
     pub(super) const fn cause(&self) -> Cause {
-        if matches!(self.cause, Brought::Time) { Cause::Timer } else { Cause::Event }
+        let kind = match self.cause {
+            Brought::Event(event, _) => event.kind(),
+            Brought::Origin(origin) => origin.kind,
+            Brought::Time => return Cause::Timer,
+        };
+        if kind.is_by_hand() { Cause::Override } else { Cause::Event }
     }
 
     pub(super) fn trigger(&self) -> Option<Trigger> {
@@ -96,16 +102,26 @@ impl Occasion<'_> {
 }
 
 /// What a look found before the standing after it is known.
-struct Found {
-    change: Change,
-    evidence: Vec<Evidence>,
+pub(super) struct Found {
+    pub(super) change: Change,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) overridden: Option<Box<Overridden>>,
+}
+
+impl Found {
+    /// A change on which nobody decided but the rules.
+    fn by_rule(change: Change, evidence: Vec<Evidence>) -> Self {
+        Self { change, evidence, overridden: None }
+    }
 }
 
 /// What a look brought: changes, and decisions that change nothing visible.
 #[derive(Default)]
-struct Findings {
-    changes: Vec<Found>,
-    unseen: Vec<Unseen>,
+pub(super) struct Findings {
+    pub(super) changes: Vec<Found>,
+    pub(super) unseen: Vec<Unseen>,
+    /// The standing is to be said again, though nothing in it changed.
+    pub(super) restated: bool,
 }
 
 /// Judges labels and programmes; appends what changed.
@@ -125,11 +141,13 @@ pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &m
             _ => {}
         }
     }
-    let Findings { changes, unseen } = found;
+    let Findings { changes, unseen, restated } = found;
     customer.look_again = !changes.is_empty();
     customer.news = if customer.look_again { u16::MAX } else { ALWAYS };
     if customer.look_again {
         say(customer, occasion, changes, outputs);
+    }
+    if customer.look_again || restated {
         status::say(customer, occasion, outputs);
     }
     audit::say(customer, occasion, unseen, outputs);
@@ -151,7 +169,7 @@ pub(super) fn leave(customer: &mut Customer, reason: &'static str, occasion: &Oc
         revokes: held.grant,
         standing: Vec::new(),
     });
-    let found = left.chain(revoked).map(|change| Found { change, evidence: Vec::new() }).collect();
+    let found = left.chain(revoked).map(|change| Found::by_rule(change, Vec::new())).collect();
     say(customer, occasion, found, outputs);
 }
 
@@ -162,7 +180,7 @@ fn say(customer: &mut Customer, occasion: &Occasion<'_>, found: Vec<Found>, outp
     }
     let standing = customer.standing_names(occasion.rules);
     let weight = weight(customer, occasion.rules);
-    for Found { mut change, evidence } in found {
+    for Found { mut change, evidence, overridden } in found {
         complete(&mut change, &standing, &weight);
         customer.seq += 1;
         let reason = match &change {
@@ -180,6 +198,7 @@ fn say(customer: &mut Customer, occasion: &Occasion<'_>, found: Vec<Found>, outp
             trigger: occasion.trigger(),
             evidence,
             change,
+            overridden,
         })));
     }
 }
@@ -214,11 +233,14 @@ fn labels(customer: &mut Customer, occasion: &Occasion<'_>, found: &mut Vec<Foun
         let change =
             if holds { Change::Entered { label: name, definition } } else { Change::Left { label: name, definition } };
         customer.labels ^= 1 << index;
-        found.push(Found { change, evidence });
+        found.push(Found::by_rule(change, evidence));
     }
 }
 
 fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Findings) {
+    if overrides::judge(customer, index, rule, occasion, found) {
+        return customer.stand_aside(index);
+    }
     let rules = occasion.rules;
     if let Some(budget) = &rule.budget
         && let Some(granted_at) = customer.held(index).map(|held| held.granted_at)
@@ -247,7 +269,10 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
     let step = held.step(rule, keep, customer.as_of, occasion.refund, rules.refund_skips_grace);
     let name = || rule.name.clone();
     let evidence = || evidence::of(&rule.keep, &view, None);
-    let unseen = |decision, until| Unseen { programme: name(), decision, until, tiers: None, evidence: evidence() };
+    let unseen = |decision, until| {
+        let (tiers, overridden) = (None, None);
+        Unseen { programme: name(), decision, until, tiers, evidence: evidence(), overridden }
+    };
     match step {
         Step::Nothing => tiers(&mut held, rule, &view, customer.as_of, found),
         Step::HeldByTenure(until) => {
@@ -260,18 +285,18 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
         }
         Step::Kept => {
             let change = changed(rule, "kept", held.tier, held.tier);
-            found.changes.push(Found { change, evidence: evidence() });
+            found.changes.push(Found::by_rule(change, evidence()));
         }
         Step::Expiring(valid_until) => {
             let evidence = evidence();
             let missing = evidence.iter().filter(|row| row.holds == Some(false)).cloned().collect();
             let change = Change::Expiring { programme: name(), valid_until, missing, standing: Vec::new() };
-            found.changes.push(Found { change, evidence });
+            found.changes.push(Found::by_rule(change, evidence));
         }
         Step::Revoked { by_refund } => {
             let reason = if by_refund { "refund_reversed" } else { "rule_false" };
             let change = Change::Revoked { programme: name(), reason, revokes: held.grant, standing: Vec::new() };
-            found.changes.push(Found { change, evidence: evidence() });
+            found.changes.push(Found::by_rule(change, evidence()));
             customer.rare().held.remove(at);
             return;
         }
@@ -305,11 +330,12 @@ fn vie(
         Candidacy::Listed(rank, settled_at) => {
             let mut evidence = rows(customer);
             evidence.push(seat::row(&budget.rank, rank));
-            found.changes.push(Found { change: waitlisted(rule, budget, rank, settled_at), evidence });
+            found.changes.push(Found::by_rule(waitlisted(rule, budget, rank, settled_at), evidence));
         }
         Candidacy::Lapsed => {
             let (programme, evidence) = (rule.name.clone(), rows(customer));
-            found.unseen.push(Unseen { programme, decision: "off_waitlist", until: None, tiers: None, evidence });
+            let (decision, until, tiers, overridden) = ("off_waitlist", None, None, None);
+            found.unseen.push(Unseen { programme, decision, until, tiers, evidence, overridden });
         }
     }
 }
@@ -327,7 +353,7 @@ fn displace(
     let (programme, revokes) = (rule.name.clone(), held.remove(at).grant);
     let change = Change::Revoked { programme, reason: "displaced", revokes, standing: Vec::new() };
     let row = seat::row(&budget.rank, rank);
-    found.changes.push(Found { change, evidence: vec![row.clone()] });
+    found.changes.push(Found::by_rule(change, vec![row.clone()]));
     let view = View { rules: occasion.rules, customer: Some(customer), event: None, cuts: occasion.cuts };
     let ask = |program| occasion.ask(program, &view, occasion.rules.labels.len() + usize::from(index));
     let qualifies = ask(&rule.grant) == Some(true) && ask(&rule.keep) != Some(false);
@@ -335,7 +361,7 @@ fn displace(
     if standing.is_some() {
         let mut evidence = evidence::of(&rule.grant, &view, None);
         evidence.push(row);
-        found.changes.push(Found { change: waitlisted(rule, budget, rank, settled_at), evidence });
+        found.changes.push(Found::by_rule(waitlisted(rule, budget, rank, settled_at), evidence));
     }
     customer.list(index, standing, rank);
 }
@@ -360,7 +386,7 @@ fn sit(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion
     if rule.budget.is_none() && !counts {
         return;
     }
-    let since = customer.held(index).map(|held| held.granted_at);
+    let since = customer.held(index).filter(|held| held.by == By::Rule).map(|held| held.granted_at);
     let now = since.map(|since| match &rule.budget {
         Some(budget) => {
             budget.member(since, &View { rules, customer: Some(customer), event: None, cuts: occasion.cuts })
@@ -371,7 +397,7 @@ fn sit(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion
 }
 
 /// Judges the tier of a programme that stays held.
-fn tiers(held: &mut Held, rule: &Programme, view: &View<'_>, at: EventTime, found: &mut Findings) {
+pub(super) fn tiers(held: &mut Held, rule: &Programme, view: &View<'_>, at: EventTime, found: &mut Findings) {
     let (target, upto) = target_tier(rule, view);
     let from = held.tier;
     let evidence = || evidence::of_all(rule.tiers[..upto].iter().map(|(_, tier)| tier), view);
@@ -379,15 +405,16 @@ fn tiers(held: &mut Held, rule: &Programme, view: &View<'_>, at: EventTime, foun
         TierStep::Nothing => return,
         TierStep::Moved => {
             let reason = if rank(target) < rank(from) { "tier_rise" } else { "tier_fall" };
-            return found.changes.push(Found { change: changed(rule, reason, from, target), evidence: evidence() });
+            return found.changes.push(Found::by_rule(changed(rule, reason, from, target), evidence()));
         }
         TierStep::Held(until) => ("tier_held", Some(until), Some([tier_name(rule, from), tier_name(rule, target)])),
         TierStep::Kept => ("tier_kept", None, None),
     };
-    found.unseen.push(Unseen { programme: rule.name.clone(), decision, until, tiers, evidence: evidence() });
+    let (programme, evidence) = (rule.name.clone(), evidence());
+    found.unseen.push(Unseen { programme, decision, until, tiers, evidence, overridden: None });
 }
 
-fn changed(rule: &Programme, reason: &'static str, from: Option<u8>, to: Option<u8>) -> Change {
+pub(super) fn changed(rule: &Programme, reason: &'static str, from: Option<u8>, to: Option<u8>) -> Change {
     Change::Changed {
         programme: rule.name.clone(),
         reason,
@@ -403,7 +430,7 @@ pub(super) fn tier_name(rule: &Programme, tier: Option<u8>) -> Option<CompactStr
 }
 
 /// Puts a programme into the standing, in its place.
-fn hold(customer: &mut Customer, held: Held) {
+pub(super) fn hold(customer: &mut Customer, held: Held) {
     let standing = &mut customer.rare().held;
     standing.reserve_exact(1);
     standing.push(held);
@@ -421,13 +448,13 @@ fn follow(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occas
         (None, Some(tier)) => {
             let (held, change) = grant(customer, index, rule, tier, occasion);
             hold(customer, held);
-            Found { change, evidence: vec![evidence::of_account("held", rule, Scalar::Bool(true))] }
+            Found::by_rule(change, vec![evidence::of_account("held", rule, Scalar::Bool(true))])
         }
         (Some(at), None) => {
             let held = customer.rare().held.remove(at);
             let (programme, revokes) = (rule.name.clone(), held.grant);
             let change = Change::Revoked { programme, reason: "rule_false", revokes, standing: Vec::new() };
-            Found { change, evidence: vec![evidence::of_account("held", rule, Scalar::Bool(false))] }
+            Found::by_rule(change, vec![evidence::of_account("held", rule, Scalar::Bool(false))])
         }
         (Some(at), Some(tier)) => {
             let from = std::mem::replace(&mut customer.rare().held[at].tier, tier);
@@ -437,7 +464,7 @@ fn follow(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occas
             let reason = if rank(tier) < rank(from) { "tier_rise" } else { "tier_fall" };
             let name = tier_name(rule, tier).map(Scalar::Text);
             let evidence = name.into_iter().map(|name| evidence::of_account("tier", rule, name)).collect();
-            Found { change: changed(rule, reason, from, tier), evidence }
+            Found::by_rule(changed(rule, reason, from, tier), evidence)
         }
     })
 }
@@ -452,10 +479,10 @@ fn granted(customer: &mut Customer, index: u8, rule: &Programme, rank: Option<u3
         *place = rank;
     }
     hold(customer, held);
-    Found { change, evidence }
+    Found::by_rule(change, evidence)
 }
 
-fn grant(
+pub(super) fn grant(
     customer: &Customer,
     index: u8,
     rule: &Programme,
@@ -486,7 +513,7 @@ pub(super) fn paid_until(rule: &Programme, customer: &Customer) -> Option<EventT
 }
 
 /// The tier the rule gives, and how many tiers were looked at for it.
-fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
+pub(super) fn target_tier(rule: &Programme, view: &View<'_>) -> (Option<u8>, usize) {
     let found = (0u8..).zip(&rule.tiers).find(|(_, (_, tier))| tier.decide(view) == Some(true));
     let at = found.map(|(at, _)| at);
     (at, at.map_or(rule.tiers.len(), |at| usize::from(at) + 1))
@@ -565,6 +592,7 @@ pub(super) fn next_instant(customer: &Customer, rules: &Ruleset) -> EventTime {
         let rule = &rules.programmes[usize::from(held.programme)];
         held.instants(rule, rules.refund_skips_grace).for_each(&mut consider);
     }
+    customer.ends_of_overrides().for_each(&mut consider);
     next
 }
 

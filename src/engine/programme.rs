@@ -11,7 +11,10 @@ use crate::rules::ruleset::Programme;
 pub(super) struct Held {
     /// Place in the ruleset.
     pub(super) programme: u8,
+    pub(super) by: By,
     pub(super) tier: Option<u8>,
+    /// A person names the tier.
+    pub(super) tier_by_override: bool,
     /// `keep` turned false at a look that a refund or cancellation caused.
     pub(super) by_refund: bool,
     /// `vip.expiring` has been said.
@@ -25,6 +28,16 @@ pub(super) struct Held {
     pub(super) false_since: Option<EventTime>,
     /// Since when the rule gives a lower tier than held.
     pub(super) fall_since: Option<EventTime>,
+}
+
+/// By whose word a programme is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Rule,
+    /// A person's, and the rule says the same.
+    Both,
+    /// A person's, whatever the rule says: outside every budget.
+    Override,
 }
 
 /// What a look does to a held programme.
@@ -61,7 +74,9 @@ impl Held {
     pub(super) const fn granted(programme: u8, tier: Option<u8>, at: EventTime, grant: OutputId) -> Self {
         Self {
             programme,
+            by: By::Rule,
             tier,
+            tier_by_override: false,
             by_refund: false,
             announced: false,
             granted_at: at,

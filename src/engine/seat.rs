@@ -139,6 +139,14 @@ impl Customer {
         }
     }
 
+    /// A person has decided: that is outside every budget.
+    pub(super) fn stand_aside(&mut self, programme: u8) {
+        if self.seat(programme).is_some() {
+            let seat = self.seat_mut(programme);
+            (seat.now, seat.listed, seat.verdict) = (None, None, None);
+        }
+    }
+
     /// Leaves every list and place: merged into another, or erased.
     pub(super) fn leave_seats(&mut self) {
         for seat in self.rare.iter_mut().flat_map(|rare| &mut rare.seats) {

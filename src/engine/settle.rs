@@ -19,7 +19,7 @@ use crate::model::settle::{Entry, Report, after};
 use crate::model::time::EventTime;
 use crate::rules::budget::Places;
 use crate::rules::calendar::Day;
-use census::{Census, Counted, Histograms};
+use census::{Census, Histograms, Part};
 pub(super) use census::{Cuts, NO_CUTS};
 use rust_decimal::Decimal;
 use settler::Settler;
@@ -112,7 +112,7 @@ impl Engine {
             self.settlement.unsaid.push(slot);
         }
         let counted = self.counted(slot);
-        self.settlement.census.change(Counted::default(), counted);
+        self.settlement.census.change(Part::default(), counted);
     }
 
     fn settle_next(&mut self) {
@@ -129,17 +129,17 @@ impl Engine {
     }
 
     /// What a customer counts for before something is done to them: for [`Engine::recount`].
-    pub(super) fn counted(&self, slot: Slot) -> Counted {
-        Counted::of(&self.customers[slot], &self.rules)
+    pub(super) fn counted(&self, slot: Slot) -> Part {
+        Part::of(&self.customers[slot], &self.rules)
     }
 
     /// Something was done to a customer: they may count for something else.
-    pub(super) fn recount(&mut self, slot: Slot, before: Counted) {
+    pub(super) fn recount(&mut self, slot: Slot, before: Part) {
         let after = self.counted(slot);
         self.count_instead(before, after);
     }
 
-    fn count_instead(&mut self, before: Counted, after: Counted) {
+    fn count_instead(&mut self, before: Part, after: Part) {
         if before == after {
             return;
         }
@@ -177,7 +177,7 @@ impl Engine {
     /// Somebody leaves for good, who has said to stand somewhere.
     pub(super) fn leave_budgets(&mut self, slot: Slot) {
         let counted = self.counted(slot);
-        self.count_instead(counted, Counted::default());
+        self.count_instead(counted, Part::default());
         let customer = &mut self.customers[slot];
         customer.leave_seats();
         let mut entries = Vec::new();

@@ -14,6 +14,7 @@ use super::bucket::Bucket;
 use super::customer::{BUSY, Customer, MAX_OBJECTS};
 use super::entry::Entry;
 use super::image::wire::Writer;
+use super::overrides::Counted;
 use super::ties::Sending;
 use crate::model::effect::Does;
 use crate::model::event::{Body, Event, Kind, Purchase, PurchaseStatus};
@@ -258,7 +259,8 @@ impl Customer {
         });
         share.labels = 0;
         if let Some(rare) = &mut share.rare {
-            (rare.profile, rare.waiting, rare.visit, rare.ties) = (None, None, None, None);
+            (rare.profile, rare.waiting, rare.visit, rare.ties, rare.by_hand) = (None, None, None, None, None);
+            rare.counted = Counted::default();
             rare.held.clear();
             rare.pending.retain(|order, _| orders.contains(order));
             for (text, _) in &mut rare.texts {

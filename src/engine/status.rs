@@ -82,7 +82,9 @@ fn membership(customer: &Customer, held: &Held, rule: &Programme, rules: &Rulese
         profile: rule.profile.clone(),
         tier: look::tier_name(rule, held.tier),
         since: held.granted_at,
-        valid_until: held.expires_at(rule, rules.refund_skips_grace).or_else(|| look::paid_until(rule, customer)),
+        valid_until: customer
+            .held_until(held)
+            .or_else(|| held.expires_at(rule, rules.refund_skips_grace).or_else(|| look::paid_until(rule, customer))),
     }
 }
 
@@ -96,7 +98,7 @@ fn progress(customer: &Customer, index: u8, rule: &Programme, occasion: &Occasio
         evidence::without_samples(&rule.grant, &view)
     };
     let waitlist = rule.budget.as_ref().and_then(|budget| waitlist(customer, index, &budget.rank));
-    Progress { programme, held, rows, waitlist }
+    Progress { programme, held, rows, waitlist, overridden: customer.overridden(index, rule) }
 }
 
 fn waitlist(customer: &Customer, index: u8, rule: &RankRule) -> Option<Waitlist> {

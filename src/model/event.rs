@@ -16,6 +16,7 @@ pub enum Kind {
     Account,
     Agent,
     Customer,
+    Override,
     Erasure,
     Purchase,
     Csat,
@@ -24,17 +25,19 @@ pub enum Kind {
     Presence,
     Case,
     Engagement,
+    Acknowledgement,
     /// No input: purchases of customers whom somebody referred, as that one's features count them.
     ReferredPurchase,
 }
 
 impl Kind {
     /// Every kind of input, by rank.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::FxRate,
         Self::Account,
         Self::Agent,
         Self::Customer,
+        Self::Override,
         Self::Erasure,
         Self::Purchase,
         Self::Csat,
@@ -43,6 +46,7 @@ impl Kind {
         Self::Presence,
         Self::Case,
         Self::Engagement,
+        Self::Acknowledgement,
     ];
 
     /// How many kinds there are, those included that are no input.
@@ -60,6 +64,7 @@ impl Kind {
             Self::Account => "account",
             Self::Agent => "agent",
             Self::Customer => "customer",
+            Self::Override => "override",
             Self::Erasure => "erasure",
             Self::Purchase => "purchase",
             Self::Csat => "csat",
@@ -68,6 +73,7 @@ impl Kind {
             Self::Presence => "presence",
             Self::Case => "case",
             Self::Engagement => "engagement",
+            Self::Acknowledgement => "acknowledgement",
             Self::ReferredPurchase => "referred_purchase",
         }
     }
@@ -75,7 +81,14 @@ impl Kind {
     /// Whether it is something that happened to a customer, which rules may count and alert on. The others say what is
     /// to be known of them.
     pub const fn is_activity(self) -> bool {
-        self.has_customer() && !matches!(self, Self::Customer | Self::Erasure | Self::ReferredPurchase)
+        self.has_customer()
+            && !self.is_by_hand()
+            && !matches!(self, Self::Customer | Self::Erasure | Self::ReferredPurchase)
+    }
+
+    /// Whether it is what somebody decided about a customer by hand.
+    pub const fn is_by_hand(self) -> bool {
+        matches!(self, Self::Override | Self::Acknowledgement)
     }
 
     /// Whether its events are about a customer, or an author who may be one. The others say what is to be known of
@@ -125,6 +138,7 @@ pub enum Body {
     Customer(Box<Profile>),
     /// A null `customer` record: forget the customer's profile. (Its key is the id.)
     Forget,
+    Override(Box<Override>),
     Erasure(Erasure),
     Purchase(Purchase),
     Csat(Csat),
@@ -133,6 +147,7 @@ pub enum Body {
     Presence(Presence),
     Case(Box<Case>),
     Engagement(Engagement),
+    Acknowledgement(Box<Acknowledgement>),
 }
 
 impl Event {
@@ -142,6 +157,7 @@ impl Event {
         match (&self.customer, &self.body) {
             (Some(id), _) => id.clone(),
             (None, Body::Mention(mention)) => CustomerId::author(&mention.platform, &mention.handle),
+            (None, Body::Override(it)) => CustomerId::account(it.account_id.as_deref().unwrap_or_default()),
             (None, Body::Account(account)) => CustomerId::account(&account.account_id),
             (None, Body::ForgetAccount(id)) => CustomerId::account(id),
             (None, Body::Agent(agent)) => CustomerId(agent.agent_id.clone()),
@@ -171,6 +187,7 @@ impl Body {
             Self::Account(_) | Self::ForgetAccount(_) => Kind::Account,
             Self::Agent(_) | Self::ForgetAgent(_) => Kind::Agent,
             Self::Customer(_) | Self::Forget => Kind::Customer,
+            Self::Override(_) => Kind::Override,
             Self::Erasure(_) => Kind::Erasure,
             Self::Purchase(_) => Kind::Purchase,
             Self::Csat(_) => Kind::Csat,
@@ -179,6 +196,7 @@ impl Body {
             Self::Presence(_) => Kind::Presence,
             Self::Case(_) => Kind::Case,
             Self::Engagement(_) => Kind::Engagement,
+            Self::Acknowledgement(_) => Kind::Acknowledgement,
         }
     }
 }
@@ -358,6 +376,58 @@ pub struct Engagement {
     pub channel: Option<CompactString>,
     /// Opened by a machine (a mail proxy), not a person.
     pub machine: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum OverrideAction {
+    Grant,
+    /// Ends what holds.
+    Lift,
+    Deny,
+}
+
+/// What a person decided about a programme, whatever its rule says. Of two at one instant the greater action holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    pub override_id: CompactString,
+    pub action: OverrideAction,
+    pub programme: CompactString,
+    pub by: CompactString,
+    /// At most 1,024 bytes.
+    pub reason: CompactString,
+    /// After the event's time; `None` for a lift alone.
+    pub expires_at: Option<EventTime>,
+    pub tier: Option<CompactString>,
+    pub approved_by: Option<CompactString>,
+    pub case_id: Option<CompactString>,
+    /// Whom it is about, where that is an account and no customer.
+    pub account_id: Option<CompactString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Acknowledged {
+    Acknowledged,
+    Resolved,
+    Dismissed,
+}
+
+/// What somebody did about an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    pub alert_id: CompactString,
+    pub action: Acknowledged,
+    pub by: CompactString,
+    /// At most 1,024 bytes.
+    pub note: Option<CompactString>,
+    pub make_vip: Option<MakeVip>,
+}
+
+/// A programme granted by resolving a public complaint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MakeVip {
+    pub programme: CompactString,
+    /// After the event's time.
+    pub expires_at: EventTime,
 }
 
 /// A request to forget a customer for good.

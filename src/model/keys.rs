@@ -21,6 +21,7 @@ impl Event {
             }
             Body::Customer(it) => joined(&[self.customer_text(), "|", &it.version.to_compact_string()]),
             Body::Forget => joined(&[self.customer_text(), "|forget|", &self.at.0.to_compact_string()]),
+            Body::Override(it) => it.override_id.clone(),
             Body::Erasure(it) => it.request_id.clone(),
             Body::Purchase(it) => joined(&[&it.order_id, "|", it.status.name(), "|", &it.refund_id]),
             Body::Csat(it) => self.version_key(it.revision),
@@ -29,6 +30,7 @@ impl Event {
             Body::Mention(it) => self.version_key(it.version(self.at)),
             Body::Presence(it) => joined(&[&it.session_id, "|", it.state.name(), "|", &self.at.0.to_compact_string()]),
             Body::Engagement(it) => it.engagement_id.clone(),
+            Body::Acknowledgement(it) => joined(&[&it.alert_id, "|", it.action.name()]),
         }
     }
 
@@ -70,9 +72,11 @@ impl Event {
             | Body::ForgetAgent(_)
             | Body::Customer(_)
             | Body::Forget
+            | Body::Override(_)
             | Body::Erasure(_)
             | Body::Presence(_)
-            | Body::Engagement(_) => self.business_key(),
+            | Body::Engagement(_)
+            | Body::Acknowledgement(_) => self.business_key(),
         }
     }
 

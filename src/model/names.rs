@@ -1,6 +1,9 @@
 //! The words of closed enums on the wire, in rules and in keys: one list each.
 
-use super::event::{Action, Activity, AgentState, CaseState, PresenceState, PurchaseStatus, ReferralStatus};
+use super::event::{
+    Acknowledged, Action, Activity, AgentState, CaseState, OverrideAction, PresenceState, PurchaseStatus,
+    ReferralStatus,
+};
 
 /// An enum whose values have fixed names on the wire.
 pub trait Named: Copy + Sized + 'static {
@@ -70,6 +73,18 @@ named!(AgentState {
     Online => "online",
     Away => "away",
     Offline => "offline",
+});
+
+named!(OverrideAction {
+    Grant => "grant",
+    Deny => "deny",
+    Lift => "lift",
+});
+
+named!(Acknowledged {
+    Acknowledged => "acknowledged",
+    Resolved => "resolved",
+    Dismissed => "dismissed",
 });
 
 named!(Action {

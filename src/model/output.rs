@@ -2,6 +2,7 @@
 //!
 //! Field order is the order on the wire; `codec/output.rs` writes it.
 
+pub mod overridden;
 pub mod status;
 
 use compact_str::CompactString;
@@ -10,6 +11,7 @@ use rust_decimal::Decimal;
 use super::id::CustomerId;
 use super::record::{DeadLetter, Position};
 use super::time::EventTime;
+use overridden::Overridden;
 use status::Status;
 
 /// 128-bit identity of an output, 32 hex digits on the wire. The same decision has the same on every replay.
@@ -68,6 +70,8 @@ pub enum Cause {
     Event,
     /// Time alone.
     Timer,
+    /// A person's decision.
+    Override,
 }
 
 /// A change of a customer's standing or labels.
@@ -85,6 +89,8 @@ pub struct Decision {
     pub trigger: Option<Trigger>,
     pub evidence: Vec<Evidence>,
     pub change: Change,
+    /// What a person decided about the programme, while it holds and as it ends.
+    pub overridden: Option<Box<Overridden>>,
 }
 
 /// What changed.
@@ -115,7 +121,7 @@ pub enum Change {
     },
     Changed {
         programme: CompactString,
-        /// `tier_rise`, `tier_fall` or `kept`.
+        /// `tier_rise`, `tier_fall`, `kept`, `override` or `override_ended`.
         reason: &'static str,
         from: Option<CompactString>,
         to: Option<CompactString>,
@@ -252,13 +258,18 @@ pub struct Audit {
     pub trigger: Option<Trigger>,
     pub evidence: Vec<Evidence>,
     pub programme: CompactString,
-    /// `held_by_tenure`, `kept_in_tenure`, `tier_held` or `tier_kept`.
+    /// `held_by_tenure`, `kept_in_tenure`, `tier_held` or `tier_kept`; of what a person decided `kept_by_override`,
+    /// `denied_by_override`, `rule_agrees`, `override_refused` or `tier_refused`.
     pub decision: &'static str,
+    /// Why something is refused.
+    pub reason: Option<&'static str>,
     /// Until when what is held is held against the rule.
     pub until: Option<EventTime>,
     /// The tier held and the lower one that the rule gives.
     pub tiers: Option<[Option<CompactString>; 2]>,
     pub standing: Vec<CompactString>,
+    /// What a person decided about the programme.
+    pub overridden: Option<Box<Overridden>>,
 }
 
 /// One fact that a decision rests on.

@@ -62,7 +62,13 @@ type Row = (&'static str, Type, fn(&Event) -> Val<'_>);
 
 const fn table(kind: Kind) -> &'static [Row] {
     match kind {
-        Kind::FxRate | Kind::Account | Kind::Agent | Kind::Customer | Kind::Erasure => &[],
+        Kind::FxRate
+        | Kind::Account
+        | Kind::Agent
+        | Kind::Customer
+        | Kind::Override
+        | Kind::Erasure
+        | Kind::Acknowledgement => &[],
         Kind::Purchase => PURCHASE,
         Kind::Csat => CSAT,
         Kind::Mention => MENTION,

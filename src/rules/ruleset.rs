@@ -285,7 +285,10 @@ impl Plan {
         let seen = reads.last_seen && kind.is_activity() && kind != Kind::Case;
         let bought = kind == Kind::Purchase && (reads.purchases || *subscribed);
         let described = kind == Kind::Customer && (reads.profile || self.uses_accounts) || kind == Kind::Account;
-        seen || bought || described || self.of(kind).features.iter().any(|feature| self.watch(entity).has(*feature))
+        seen || bought
+            || described
+            || kind.is_by_hand()
+            || self.of(kind).features.iter().any(|feature| self.watch(entity).has(*feature))
     }
 
     /// Whether events of the kind reach the account of whom they are about.

@@ -87,7 +87,8 @@ impl Director {
         let topics = topics.map(|(name, count)| (format!("{APP}.{name}"), count)).collect();
         let mut world = World::new(seed, topics, plan.session);
         world.group.set_partitions(plan.tasks);
-        let traffic = Traffic { inputs: plan.inputs.clone(), shop: Shop::new(plan.customers), astray: plan.astray };
+        let shop = Shop::new(plan.customers, APP);
+        let traffic = Traffic { inputs: plan.inputs.clone(), shop, astray: plan.astray };
         let until = plan.ends.then(|| START.plus(Duration::from_secs(30)));
         let rules = Arc::new(Ruleset::parse("rules.yaml", &plan.rules()).expect("rules in order"));
         let fleet = (0..plan.processes).map(|_| Slot {

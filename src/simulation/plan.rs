@@ -89,6 +89,7 @@ impl Plan {
         let mut inputs = inputs(&mut dice, tasks);
         let astray = dice.chance(40).then(|| dice.pick(&inputs).0);
         inputs.extend(broadcast(&mut dice));
+        by_hand(&mut Dice::new(seed ^ 0x6f76_6572), &mut inputs);
         let session = Duration::from_millis(*dice.pick(&[1_500, 3_000, 6_000]));
         let calm = dice.chance(5);
         let rate = |dice: &mut Dice, most: usize| if calm || dice.chance(40) { 0 } else { dice.below(most) };
@@ -166,6 +167,20 @@ fn broadcast(dice: &mut Dice) -> Vec<(Kind, u32)> {
         _ => &[],
     };
     kinds.iter().map(|kind| (*kind, u32::try_from(1 + dice.below(3)).expect("few"))).collect()
+}
+
+/// What people decide, and whom they answer. From dice of their own: the other seeds stay what they are.
+fn by_hand(dice: &mut Dice, inputs: &mut Vec<(Kind, u32)>) {
+    let kinds: &[Kind] = match dice.below(10) {
+        0..2 => &[Kind::Override],
+        2 => &[Kind::Mention, Kind::Acknowledgement, Kind::Override],
+        _ => &[],
+    };
+    for kind in kinds {
+        if inputs.iter().all(|(other, _)| other != kind) {
+            inputs.push((*kind, u32::try_from(1 + dice.below(3)).expect("few")));
+        }
+    }
 }
 
 fn blow(dice: &mut Dice, processes: usize, session: Duration, stores: Stores) -> (Duration, Blow) {

@@ -26,7 +26,7 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 46] = [
+const EVERY_KIND: [&str; 60] = [
     "vip.revoked merged",
     "dead_letter too_many_hops",
     "vip.granted",
@@ -34,6 +34,20 @@ const EVERY_KIND: [&str; 46] = [
     "vip.revoked refund_reversed",
     "vip.revoked erased",
     "vip.changed kept",
+    "vip.changed override",
+    "vip.changed override_ended",
+    "vip.revoked override",
+    "vip.revoked override_ended",
+    "granted for a complaint",
+    "decision kept_by_override",
+    "decision denied_by_override",
+    "decision rule_agrees",
+    "decision tier_refused",
+    "decision unknown_programme",
+    "decision programme_of_accounts",
+    "decision programme_of_customers",
+    "decision not_resolved",
+    "decision no_public_complaint",
     "vip.changed tier_rise",
     "vip.changed tier_fall",
     "vip.expiring",
@@ -94,11 +108,14 @@ pub(super) fn counted(outputs: &Outputs) -> Totals {
         let more = match word("type") {
             "agent.alert" => output["trigger"]["topic"].as_str().unwrap_or_default(),
             "dead_letter" => word("code"),
+            "decision" if word("decision") == "override_refused" => word("reason"),
             "decision" => word("decision"),
             "status" if output["event_id"].is_null() => "withdrawn",
             _ => word("reason"),
         };
         *totals.entry(format!("{} {more}", word("type")).trim_end().to_owned()).or_default() += 1;
+        let by_complaint = output["override"]["reason"] == "public complaint resolved" && word("type") == "vip.granted";
+        *totals.entry("granted for a complaint".to_owned()).or_default() += u64::from(by_complaint);
         if let Some(reason) = output["routing"]["reason"].as_str() {
             *totals.entry(format!("routing {reason}")).or_default() += 1;
         }

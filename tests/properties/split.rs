@@ -3,6 +3,7 @@
 
 use vipstream::engine::Engine;
 use vipstream::engine::image::{Encoded, ImageError};
+use vipstream::engine::overrides::Members;
 use vipstream::model::id::CustomerId;
 use vipstream::model::output::Output;
 use vipstream::model::record::Epoch;
@@ -39,6 +40,7 @@ struct Seen {
     digest: u128,
     sample: u64,
     customers: u64,
+    members: Members,
     is_behind: bool,
 }
 
@@ -46,7 +48,14 @@ fn apply(engine: &mut Engine, epoch: &Epoch) -> Seen {
     let mut outputs = Vec::new();
     engine.apply(epoch.clone(), &mut outputs);
     let (digest, sample) = (engine.digest(), engine.sample_digest());
-    Seen { outputs, digest, sample, customers: engine.stats().customers, is_behind: engine.is_behind() }
+    Seen {
+        outputs,
+        digest,
+        sample,
+        customers: engine.stats().customers,
+        members: engine.stats().members,
+        is_behind: engine.is_behind(),
+    }
 }
 
 /// A state on its way to bytes.
@@ -140,6 +149,7 @@ fn compare(seed: u64) -> Result<Totals, String> {
         add("restores", 1);
         split = image.restore(&of).map_err(|error| format!("after epoch {at}: {error}"))?;
         assert_eq!((split.digest(), split.stats().customers), (found.digest, found.customers), "after epoch {at}");
+        assert_eq!(split.stats().members, found.members, "after epoch {at}");
         images.push(image);
 
         meanwhile = Image::freeze(&mut split);

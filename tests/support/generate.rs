@@ -81,6 +81,22 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
         let at = times.next(&mut dice);
         timed.push(events::of_kind(&mut dice, Kind::Agent, at, customers));
     }
+    let posts: Vec<String> =
+        timed.iter().filter(|(_, kind, _)| *kind == Kind::Mention).map(|(.., line)| line.clone()).collect();
+    for _ in 0..*dice.pick(&[0, 3, 12, 40]) {
+        let at = times.next(&mut dice);
+        timed.push(events::of_kind(&mut dice, Kind::Override, at, customers));
+    }
+    for _ in 0..*dice.pick(&[0, 2, 10]) {
+        let at = times.next(&mut dice);
+        timed.push(events::of_kind(&mut dice, Kind::Acknowledgement, at, customers));
+    }
+    for post in &posts {
+        let later = *dice.pick(&STEPS);
+        if dice.chance(50) {
+            timed.extend(events::by_hand::answer(&mut dice, post, later));
+        }
+    }
     let until = dice.chance(50).then(|| EventTime(times.start + times.span * dice.number(20, 140) / 100));
     timed.sort_by_key(|(at, ..)| *at);
     let inputs = lanes(&mut dice, &timed, disorder);

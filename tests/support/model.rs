@@ -22,6 +22,7 @@ mod lines;
 mod look;
 mod memory;
 mod money;
+mod overrides;
 mod presence;
 mod programme;
 mod routing;

@@ -137,6 +137,22 @@ fn event(words: &[String], number: usize) -> (Kind, Map<String, Json>) {
         "case" => (Kind::Case, &[], &["case_id", "version", "state"]),
         "engagement" => (Kind::Engagement, &[], &["engagement_id", "action"]),
         "erasure" => (Kind::Erasure, &[], &["request_id"]),
+        "grant" => (
+            Kind::Override,
+            &[("action", json!("grant")), ("by", json!("mia")), ("reason", json!("goodwill"))],
+            &["override_id", "programme", "expires_at"],
+        ),
+        "deny" => (
+            Kind::Override,
+            &[("action", json!("deny")), ("by", json!("mia")), ("reason", json!("abuse"))],
+            &["override_id", "programme", "expires_at"],
+        ),
+        "lift" => (
+            Kind::Override,
+            &[("action", json!("lift")), ("by", json!("mia")), ("reason", json!("settled"))],
+            &["override_id", "programme"],
+        ),
+        "acknowledge" => (Kind::Acknowledgement, &[("by", json!("noa"))], &["alert_id", "action"]),
         "agent" => (Kind::Agent, &[], &["version", "state"]),
         "customer" => (Kind::Customer, &[], &["version"]),
         "account" => (Kind::Account, &[], &["version"]),
@@ -171,6 +187,9 @@ fn event(words: &[String], number: usize) -> (Kind, Map<String, Json>) {
         event.shift_remove("customer_id");
         event.extend([("base", base), ("quote", quote)].map(|(name, code)| (name.to_owned(), json!(code))));
         event.insert("valid_on".to_owned(), json!(date));
+    }
+    if let Some(end) = event.get("expires_at").and_then(Json::as_str).map(|end| time(end).to_string()) {
+        event.insert("expires_at".to_owned(), json!(end));
     }
     event.retain(|_, value| !value.is_null());
     (kind, event)

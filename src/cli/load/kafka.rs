@@ -141,6 +141,8 @@ pub(crate) const fn default_topic(kind: Kind) -> &'static str {
         Kind::FxRate => "vip.fx",
         Kind::Account => "vip.accounts",
         Kind::Agent => "vip.agents",
+        Kind::Override => "vip.overrides",
+        Kind::Acknowledgement => "vip.acks",
         Kind::Customer => "vip.customers",
         Kind::Erasure => "vip.erasures",
         Kind::Purchase => "vip.purchases",

@@ -1,7 +1,7 @@
 //! A decision that changed nothing visible, as JSON.
 
 use super::line::{Line, Rows};
-use super::{AUDIT, Wire, customer_of};
+use super::{AUDIT, Wire, customer_of, overridden};
 use crate::model::output::Audit;
 use crate::model::time::EventTime;
 
@@ -17,12 +17,14 @@ impl Wire {
         line.put("evidence", &Rows::new(&audit.evidence, &self.topics));
         line.put("programme", &audit.programme);
         line.put("decision", audit.decision);
+        line.put_some("reason", audit.reason.as_ref());
         line.put_some("until", audit.until.as_ref());
         if let Some([from, to]) = &audit.tiers {
             line.put("from", from);
             line.put("to", to);
         }
         line.put("standing", &audit.standing);
+        overridden::put(&mut line, audit.overridden.as_deref());
         line.finish()
     }
 }

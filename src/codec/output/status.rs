@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::line::{Line, RoutingJson, Rows, ScalarJson};
+use super::overridden::{OverrideJson, VerdictJson};
 use super::{STATUS, Wire, customer_of};
 use crate::model::id::EntityKind;
 use crate::model::output::status::{Content, Membership, Progress, Status, Waitlist};
@@ -71,6 +72,10 @@ struct ProgressJson<'a> {
     rows: Rows<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waitlist: Option<WaitlistJson<'a>>,
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    by_hand: Option<OverrideJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<VerdictJson>,
 }
 
 #[derive(Serialize)]
@@ -89,6 +94,14 @@ impl<'a> ProgressJson<'a> {
             cut: cut.as_ref().map(ScalarJson),
             since: *since,
         });
-        Self { programme: &it.programme, held: it.held, rows: Rows::without_samples(&it.rows), waitlist }
+        let overridden = it.overridden.as_deref();
+        Self {
+            programme: &it.programme,
+            held: it.held,
+            rows: Rows::without_samples(&it.rows),
+            waitlist,
+            by_hand: overridden.map(OverrideJson::of),
+            rule: overridden.and_then(VerdictJson::of),
+        }
     }
 }

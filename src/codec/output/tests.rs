@@ -55,6 +55,7 @@ fn decision(change: Change) -> Output {
         trigger: Some(Trigger { position: position(Kind::Purchase, 9), event_id: "e-9".into() }),
         evidence: vec![evidence()],
         change,
+        overridden: None,
     }))
 }
 

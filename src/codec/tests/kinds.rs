@@ -5,9 +5,9 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::model::event::{
-    Account, Action, Activity, Agent, AgentState, Attribute, Case, CaseState, Csat, Engagement, Erasure, Exception,
-    FxRate, Mention, PeriodEnd, Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus,
-    Subscription,
+    Account, Acknowledged, Acknowledgement, Action, Activity, Agent, AgentState, Attribute, Case, CaseState, Csat,
+    Engagement, Erasure, Exception, FxRate, MakeVip, Mention, Override, OverrideAction, PeriodEnd, Presence,
+    PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
 };
 use crate::model::money::Currency;
 use crate::model::names::Named;
@@ -358,6 +358,65 @@ fn an_agent() {
 }
 
 #[test]
+fn an_override() {
+    let minimal = Override {
+        override_id: "v1".into(),
+        action: OverrideAction::Grant,
+        programme: "big".into(),
+        by: "mia".into(),
+        reason: "goodwill".into(),
+        expires_at: Some(EventTime(NOON.0 + 31 * 86_400_000)),
+        tier: None,
+        approved_by: None,
+        case_id: None,
+        account_id: None,
+    };
+    let full = r#""override_id":"v2","action":"lift","programme":"big","by":"mia","reason":"settled","tier":"gold",
+        "approved_by":"lead","case_id":"c1","account_id":"k1","expires_at":1"#;
+    let expected = Override {
+        override_id: "v2".into(),
+        action: OverrideAction::Lift,
+        reason: "settled".into(),
+        expires_at: None,
+        tier: Some("gold".into()),
+        approved_by: Some("lead".into()),
+        case_id: Some("c1".into()),
+        ..minimal.clone()
+    };
+    assert_eq!(minimal_body(Kind::Override), Body::Override(Box::new(minimal)));
+    assert_eq!(body(Kind::Override, full), Body::Override(Box::new(expected)), "the customer's account is not meant");
+}
+
+#[test]
+fn an_override_may_be_about_an_account() {
+    let of_account = minimal(Kind::Override).replace(r#""customer_id":"ann""#, r#""account_id":"k1""#);
+    let event = decoded(Kind::Override, &of_account).unwrap();
+    assert_eq!((event.customer.clone(), event.entity_id()), (None, CustomerId::account("k1")));
+    let of_nobody = minimal(Kind::Override).replace(r#""customer_id":"ann","#, "");
+    let letter = decoded(Kind::Override, &of_nobody).unwrap_err();
+    let message = "field `customer_id` is missing, and so is `account_id`, which may stand in its place";
+    assert_eq!((letter.code, letter.message.as_str()), (Code::MissingField, message));
+}
+
+#[test]
+fn an_acknowledgement() {
+    let minimal = Acknowledgement {
+        alert_id: "00ff".into(),
+        action: Acknowledged::Resolved,
+        by: "mia".into(),
+        note: None,
+        make_vip: None,
+    };
+    let full = r#""alert_id":"00ff","action":"resolved","by":"mia","note":"called",
+        "make_vip":{"programme":"big","expires_at":"1997-02-01T12:00:00Z"}"#;
+    let expires_at = EventTime(NOON.0 + 31 * 86_400_000);
+    let make_vip = Some(MakeVip { programme: "big".into(), expires_at });
+    let expected = Acknowledgement { note: Some("called".into()), make_vip, ..minimal.clone() };
+    assert_eq!(minimal_body(Kind::Acknowledgement), Body::Acknowledgement(Box::new(minimal.clone())));
+    assert_eq!(body(Kind::Acknowledgement, full), Body::Acknowledgement(Box::new(expected)));
+}
+
+#[test]
 fn what_is_about_no_customer_needs_none_and_ignores_one() {
     for (kind, entity) in [(Kind::FxRate, "USD/EUR"), (Kind::Account, "k1"), (Kind::Agent, "a1")] {
         let with = minimal(kind);
@@ -480,6 +539,8 @@ fn keys_are_made_of_what_the_contract_says() {
         (Kind::Case, r#""case_id":"c1","version":2,"state":"closed""#, "c1|2", "c1"),
         (Kind::Engagement, r#""engagement_id":"g1","action":"open""#, "g1", "g1"),
         (Kind::Erasure, r#""request_id":"q1""#, "q1", "q1"),
+        (Kind::Override, REQUIRED[12].1, "v1", "v1"),
+        (Kind::Acknowledgement, REQUIRED[13].1, "00ff|resolved", "00ff|resolved"),
     ] {
         let event = decoded(kind, &record(fields)).unwrap();
         assert_eq!((event.business_key().as_str(), event.object_key().as_str()), (business, object), "{fields}");
@@ -498,6 +559,8 @@ fn each_name_of_a_closed_enum_is_read_back() {
     all::<ReferralStatus>();
     all::<PresenceState>();
     all::<CaseState>();
+    all::<OverrideAction>();
+    all::<Acknowledged>();
     all::<Action>();
     all::<AgentState>();
 }

@@ -1,7 +1,7 @@
 //! One customer as a message, and back.
 //!
 //! Nothing that an output can depend on is left out, but for what follows from the rest: `queued` (whoever is restored
-//! is queued at the deadline) and `Rare::keys` (what `log` holds, of a busy customer). So a restored customer and one
+//! is queued at the deadline), `Rare::counted` and `Rare::keys` (what `log` holds, of a busy customer). So a restored customer and one
 //! that never stopped have the same bytes, and a digest of these is a digest of the state.
 //!
 //! `labels` and all other places in the ruleset mean something only beside the ruleset itself.
@@ -9,6 +9,7 @@
 use super::super::bucket::Bucket;
 use super::super::customer::{BUSY, Customer, NEVER, Pending, Rare, Waiting};
 use super::super::entry::{Entry, Extra};
+use super::super::overrides::ByHand;
 use super::super::presence::Visit;
 use super::super::programme::Held;
 use super::super::tally::Tally;
@@ -121,7 +122,7 @@ fn log(field: Field<'_>) -> Result<Vec<Entry>, Flaw> {
 impl Rare {
     /// 1 profile, 2 what waits, 3 programmes held, 4 extras, 5 pending refunds, 6 keys seen (key, until), 7 texts
     /// (hash, first), 8 buckets, 9 visit, 10 end of what forgotten orders paid for, 11 of all, 12 place of the newest
-    /// order lost to the bound, 13 ties, 14 where they stand in budgets.
+    /// order lost to the bound, 13 ties, 14 what people decided, 15 where they stand in budgets.
     fn encode(&self, out: &mut Writer<'_>) {
         let Self {
             profile,
@@ -139,6 +140,8 @@ impl Rare {
             lost_order,
             ties,
             seats,
+            by_hand,
+            counted: _,
         } = self;
         let timed = |(key, time): &(u64, EventTime)| [*key, time.0.cast_unsigned()];
         if let Some(profile) = profile {
@@ -170,8 +173,11 @@ impl Rare {
         if let Some(ties) = ties {
             out.bytes(13, &blob::encode(ties));
         }
+        if let Some(by_hand) = by_hand {
+            out.bytes(14, &blob::encode(by_hand));
+        }
         if !seats.is_empty() {
-            out.bytes(14, &blob::encode(seats));
+            out.bytes(15, &blob::encode(seats));
         }
     }
 
@@ -193,7 +199,8 @@ impl Rare {
                 11 => it.paid_until = MaybeTime::from(field.time()?),
                 12 => it.lost_order = MaybeTime::from(field.event_time()?),
                 13 => it.ties = Some(Box::new(blob::decode(field.bytes()?)?)),
-                14 => it.seats = blob::decode(field.bytes()?)?,
+                14 => it.by_hand = Some(Box::new(ByHand::decode(field.bytes()?, rules)?)),
+                15 => it.seats = blob::decode(field.bytes()?)?,
                 _ => return Err(UNKNOWN),
             }
         }

@@ -9,7 +9,7 @@ use super::super::bucket::Bucket;
 use super::super::customer::{Pending, Waiting};
 use super::super::entry::Extra;
 use super::super::presence::Visit;
-use super::super::programme::Held;
+use super::super::programme::{By, Held};
 use super::super::windows::KINDS_WITH_OBJECTS;
 use super::wire::{Field, Flaw, NONE, RANGE, Reader, UNKNOWN, Writer};
 use crate::model::effect::Origin;
@@ -145,9 +145,10 @@ impl Waiting {
 
 impl Held {
     /// 1 programme, 2 tier, 3 by refund, 4 announced, 5 granted at, 6 the grant's id (16 bytes, little endian),
-    /// 7 rise at, 8 false since, 9 fall since.
+    /// 7 rise at, 8 false since, 9 fall since, 10 by an override (1: and by the rule, 2: alone), 11 the tier by an override.
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
-        let Self { programme, tier, by_refund, announced, granted_at, grant, rise_at, false_since, fall_since } = self;
+        let Self { programme, by, tier, tier_by_override, by_refund, announced, granted_at, .. } = self;
+        let Self { grant, rise_at, false_since, fall_since, .. } = self;
         out.uint(1, *programme);
         if let Some(tier) = tier {
             out.present(2, *tier);
@@ -159,6 +160,13 @@ impl Held {
         out.maybe(7, *rise_at);
         out.maybe(8, *false_since);
         out.maybe(9, *fall_since);
+        let by = match by {
+            By::Rule => 0u8,
+            By::Both => 1,
+            By::Override => 2,
+        };
+        out.uint(10, by);
+        out.flag(11, *tier_by_override);
     }
 
     pub(super) fn decode(mut from: Reader<'_>, rules: &Ruleset) -> Result<Self, Flaw> {
@@ -174,6 +182,14 @@ impl Held {
                 7 => it.rise_at = field.event_time()?,
                 8 => it.false_since = Some(field.event_time()?),
                 9 => it.fall_since = Some(field.event_time()?),
+                10 => {
+                    it.by = match field.uint::<u8>()? {
+                        1 => By::Both,
+                        2 => By::Override,
+                        _ => return Err(RANGE),
+                    }
+                }
+                11 => it.tier_by_override = field.flag()?,
                 _ => return Err(UNKNOWN),
             }
         }

@@ -9,8 +9,10 @@ use super::super::bucket::Bucket;
 use super::super::customer::{BUSY, Customer, NEVER, Pending, Rare, Waiting};
 use super::super::entry::{Extra, Flag, Object, rank_of};
 use super::super::money::{Money, Refund, Refunds};
+use super::super::overrides::Counted;
+use super::super::overrides::tests::by_hand;
 use super::super::presence::Visit;
-use super::super::programme::Held;
+use super::super::programme::{By, Held};
 use super::super::tally::Tally;
 use super::super::ties::Ties;
 use super::super::{Engine, Home, TimeMode};
@@ -117,7 +119,9 @@ fn rare() -> Rare {
     };
     let held = |programme: u8, tier: Option<u8>| Held {
         programme,
+        by: if programme == 0 { By::Both } else { By::Override },
         tier,
+        tier_by_override: tier.is_some(),
         by_refund: true,
         announced: true,
         granted_at: AT,
@@ -148,6 +152,8 @@ fn rare() -> Rare {
         keys: None,
         lost_order: AT.into(),
         ties: Some(Box::new(ties())),
+        by_hand: Some(Box::new(by_hand())),
+        counted: Counted::default(),
     }
 }
 

@@ -264,5 +264,5 @@ impl<'a> Field<'a> {
 pub(super) const NONE: EventTime = EventTime(i64::MIN);
 const CUT: Flaw = Flaw("it ends too early");
 const FORM: Flaw = Flaw("a field of another form");
-pub(super) const RANGE: Flaw = Flaw("a value out of its range");
+pub(in crate::engine) const RANGE: Flaw = Flaw("a value out of its range");
 pub(super) const UNKNOWN: Flaw = Flaw("a field that this build does not know");

@@ -17,13 +17,13 @@ use crate::rules::ruleset::Ruleset;
 
 /// What one customer counts for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::engine) struct Counted {
+pub(in crate::engine) struct Part {
     active: bool,
     /// By place in [`Ruleset::measured`].
     buckets: [Option<Bucket>; MAX_MEASURED],
 }
 
-impl Counted {
+impl Part {
     /// Of a customer as they are; nothing where nobody asks.
     pub(super) fn of(customer: &Customer, rules: &Ruleset) -> Self {
         if !rules.counts_all() || customer.id.kind() != EntityKind::Customer || customer.merged_into().is_some() {
@@ -57,7 +57,7 @@ pub(super) type Histograms = BTreeMap<(u8, Bucket), i64>;
 
 impl Census {
     /// One customer counts for something else now; says whether they are active otherwise, and measured otherwise.
-    pub(super) fn change(&mut self, before: Counted, after: Counted) -> (bool, bool) {
+    pub(super) fn change(&mut self, before: Part, after: Part) -> (bool, bool) {
         self.active = self.active + u64::from(after.active) - u64::from(before.active);
         for (at, (before, after)) in (0..).zip(before.buckets.into_iter().zip(after.buckets)) {
             if before != after {

@@ -4,6 +4,7 @@
 
 use compact_str::CompactString;
 
+use super::overridden::Overridden;
 use super::{Cause, Evidence, OutputId, Routing, Scalar, Trigger, Weight};
 use crate::model::id::CustomerId;
 use crate::model::time::EventTime;
@@ -54,7 +55,8 @@ pub struct Membership {
     pub profile: CompactString,
     pub tier: Option<CompactString>,
     pub since: EventTime,
-    /// End of the grace where it expires, else of the subscription that `keep` reads.
+    /// End of the grace where it expires, of the override where the rule does not hold, else of the subscription that
+    /// `keep` reads.
     pub valid_until: Option<EventTime>,
 }
 
@@ -67,6 +69,8 @@ pub struct Progress {
     pub rows: Vec<Evidence>,
     /// Of whoever waits for a place.
     pub waitlist: Option<Waitlist>,
+    /// What a person decided, while it holds.
+    pub overridden: Option<Box<Overridden>>,
 }
 
 /// A place on the list of those who wait, as last told.

@@ -3,6 +3,8 @@
 //! twice. And rules for it whose windows end while a run lasts.
 
 use vipstream::model::event::Kind;
+use vipstream::model::id::CustomerId;
+use vipstream::model::output::OutputId;
 use vipstream::model::time::EventTime;
 
 use crate::support::dice::Dice;
@@ -99,6 +101,10 @@ pub(crate) struct Shop {
     count: usize,
     /// The last orders.
     orders: Vec<Order>,
+    /// Whose rules judge what is made here: its name is part of every alert's id.
+    app: String,
+    /// The last posts of customers, and the ids of the alerts that they may have raised.
+    posts: Vec<(String, String)>,
 }
 
 #[derive(Clone)]
@@ -109,9 +115,10 @@ struct Order {
 }
 
 impl Shop {
-    pub(crate) fn new(customers: usize) -> Self {
+    pub(crate) fn new(customers: usize, app: &str) -> Self {
         // Few enough for many contacts each, enough that no account is everybody's.
-        Self { customers, accounts: (customers / 100).max(3), count: 0, orders: Vec::new() }
+        let (app, accounts) = (app.to_owned(), (customers / 100).max(3));
+        Self { customers, accounts, count: 0, orders: Vec::new(), app, posts: Vec::new() }
     }
 
     /// One of the inputs, often those of which there is much.
@@ -135,6 +142,8 @@ impl Shop {
             Kind::Account => self.account(dice),
             Kind::Agent => agent(dice).to_owned(),
             Kind::Purchase => order.customer.clone(),
+            Kind::Override if dice.chance(15) => self.account(dice),
+            Kind::Acknowledgement if !self.posts.is_empty() && dice.chance(90) => dice.pick(&self.posts).0.clone(),
             // Three in four stay, whatever happens.
             Kind::Erasure if dice.chance(25) => format!("c{}", dice.below(self.customers) / 4 * 4),
             Kind::Erasure => format!("x{}", dice.below(100)),
@@ -169,13 +178,14 @@ impl Shop {
         order
     }
 
-    fn value(&self, dice: &mut Dice, kind: Kind, key: &str, order: &Order, now: EventTime) -> String {
+    fn value(&mut self, dice: &mut Dice, kind: Kind, key: &str, order: &Order, now: EventTime) -> String {
         if dice.chance(1) {
             return r#"{"half": "#.to_owned();
         }
         let number = self.count;
         let at = time(dice, now);
-        let is_known = kind.has_customer() && (kind != Kind::Mention || dice.chance(60));
+        let of_account = kind == Kind::Override && key.starts_with('k');
+        let is_known = kind.has_customer() && !of_account && (kind != Kind::Mention || dice.chance(60));
         let id = if is_known { format!(r#""customer_id":"{key}","#) } else { String::new() };
         let own = match kind {
             Kind::FxRate => rate(dice, now),
@@ -187,9 +197,35 @@ impl Shop {
             Kind::Referral => self.referral(dice),
             Kind::Case => self.case(dice, key, at),
             Kind::Erasure => format!(r#""request_id":"q{}""#, number / 2),
+            Kind::Override => by_hand(dice, key, number, at),
+            Kind::Acknowledgement => self.acknowledgement(dice, key, at),
+            Kind::Mention if is_known => {
+                self.note_post(key, number, at);
+                mention(dice, key, number)
+            }
             _ => mention(dice, key, number),
         };
         format!(r#"{{"event_id":"e{number}",{id}"occurred_at":{at},{own}}}"#)
+    }
+
+    /// Somebody answers one of the customer's posts, or nobody's.
+    fn acknowledgement(&self, dice: &mut Dice, customer: &str, at: i64) -> String {
+        let mut own = self.posts.iter().rev().filter(|(other, _)| other == customer);
+        let alert = own.next().map_or("none", |(_, alert)| alert.as_str());
+        let action = dice.pick(&["resolved", "resolved", "resolved", "dismissed"]);
+        let (programme, end) = (dice.pick(&PROGRAMMES_BY_HAND), at + dice.number(100, 20_000));
+        let make_vip = format!(r#","make_vip":{{"programme":"{programme}","expires_at":{end}}}"#);
+        format!(r#""alert_id":"{alert}","action":"{action}","by":"mia"{make_vip}"#)
+    }
+
+    fn note_post(&mut self, customer: &str, number: usize, at: i64) {
+        let author = CustomerId::author("x", &format!("h-{customer}"));
+        let key = format!("x|e{number}|create");
+        let parts = [&*self.app, "agent.alert", author.text(), "public_complaint", "", "mention", &key];
+        if self.posts.len() == LAST_POSTS {
+            self.posts.remove(0);
+        }
+        self.posts.push((customer.to_owned(), OutputId::of(&parts, EventTime(at)).to_string()));
     }
 
     /// Mostly the newest.
@@ -279,13 +315,15 @@ impl Shop {
     }
 }
 
-/// How many of a thousand are of a kind, where every kind is read.
+/// How many are of a kind to a thousand of what customers do, where every kind is read.
 const fn weight(kind: Kind) -> usize {
     match kind {
         Kind::Purchase => 350,
         Kind::Customer | Kind::Mention => 130,
         Kind::Csat | Kind::Case => 100,
         Kind::Referral => 90,
+        Kind::Override => 50,
+        Kind::Acknowledgement => 40,
         Kind::Account => 30,
         Kind::Agent | Kind::FxRate | Kind::Erasure => 20,
         _ => 0,
@@ -318,6 +356,17 @@ fn rate(dice: &mut Dice, now: EventTime) -> String {
     )
 }
 
+/// What a person decides about a customer or an account: for seconds, since a run lasts no longer.
+fn by_hand(dice: &mut Dice, key: &str, number: usize, at: i64) -> String {
+    let action = dice.pick(&["grant", "grant", "grant", "deny", "lift"]);
+    let (programme, end) = (dice.pick(&PROGRAMMES_BY_HAND), at + dice.number(100, 20_000));
+    let account = if key.starts_with('k') { format!(r#""account_id":"{key}","#) } else { String::new() };
+    let tier = dice.pick(&["", "", r#","tier":"silver""#, r#","tier":"brass""#]);
+    format!(
+        r#"{account}"override_id":"v{number}","action":"{action}","programme":"{programme}","by":"mia","reason":"goodwill","expires_at":{end}{tier}"#
+    )
+}
+
 fn agent(dice: &mut Dice) -> &'static str {
     let &agent = dice.pick(&["a0", "a1", "a2", "a3"]);
     agent
@@ -344,5 +393,9 @@ fn mention(dice: &mut Dice, customer: &str, number: usize) -> String {
     format!(r#""platform":"x","handle":"h-{customer}","public":true,"text":"post {number}","sentiment":-0.{score}"#)
 }
 
+/// Some of which not every ruleset has, and one that none has.
+const PROGRAMMES_BY_HAND: [&str; 6] = ["big_spender", "big_spender", "grievance", "regular", "key_account", "nobody"];
+/// How many posts may be answered.
+const LAST_POSTS: usize = 30;
 /// How many orders may be sent again, refunded or cancelled.
 const LAST_ORDERS: usize = 30;

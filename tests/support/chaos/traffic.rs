@@ -9,7 +9,7 @@ use crate::support::dice::Dice;
 use crate::support::topics;
 
 /// The inputs, with as many partitions as they have.
-pub(crate) const INPUTS: [(Kind, i32); 10] = [
+pub(crate) const INPUTS: [(Kind, i32); 12] = [
     (Kind::Purchase, 5),
     (Kind::Csat, 3),
     (Kind::Mention, 7),
@@ -20,6 +20,8 @@ pub(crate) const INPUTS: [(Kind, i32); 10] = [
     (Kind::Case, 3),
     (Kind::FxRate, 2),
     (Kind::Agent, 1),
+    (Kind::Override, 2),
+    (Kind::Acknowledgement, 3),
 ];
 
 /// Surveys are written with another partitioner than Kafka's Java client has.
@@ -32,8 +34,8 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    pub(crate) fn new(seed: u64, customers: usize) -> Self {
-        Self { dice: Dice::new(seed), shop: Shop::new(customers) }
+    pub(crate) fn new(seed: u64, customers: usize, app: &str) -> Self {
+        Self { dice: Dice::new(seed), shop: Shop::new(customers, app) }
     }
 
     /// Sends one record of now.

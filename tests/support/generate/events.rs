@@ -1,5 +1,7 @@
 //! One event of any kind as a line, and visits: presence in bursts.
 
+pub(super) mod by_hand;
+
 use serde_json::{Map, Value as Json, json};
 
 use vipstream::model::event::Kind;
@@ -30,6 +32,8 @@ pub(super) fn of_kind(dice: &mut Dice, kind: Kind, at: i64, customers: usize) ->
         Kind::Presence => presence(dice, &customer, &mut fields),
         Kind::Case => case(dice, at, &mut fields),
         Kind::Engagement => engagement(dice, &customer, &mut fields),
+        Kind::Override => by_hand::override_(dice, at, &mut fields),
+        Kind::Acknowledgement => by_hand::acknowledgement(dice, at, None, &mut fields),
         Kind::Customer => profile(dice, &mut fields),
         Kind::Erasure => erasure(dice, &mut fields),
         Kind::ReferredPurchase => unreachable!("no input carries it"),

@@ -68,6 +68,8 @@ fn bad_ids(kind: Kind) -> Vec<(&'static str, Json)> {
         Kind::Presence => &["customer_id", "session_id"],
         Kind::Case => &["customer_id", "case_id", "agent_id"],
         Kind::Engagement => &["customer_id", "engagement_id"],
+        Kind::Override => &["customer_id", "override_id", "programme", "by", "tier", "approved_by", "case_id"],
+        Kind::Acknowledgement => &["customer_id", "alert_id", "by"],
         Kind::ReferredPurchase => unreachable!("no input carries it"),
     };
     let names = ["event_id"].iter().chain(names);
@@ -125,6 +127,23 @@ fn special(dice: &mut Dice, kind: Kind, event: &mut Map<String, Json>) {
         Kind::Referral => vec![("status", json!("lost")), ("value", json!("-1")), ("currency", json!("ABC"))],
         Kind::Presence => vec![("state", json!("away")), ("ttl_s", json!(0)), ("ttl_s", json!(86_401))],
         Kind::Case => vec![("state", json!("lost")), ("version", json!("first")), ("sla_breached", json!(0))],
+        Kind::Override => vec![
+            ("action", json!("promote")),
+            ("expires_at", json!("2024-06-01T00:00:00Z")),
+            ("expires_at", json!("2024-05-31T00:00:00Z")),
+            ("expires_at", json!("soon")),
+            ("reason", json!("")),
+            ("reason", json!("x".repeat(1_025))),
+        ],
+        Kind::Acknowledgement => vec![
+            ("action", json!("seen")),
+            ("note", json!(1)),
+            ("note", json!("x".repeat(1_025))),
+            ("make_vip", json!([])),
+            ("make_vip", json!({ "programme": "p0" })),
+            ("make_vip", json!({ "expires_at": "2025-01-01T00:00:00Z" })),
+            ("make_vip", json!({ "programme": "p0", "expires_at": "2024-01-01T00:00:00Z" })),
+        ],
         Kind::Engagement => vec![("action", json!("dance")), ("machine", json!("no"))],
         Kind::ReferredPurchase => unreachable!("no input carries it"),
     };
@@ -146,6 +165,10 @@ const fn required(kind: Kind) -> &'static [&'static str] {
         Kind::Presence => &["event_id", "customer_id", "session_id", "state"],
         Kind::Case => &["event_id", "customer_id", "case_id", "version", "state"],
         Kind::Engagement => &["event_id", "customer_id", "engagement_id", "action"],
+        Kind::Override => {
+            &["event_id", "customer_id", "override_id", "action", "programme", "by", "reason", "expires_at"]
+        }
+        Kind::Acknowledgement => &["event_id", "customer_id", "alert_id", "action", "by"],
         Kind::ReferredPurchase => &[],
     }
 }
@@ -165,6 +188,10 @@ fn plain(kind: Kind) -> Map<String, Json> {
         Kind::Presence => json!({ "session_id": "bad", "state": "online" }),
         Kind::Case => json!({ "case_id": "bad", "version": 1, "state": "opened" }),
         Kind::Engagement => json!({ "engagement_id": "bad", "action": "click" }),
+        Kind::Override => {
+            json!({ "override_id": "bad", "action": "deny", "programme": "p0", "by": "mia", "reason": "bad", "expires_at": "2025-06-01T00:00:00Z" })
+        }
+        Kind::Acknowledgement => json!({ "alert_id": "bad", "action": "dismissed", "by": "mia" }),
         Kind::ReferredPurchase => unreachable!("no input carries it"),
     };
     let (Json::Object(mut event), Json::Object(more)) = (event, more) else { unreachable!("both are objects") };

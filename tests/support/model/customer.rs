@@ -20,6 +20,7 @@ use super::features::{self, Contribution};
 use super::fields;
 use super::memory::{Memory, Outcome, Taking};
 use super::money;
+use super::overrides::ByHand;
 use super::presence::Visits;
 use super::programme::Held;
 use super::rules::{Feature, Ruleset};
@@ -43,6 +44,7 @@ impl Entity {
             (Some(id), _) => Some(Self::Customer(id.as_str().to_owned())),
             (None, Body::Mention(mention)) => Some(Self::Author(format!("{}:{}", mention.platform, mention.handle))),
             (None, Body::Account(account)) => Some(Self::Account(account.account_id.to_string())),
+            (None, Body::Override(said)) => Some(Self::Account(said.account_id.as_ref()?.to_string())),
             (None, Body::ForgetAccount(id)) => Some(Self::Account(id.to_string())),
             (None, _) => None,
         }
@@ -109,6 +111,7 @@ pub(super) struct Customer {
     pub(super) status_seq: u64,
     pub(super) ties: Ties,
     pub(super) bonds: Bonds,
+    pub(super) by_hand: ByHand,
     /// The look that waits for the clock to reach `as_of`.
     pub(super) waiting: Option<Waiting>,
     /// What each feature counts now, once worked out: a look asks for it many times.
@@ -140,6 +143,7 @@ impl Customer {
             status_seq: 0,
             ties: Ties::default(),
             bonds: Bonds::default(),
+            by_hand: ByHand::default(),
             waiting: None,
             counted: RefCell::default(),
             look_again: true,
@@ -159,6 +163,9 @@ impl Customer {
         (event, position): (&Event, Position),
         from: Option<&Entity>,
     ) -> Outcome {
+        if event.kind().is_by_hand() {
+            return self.hear_word(rules, event);
+        }
         if let Body::Customer(profile) = &event.body {
             let is_newer = self.profile.as_ref().is_none_or(|known| known.version < profile.version);
             if is_newer {
@@ -238,6 +245,7 @@ impl Customer {
         if rules.watched(of_account).any(|node| node.reads("subscribed")) {
             instants.extend(self.memory.period_end(rules));
         }
+        instants.extend(self.ends_of_words(rules));
         for programme in &rules.programmes {
             if let Some(held) = self.held.get(&programme.name) {
                 instants.extend(held.instants(rules, programme));

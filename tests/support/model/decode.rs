@@ -8,9 +8,9 @@ use rust_decimal::Decimal;
 use vader_parity::SentimentIntensityAnalyzer;
 
 use vipstream::model::event::{
-    Account, Action, Activity, Agent, AgentState, Attribute, Body, Case, CaseState, Csat, Engagement, Erasure, Event,
-    Exception, FxRate, Kind, Mention, PeriodEnd, Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral,
-    ReferralStatus, Subscription,
+    Account, Acknowledged, Acknowledgement, Action, Activity, Agent, AgentState, Attribute, Body, Case, CaseState,
+    Csat, Engagement, Erasure, Event, Exception, FxRate, Kind, MakeVip, Mention, Override, OverrideAction, PeriodEnd,
+    Presence, PresenceState, Profile, Purchase, PurchaseStatus, Referral, ReferralStatus, Subscription,
 };
 use vipstream::model::id::{CustomerId, MAX_ID_BYTES};
 use vipstream::model::money::Currency;
@@ -44,6 +44,10 @@ pub(super) fn decode(kind: Kind, line: &[u8]) -> Result<Event, Code> {
     let customer = match kind {
         Kind::FxRate | Kind::Account | Kind::Agent => None,
         Kind::Mention => fields.optional_id("customer_id")?,
+        Kind::Override if fields.optional_id("customer_id")?.is_none() => {
+            fields.id("account_id")?;
+            None
+        }
         _ => Some(fields.id("customer_id")?),
     };
     let at = fields.time("occurred_at")?.ok_or(Code::MissingField)?;
@@ -62,6 +66,8 @@ pub(super) fn decode(kind: Kind, line: &[u8]) -> Result<Event, Code> {
         Kind::Presence => Body::Presence(presence(&fields)?),
         Kind::Case => Body::Case(Box::new(case(&fields)?)),
         Kind::Engagement => Body::Engagement(engagement(&fields)?),
+        Kind::Override => Body::Override(Box::new(by_hand(&fields, at, customer.is_some())?)),
+        Kind::Acknowledgement => Body::Acknowledgement(Box::new(acknowledgement(&fields, at)?)),
         Kind::ReferredPurchase => unreachable!("no input carries it"),
     };
     Ok(Event { event_id, customer: customer.map(CustomerId), at, body, unknown_values: 0 })
@@ -204,6 +210,47 @@ fn engagement(fields: &Fields) -> Result<Engagement, Code> {
         channel: fields.optional_text("channel")?,
         machine: fields.bool("machine")?.unwrap_or(false),
     })
+}
+
+fn by_hand(fields: &Fields, at: EventTime, of_customer: bool) -> Result<Override, Code> {
+    let action = fields.choice("action", &OVERRIDE_ACTION)?;
+    Ok(Override {
+        expires_at: if action == OverrideAction::Lift { None } else { Some(end(fields, at)?) },
+        override_id: fields.id("override_id")?,
+        action,
+        programme: fields.id("programme")?,
+        by: fields.id("by")?,
+        reason: sentence(fields, "reason")?.ok_or(Code::MissingField)?,
+        tier: fields.optional_id("tier")?,
+        approved_by: fields.optional_id("approved_by")?,
+        case_id: fields.optional_id("case_id")?,
+        account_id: if of_customer { None } else { fields.optional_id("account_id")? },
+    })
+}
+
+fn acknowledgement(fields: &Fields, at: EventTime) -> Result<Acknowledgement, Code> {
+    Ok(Acknowledgement {
+        alert_id: fields.id("alert_id")?,
+        action: fields.choice("action", &ACKNOWLEDGED)?,
+        by: fields.id("by")?,
+        note: sentence(fields, "note")?,
+        make_vip: match fields.object("make_vip")? {
+            Some(inner) => Some(MakeVip { programme: inner.id("programme")?, expires_at: end(&inner, at)? }),
+            None => None,
+        },
+    })
+}
+
+/// What a person decides ends, and not before it begins.
+fn end(fields: &Fields, at: EventTime) -> Result<EventTime, Code> {
+    let end = fields.time("expires_at")?.ok_or(Code::MissingField)?;
+    if end > at { Ok(end) } else { Err(Code::OutOfRange) }
+}
+
+/// What somebody says, in at most 1,024 bytes.
+fn sentence(fields: &Fields, name: &str) -> Result<Option<CompactString>, Code> {
+    let said = fields.optional_text(name)?.filter(|said| !said.is_empty());
+    if said.as_ref().is_some_and(|said| said.len() > 1024) { Err(Code::OutOfRange) } else { Ok(said) }
 }
 
 fn fx_rate(fields: &Fields) -> Result<FxRate, Code> {
@@ -548,6 +595,15 @@ const CASE_STATE: [(&str, CaseState); 7] = [
     ("escalated", CaseState::Escalated),
     ("solved", CaseState::Solved),
     ("closed", CaseState::Closed),
+];
+
+const OVERRIDE_ACTION: [(&str, OverrideAction); 3] =
+    [("grant", OverrideAction::Grant), ("deny", OverrideAction::Deny), ("lift", OverrideAction::Lift)];
+
+const ACKNOWLEDGED: [(&str, Acknowledged); 3] = [
+    ("acknowledged", Acknowledged::Acknowledged),
+    ("resolved", Acknowledged::Resolved),
+    ("dismissed", Acknowledged::Dismissed),
 ];
 
 const ACTION: [(&str, Action); 8] = [

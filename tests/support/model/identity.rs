@@ -10,6 +10,7 @@ use super::advocates::{CreditGiven, Referrals};
 use super::customer::{Customer, Entity};
 use super::effects::{Does, Sending, Ties, bring};
 use super::memory::{Memory, Object};
+use super::overrides::ByHand;
 use super::routing::Resolved;
 use super::rules::Ruleset;
 use super::shares::Bookings;
@@ -25,6 +26,7 @@ pub(super) struct Known {
     credit: Option<CreditGiven>,
     bookings: Bookings,
     has_given: bool,
+    by_hand: ByHand,
 }
 
 impl Customer {
@@ -40,7 +42,8 @@ impl Customer {
 
     /// An event that is about somebody else by now.
     pub(super) fn follow(&self, event: &Event, position: Position) -> Option<Sending> {
-        let to = self.merged_into().filter(|_| event.kind().is_activity())?;
+        let is_theirs = event.kind().is_activity() || event.kind().is_by_hand();
+        let to = self.merged_into().filter(|_| is_theirs)?;
         Some(bring(event, position, &to))
     }
 
@@ -67,9 +70,9 @@ impl Customer {
         (empty.labels, empty.held) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.held));
         empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
-        let memory = std::mem::replace(self, empty).memory;
+        let Self { memory, by_hand, .. } = std::mem::replace(self, empty);
         let (bookings, has_given) = (std::mem::take(&mut self.bonds.bookings), self.bonds.has_given);
-        let known = Known { memory, names, resolved, referrals, credit, bookings, has_given };
+        let known = Known { memory, names, resolved, referrals, credit, bookings, has_given, by_hand };
         self.ties.was_merged = true;
         Some((to, Does::Absorb(Box::new(known))))
     }
@@ -100,6 +103,7 @@ impl Customer {
         let before = self.credit_given(rules).into_iter().chain(known.credit.clone()).collect();
         self.know_names_and_referrals(&known);
         let came = self.came(rules, &known.memory, known.bookings, known.has_given);
+        self.by_hand.unite(known.by_hand);
         let mut memory = std::mem::take(&mut self.memory);
         memory.unite(known.memory, &Recall { rules, as_of: self.as_of });
         memory.objects.retain(|object| match &object.content.as_ref().map(|event| &event.body) {

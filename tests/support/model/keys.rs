@@ -19,6 +19,8 @@ pub(super) fn business_key(event: &Event) -> String {
         Body::ForgetAccount(id) | Body::ForgetAgent(id) => format!("{id}|forget|{}", event.at.0),
         Body::Customer(profile) => format!("{customer}|{}", profile.version),
         Body::Forget => format!("{customer}|forget|{}", event.at.0),
+        Body::Override(said) => said.override_id.to_string(),
+        Body::Acknowledgement(it) => format!("{}|{}", it.alert_id, format!("{:?}", it.action).to_lowercase()),
         Body::Erasure(erasure) => erasure.request_id.to_string(),
         Body::Purchase(purchase) => format!("{}|{}|{}", purchase.order_id, word("status"), purchase.refund_id),
         Body::Csat(csat) => format!("{}|{}", csat.interaction_id, csat.revision),

@@ -12,6 +12,7 @@ use super::evidence::{Row, evidence};
 use super::expr::Node;
 use super::keys;
 use super::lines::{Line, Object, Order, Topics};
+use super::overrides::{self, Shown};
 use super::programme::{Held, Step, Verdict};
 use super::routing::{Agents, of_nobody, routing};
 use super::rules::{Alert, Programme, Ruleset};
@@ -47,19 +48,21 @@ pub(super) struct Run {
 pub(super) type Cause<'a> = Option<(&'a Event, Position)>;
 
 /// An output before the look is over, when the standing is not yet known.
-struct Draft {
-    kind: &'static str,
-    name: String,
-    id: OutputId,
-    evidence: Vec<Row>,
-    fields: Object,
-    with_weight: bool,
-    with_standing: bool,
+pub(super) struct Draft {
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) id: OutputId,
+    pub(super) evidence: Vec<Row>,
+    pub(super) fields: Object,
+    pub(super) with_weight: bool,
+    pub(super) with_standing: bool,
+    /// What a person decided.
+    pub(super) shown: Option<Shown>,
 }
 
 /// Looks at labels, then programmes, in file order.
 pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund: bool, found: &mut Found) {
-    let (mut drafts, mut unseen) = (Vec::new(), Vec::new());
+    let (mut drafts, mut unseen, mut restated) = (Vec::new(), Vec::new(), false);
     let of_account = customer.entity.is_account();
     if !of_account {
         look_at_labels(run, customer, cause, &mut drafts);
@@ -68,12 +71,20 @@ pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund:
         drafts.extend(match (run.rules.programmes[index].of_account, of_account) {
             (true, false) => follow(run, customer, index, cause),
             (false, true) => None,
-            _ => look_at_programme(run, customer, index, cause, refund, &mut unseen),
+            _ => {
+                let judged = overrides::judge(run, customer, index, cause, &mut unseen);
+                restated |= judged.restated;
+                if judged.is_done {
+                    judged.draft
+                } else {
+                    look_at_programme(run, customer, index, cause, refund, &mut unseen)
+                }
+            }
         });
     }
     customer.look_again = !drafts.is_empty();
     found.events.extend(drafts.into_iter().map(|draft| finish(run, customer, cause, draft)));
-    if customer.look_again {
+    if customer.look_again || restated {
         found.statuses.extend(status::status(run, customer, cause));
     }
     found.audits.extend(unseen.into_iter().map(|unseen| unseen.line(run, customer, cause)));
@@ -89,7 +100,7 @@ pub(super) fn leave(run: &Run, customer: &mut Customer, reason: &str, cause: Cau
         fields.put("definition", label.text.clone());
         let id = output_id(run, customer, cause, kind, &label.name, "");
         let (name, evidence) = (label.name.clone(), Vec::new());
-        drafts.push(Draft { kind, name, id, evidence, fields, with_weight: false, with_standing: false });
+        drafts.push(Draft { kind, name, id, evidence, fields, with_weight: false, with_standing: false, shown: None });
     }
     for programme in &run.rules.programmes {
         let Some(held) = customer.held.get(&programme.name) else { continue };
@@ -100,7 +111,7 @@ pub(super) fn leave(run: &Run, customer: &mut Customer, reason: &str, cause: Cau
         fields.put("revokes", held.grant.to_string());
         let id = output_id(run, customer, cause, kind, &programme.name, reason);
         let (name, evidence) = (programme.name.clone(), Vec::new());
-        drafts.push(Draft { kind, name, id, evidence, fields, with_weight: false, with_standing: true });
+        drafts.push(Draft { kind, name, id, evidence, fields, with_weight: false, with_standing: true, shown: None });
     }
     customer.labels.clear();
     customer.held.clear();
@@ -126,7 +137,16 @@ fn look_at_labels(run: &Run, customer: &mut Customer, cause: Cause<'_>, drafts: 
         fields.put("definition", label.text.clone());
         let id = output_id(run, customer, cause, kind, &label.name, "");
         let name = label.name.clone();
-        drafts.push(Draft { kind, name, id, evidence: rows, fields, with_weight: false, with_standing: false });
+        drafts.push(Draft {
+            kind,
+            name,
+            id,
+            evidence: rows,
+            fields,
+            with_weight: false,
+            with_standing: false,
+            shown: None,
+        });
     }
 }
 
@@ -182,7 +202,16 @@ fn look_at_programme(
     }
     let id = output_id(run, customer, cause, kind, &programme.name, reason);
     let with_weight = kind == "vip.changed";
-    Some(Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight, with_standing: true })
+    Some(Draft {
+        kind,
+        name: programme.name.clone(),
+        id,
+        evidence: rows,
+        fields,
+        with_weight,
+        with_standing: true,
+        shown: None,
+    })
 }
 
 fn step_fields(
@@ -213,6 +242,17 @@ fn step_fields(
             fields.put("to", tier_name(held.tier));
         }
     }
+    fields
+}
+
+/// What a programme's members are told of another tier.
+pub(super) fn tier_fields(programme: &Programme, reason: &str, from: Option<usize>, to: Option<usize>) -> Object {
+    let tier_name = |tier: Option<usize>| tier.map_or(Json::Null, |tier| json!(programme.tiers[tier].0));
+    let mut fields = Object::default();
+    fields.put("programme", programme.name.clone());
+    fields.put("reason", reason);
+    fields.put("from", tier_name(from));
+    fields.put("to", tier_name(to));
     fields
 }
 
@@ -250,10 +290,19 @@ fn follow(run: &Run, customer: &mut Customer, index: usize, cause: Cause<'_>) ->
     let fields = step_fields(run, programme, &step, reason, from, &held, &rows);
     let id = output_id(run, customer, cause, kind, &programme.name, reason);
     let with_weight = kind == "vip.changed";
-    Some(Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight, with_standing: true })
+    Some(Draft {
+        kind,
+        name: programme.name.clone(),
+        id,
+        evidence: rows,
+        fields,
+        with_weight,
+        with_standing: true,
+        shown: None,
+    })
 }
 
-fn grant(
+pub(super) fn grant(
     run: &Run,
     customer: &mut Customer,
     index: usize,
@@ -274,7 +323,16 @@ fn grant(
     fields.put_some("greeting", programme.greeting.as_ref().and_then(|it| greeting(it, customer)));
     fields.put("entitlements", programme.entitlements.clone());
     fields.put("priority", index + 1);
-    Draft { kind, name: programme.name.clone(), id, evidence: rows, fields, with_weight: true, with_standing: true }
+    Draft {
+        kind,
+        name: programme.name.clone(),
+        id,
+        evidence: rows,
+        fields,
+        with_weight: true,
+        with_standing: true,
+        shown: None,
+    }
 }
 
 /// The end of the subscription, where the programme's keep asks for one and it is paid.
@@ -298,6 +356,9 @@ fn finish(run: &Run, customer: &mut Customer, cause: Cause<'_>, draft: Draft) ->
     }
     if draft.with_standing {
         body.put("standing", customer.standing(&run.rules));
+    }
+    if let Some(shown) = draft.shown {
+        shown.put(&mut body);
     }
     let order = Order {
         occurred_at: customer.as_of,
@@ -325,6 +386,8 @@ pub(super) fn put_common(
     body.put("decided_at", if run.replay.is_some() { at } else { run.wall }.to_string());
     body.put("ruleset", json!({ "name": run.rules.name, "hash": run.hash }));
     let by_event = if run.replay.is_some() { "replay" } else { "live" };
+    let by_hand = cause.is_some_and(|(event, _)| event.kind().is_by_hand());
+    let by_event = if by_hand { "override" } else { by_event };
     let origin = if trigger.is_null() { "timer" } else { by_event };
     body.put("trigger", trigger);
     body.put("origin", origin);
@@ -353,7 +416,13 @@ pub(super) fn alert(run: &Run, customer: &mut Customer, event: &Event, position:
             stale += 1;
             continue;
         }
-        found.push(alert_line(run, customer, alert, event, position));
+        let line = alert_line(run, customer, alert, event, position);
+        if alert.kind == "public_complaint" && customer.entity.customer_id().is_some() {
+            let body: Json = serde_json::from_str(&line.text).expect("a line is JSON");
+            let id = body["alert_id"].as_str().expect("an alert has an id").to_owned();
+            customer.by_hand.note_complaint(id, event.at);
+        }
+        found.push(line);
         customer.visits.alerted.insert(alert.name.clone());
         let key = keys::object_key(event);
         for object in customer.memory.objects.iter_mut().filter(|o| o.kind == event.kind() && o.key == key) {

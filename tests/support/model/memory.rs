@@ -79,9 +79,12 @@ pub(super) struct Outcome {
     pub(super) refund: bool,
     /// It was expired; facts such as `first_purchase` have taken it in all the same, so the next event brings a look.
     pub(super) expired: bool,
+    /// Why what somebody decided is not taken.
+    pub(super) refused: Option<&'static str>,
 }
 
-const NOTHING: Outcome = Outcome { look: false, alerts: false, refund: false, described: false, expired: false };
+const NOTHING: Outcome =
+    Outcome { look: false, alerts: false, refund: false, described: false, expired: false, refused: None };
 const APPLIED: Outcome = Outcome { look: true, alerts: true, ..NOTHING };
 const EXPIRED: Outcome = Outcome { expired: true, ..NOTHING };
 

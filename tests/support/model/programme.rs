@@ -7,9 +7,21 @@ use vipstream::model::time::EventTime;
 
 use super::rules::{Programme, Ruleset};
 
+/// By whose word a programme is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Rule,
+    /// A person says so, and so does the rule.
+    Both,
+    Override,
+}
+
 /// A programme that a customer holds.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
+    pub(super) by: By,
+    /// A person names the tier.
+    pub(super) tier_by_override: bool,
     /// Place in the programme's tiers, 0 the highest; `None`: no tier, lower than all.
     pub(super) tier: Option<usize>,
     pub(super) grant: OutputId,
@@ -54,6 +66,14 @@ pub(super) enum Step {
     },
     /// It gives the one held again.
     TierKept,
+    /// The rule says no, and a person yes.
+    KeptByOverride {
+        until: EventTime,
+    },
+    DeniedByOverride {
+        until: EventTime,
+    },
+    RuleAgrees,
 }
 
 /// What the rules say at a look.
@@ -74,7 +94,9 @@ impl Step {
 
 impl Held {
     pub(super) fn granted(at: EventTime, grant: OutputId, tier: Option<usize>) -> Self {
-        Self { tier, grant, granted_at: at, risen_at: at, failing: None, announced: false, lower_since: None }
+        let (by, tier_by_override) = (By::Rule, false);
+        let (failing, announced, lower_since) = (None, false, None);
+        Self { by, tier_by_override, tier, grant, granted_at: at, risen_at: at, failing, announced, lower_since }
     }
 
     /// One look at an instant: what became of the programme, and then, where that is nothing to be seen, of its tier.
@@ -118,7 +140,22 @@ impl Held {
         }
     }
 
-    fn tier(&mut self, programme: &Programme, target: Option<usize>, now: EventTime) -> Step {
+    /// Whatever the rule says, it stays; whether it was said to end.
+    pub(super) fn is_safe(&mut self) -> bool {
+        self.failing = None;
+        std::mem::take(&mut self.announced)
+    }
+
+    /// Another tier at once.
+    pub(super) fn put_in(&mut self, tier: Option<usize>, now: EventTime) {
+        if tier != self.tier {
+            self.risen_at = now;
+        }
+        self.tier = tier;
+        self.lower_since = None;
+    }
+
+    pub(super) fn tier(&mut self, programme: &Programme, target: Option<usize>, now: EventTime) -> Step {
         let height = |tier: Option<usize>| std::cmp::Reverse(tier.unwrap_or(usize::MAX));
         if height(target) >= height(self.tier) {
             let was_lower = self.lower_since.take().is_some();

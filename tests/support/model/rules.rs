@@ -200,7 +200,7 @@ impl Ruleset {
     /// Whether events of a kind may change a fact that is read of customers, or of accounts.
     pub(super) fn touches(&self, kind: Kind, of_account: bool) -> bool {
         let is_read = |fact: &str| self.watched(of_account).any(|node| node.names(fact));
-        if kind == Kind::Account || kind == Kind::Customer && self.uses_accounts() {
+        if kind == Kind::Account || kind.is_by_hand() || kind == Kind::Customer && self.uses_accounts() {
             return true;
         }
         if kind == Kind::Customer && self.watched(of_account).any(|node| node.names_family("attributes.")) {

@@ -6,6 +6,7 @@ use super::customer::{Customer, Sight};
 use super::evidence::{Row, evidence};
 use super::lines::{Line, Object, Order};
 use super::look::{self, Cause, Run};
+use super::overrides::Shown;
 use super::programme::Step;
 use super::routing::routing;
 use super::rules::Programme;
@@ -60,7 +61,14 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
         let follows = programme.of_account && !is_account;
         let rows = if follows { vec![by_account()] } else { evidence(&[&programme.grant], &sight) };
         let rows: Vec<Json> = rows.iter().map(|row| without_sample(row.json(&run.topics))).collect();
-        json!({ "programme": programme.name, "held": is_held, "rows": rows })
+        let mut body = Object::default();
+        body.put("programme", programme.name.clone());
+        body.put("held", is_held);
+        body.put("rows", rows);
+        if let Some(shown) = customer.shown(programme) {
+            shown.put(&mut body);
+        }
+        Json::Object(body.0)
     });
     body.put("progress", progress.collect::<Vec<_>>());
     line(customer, body)
@@ -99,7 +107,8 @@ fn membership(run: &Run, customer: &Customer, programme: &Programme) -> Json {
     body.put_some("tier", held.tier.map(|tier| programme.tiers[tier].0.clone()));
     body.put("since", held.granted_at.to_string());
     let paid = || look::paid_until(run, customer, programme);
-    body.put_some("valid_until", held.ends(&run.rules, programme).or_else(paid).map(|end| end.to_string()));
+    let ends = || held.ends(&run.rules, programme).or_else(paid);
+    body.put_some("valid_until", customer.held_until(&programme.name).or_else(ends).map(|end| end.to_string()));
     Json::Object(body.0)
 }
 
@@ -116,23 +125,33 @@ pub(super) struct Unseen {
     tier: Option<String>,
     lower: Option<String>,
     rows: Vec<Row>,
+    /// What a person decided.
+    shown: Option<Shown>,
 }
 
 impl Unseen {
     pub(super) fn new(programme: &Programme, step: Step, tier: Option<usize>, rows: Vec<Row>) -> Self {
         let name = |tier: Option<usize>| tier.map(|tier| programme.tiers[tier].0.clone());
         let lower = if let Step::TierHeld { lower, .. } = step { name(lower) } else { None };
-        Self { programme: programme.name.clone(), step, tier: name(tier), lower, rows }
+        Self { programme: programme.name.clone(), step, tier: name(tier), lower, rows, shown: None }
+    }
+
+    /// Shows what a person decided, too.
+    pub(super) fn with(self, shown: Shown) -> Self {
+        Self { shown: Some(shown), ..self }
     }
 
     /// The line, once the look is over.
     pub(super) fn line(self, run: &Run, customer: &Customer, cause: Cause<'_>) -> Line {
-        let Self { programme, step, tier, lower, rows } = self;
+        let Self { programme, step, tier, lower, rows, shown } = self;
         let (decision, until) = match step {
             Step::HeldByTenure { until } => ("held_by_tenure", Some(until)),
             Step::KeptInTenure => ("kept_in_tenure", None),
             Step::TierHeld { until, .. } => ("tier_held", Some(until)),
             Step::TierKept => ("tier_kept", None),
+            Step::KeptByOverride { until } => ("kept_by_override", Some(until)),
+            Step::DeniedByOverride { until } => ("denied_by_override", Some(until)),
+            Step::RuleAgrees => ("rule_agrees", None),
             seen => panic!("{seen:?} is a decision that is seen"),
         };
         let kind = "decision";
@@ -151,6 +170,9 @@ impl Unseen {
             body.put("to", json!(lower));
         }
         body.put("standing", customer.standing(&run.rules));
+        if let Some(shown) = shown {
+            shown.put(&mut body);
+        }
         let order = Order {
             occurred_at: customer.as_of,
             entity: &customer.entity,

@@ -16,6 +16,7 @@ use super::lines::Line;
 use super::look::{self, Cause, Mode, Run};
 use super::memory::{Object, Outcome};
 use super::money::Rates;
+use super::overrides;
 use super::routing::Resolution;
 use super::status;
 
@@ -394,7 +395,7 @@ impl Walk {
         }
         self.run.agents.take(event);
         let Some(entity) = Entity::of(event) else { return };
-        if entity.is_account() && !self.run.rules.uses_accounts() {
+        if event.kind() == Kind::Account && !self.run.rules.uses_accounts() {
             return;
         }
         if self.erased.contains(&entity) {
@@ -495,6 +496,8 @@ impl Walk {
         let outcome = customer.take(&self.run.rules, (event, position), from);
         customer.look_again |= outcome.expired;
         let decided = customer.status_seq;
+        let refused = outcome.refused.map(|why| overrides::refusal(&self.run, customer, cause, why));
+        self.found.audits.extend(refused);
         let mut sendings = name_handles(before.as_ref(), customer.profile.as_ref());
         let former = before.and_then(|profile| profile.merged_into);
         let turns = customer.merged_into() != former.as_deref().map(Entity::customer);

@@ -24,7 +24,12 @@ fn content(full: bool) -> Content {
         greeting: full.then(|| "Welcome, Ann".into()),
         entitlements: if full { vec!["gift".into()] } else { vec![] },
         channel: full.then(|| "phone".into()),
-        progress: vec![Progress { programme: "big".into(), held: full, rows: vec![evidence(), fact(None)] }],
+        progress: vec![Progress {
+            programme: "big".into(),
+            held: full,
+            rows: vec![evidence(), fact(None)],
+            overridden: None,
+        }],
     }
 }
 
@@ -77,9 +82,11 @@ fn what_changed_nothing_visible_says_how_long_it_holds() {
             evidence: vec![fact(None)],
             programme: "big".into(),
             decision,
+            reason: None,
             until: Some(NOON),
             tiers,
             standing: vec!["big".into()],
+            overridden: None,
         }))
     };
     let head = r#"{"event_id":"00000000000000000000000000000abc","type":"decision","customer_id":"ann","status_seq":7,"occurred_at":"1997-01-01T12:00:00.000Z","decided_at":"1997-01-01T12:00:00.000Z","ruleset":{"name":"acme shop","hash":"00ff"},"trigger":null,"origin":"timer","evidence":[{"feature":"role","value":null,"sample":[]}],"programme":"big","#;
