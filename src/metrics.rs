@@ -11,6 +11,7 @@ use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, descri
 use crate::engine::Stats;
 use crate::engine::forgotten::Forgotten;
 use crate::model::output::Output;
+use crate::model::output::insight::EXCEPTION_CANDIDATE;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -324,6 +325,7 @@ impl TaskMetrics {
             Output::Alert(_) => ALERT,
             Output::Status(_) => STATUS,
             Output::Audit(_) => AUDIT,
+            Output::Insight(insight) => insight.finding.type_name(),
             Output::DeadLetter(_, letter) => {
                 self.dead_letters[letter.code as usize].increment(1);
                 return;
@@ -484,7 +486,7 @@ const ALERT: &str = "agent.alert";
 
 const STATUS: &str = "status";
 const AUDIT: &str = "decision";
-const OUTPUT_TYPES: [&str; 9] = [
+const OUTPUT_TYPES: [&str; 10] = [
     "vip.granted",
     "vip.revoked",
     "vip.changed",
@@ -494,4 +496,5 @@ const OUTPUT_TYPES: [&str; 9] = [
     ALERT,
     STATUS,
     AUDIT,
+    EXCEPTION_CANDIDATE,
 ];

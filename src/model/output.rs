@@ -2,6 +2,7 @@
 //!
 //! Field order is the order on the wire; `codec/output.rs` writes it.
 
+pub mod insight;
 pub mod status;
 
 use compact_str::CompactString;
@@ -10,6 +11,7 @@ use rust_decimal::Decimal;
 use super::id::CustomerId;
 use super::record::{DeadLetter, Position};
 use super::time::EventTime;
+use insight::Insight;
 use status::Status;
 
 /// 128-bit identity of an output, 32 hex digits on the wire. The same decision has the same on every replay.
@@ -50,6 +52,8 @@ pub enum Output {
     Status(Box<Status>),
     /// To `vip.audit`, keyed by customer.
     Audit(Box<Audit>),
+    /// To `vip.insights`, keyed by what it is about.
+    Insight(Box<Insight>),
     /// To `vip.dlq`.
     DeadLetter(Position, Box<DeadLetter>),
 }
@@ -294,6 +298,7 @@ impl Output {
             Self::Alert(_) => "vip.alerts",
             Self::Status(_) => "vip.status",
             Self::Audit(_) => "vip.audit",
+            Self::Insight(_) => "vip.insights",
             Self::DeadLetter(..) => "vip.dlq",
         }
     }

@@ -35,7 +35,7 @@ pub fn judged(ruleset: &str, inputs: &[Input], until: Option<EventTime>) -> Outp
 
 /// The engine's lines in the model's form: every topic, dead letters without their sentences.
 pub fn engine(lines: BTreeMap<&'static str, Vec<String>>) -> Outputs {
-    let topics = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.dlq"];
+    let topics = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.insights", "vip.dlq"];
     let mut outputs: Outputs = topics.map(|topic| (topic, vec![])).into();
     outputs.extend(lines);
     for line in outputs.entry("vip.dlq").or_default() {
@@ -182,6 +182,7 @@ fn as_sent(outputs: &[Output], wire: &Wire, wall: EventTime) -> Said {
             Output::Alert(_) => said.alerts.push(sent()),
             Output::Status(_) => said.statuses.push(sent()),
             Output::Audit(_) => said.audits.push(sent()),
+            Output::Insight(_) => said.insights.push(sent()),
             Output::DeadLetter(position, letter) => said.dead_letters.push((*position, letter.code)),
         }
     }
