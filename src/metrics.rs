@@ -57,6 +57,7 @@ const SNAPSHOTS_GIVEN_UP: &str = "vipstream_task_given_up_snapshots_total";
 const SNAPSHOTS_UNDER_WAY: &str = "vipstream_task_snapshots_under_way";
 const SNAPSHOT_TIME: &str = "vipstream_task_snapshot_timestamp_seconds";
 const HANDED_OVER: &str = "vipstream_task_handed_over_records_total";
+const EXCEPTIONS: &str = "vipstream_task_exceptions_total";
 const EFFECTS: &str = "vipstream_task_effects_total";
 const EFFECTS_SENT: &str = "vipstream_task_sent_effects_total";
 const EFFECTS_RECEIVED: &str = "vipstream_task_received_effects_total";
@@ -137,6 +138,7 @@ pub(crate) fn describe() {
     describe_gauge!(SNAPSHOT_TIME, Unit::Seconds, "When the newest snapshot was begun, as Unix time");
     describe_counter!(HANDED_OVER, Unit::Count, "Records handed over to the task where they are at home");
     describe_counter!(TAKEN_IN, Unit::Count, "Records applied that another task handed over");
+    describe_counter!(EXCEPTIONS, Unit::Count, "Cases that agents treated as an exception, each once a kind");
     describe_counter!(EFFECTS, Unit::Count, "What customers, accounts and handles did to some at home with this task");
     describe_counter!(EFFECTS_SENT, Unit::Count, "What they did from here to some at home with another task");
     describe_counter!(EFFECTS_RECEIVED, Unit::Count, "What they did from another task to some at home here");
@@ -386,7 +388,7 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 19] = [
+const COUNTED: [(&str, Read); 20] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
@@ -394,6 +396,7 @@ const COUNTED: [(&str, Read); 19] = [
     (ERASURES, |stats| stats.erasures),
     (ERASED_EVENTS, |stats| stats.erased_events),
     (ERASURES_FORGOTTEN, |stats| stats.erasures_forgotten),
+    (EXCEPTIONS, |stats| stats.exceptions),
     (DEADLINES, |stats| stats.deadlines),
     (STALE_ALERTS, |stats| stats.stale_alerts),
     (UNPRICED, |stats| stats.unpriced),

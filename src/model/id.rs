@@ -15,8 +15,8 @@ pub fn is_fit(id: &str) -> bool {
 
 /// The customer an event is about: what state is kept by, and the key of outputs.
 ///
-/// Authors known by handle only and accounts have a state as well. Their ids begin with a mark that no id from outside
-/// holds ([`is_fit`]), so that the three are told apart.
+/// Authors known by handle only, accounts and kinds of exceptions have a state as well. Their ids begin with a mark that no
+/// id from outside holds ([`is_fit`]), so that they are told apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CustomerId(pub CompactString);
@@ -30,11 +30,14 @@ pub enum EntityKind {
     Account,
     /// What every task keeps for itself and all know alike.
     EveryTask,
+    /// A kind of exception, by its name.
+    Exception,
 }
 
 const AUTHOR: char = '\u{1}';
 const ACCOUNT: char = '\u{2}';
 const EVERY_TASK: &str = "\u{3}";
+const EXCEPTION: char = '\u{4}';
 
 impl CustomerId {
     /// Of whoever writes under a handle.
@@ -52,6 +55,11 @@ impl CustomerId {
         Self(CompactString::const_new(EVERY_TASK))
     }
 
+    /// Of a kind of exception.
+    pub fn exception(kind: &str) -> Self {
+        Self(format_compact!("{EXCEPTION}{kind}"))
+    }
+
     /// The id as state is kept by it, mark included.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,6 +71,7 @@ impl CustomerId {
             Some(1) => EntityKind::Author,
             Some(2) => EntityKind::Account,
             Some(3) => EntityKind::EveryTask,
+            Some(4) => EntityKind::Exception,
             _ => EntityKind::Customer,
         }
     }
@@ -72,7 +81,7 @@ impl CustomerId {
     pub fn text(&self) -> &str {
         match self.kind() {
             EntityKind::Customer => &self.0,
-            EntityKind::Author | EntityKind::Account | EntityKind::EveryTask => &self.0[1..],
+            EntityKind::Author | EntityKind::Account | EntityKind::EveryTask | EntityKind::Exception => &self.0[1..],
         }
     }
 }

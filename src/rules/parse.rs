@@ -1,6 +1,7 @@
 //! The ruleset's YAML to a [`Ruleset`]: every problem at once, each with its line and path.
 
 mod alerts;
+mod exceptions;
 mod features;
 mod programmes;
 
@@ -65,12 +66,18 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let labels = labels(&mut top, known, problems);
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let alerts = alerts::read(&mut top, known, &labels, &programmes, problems);
+    let exceptions = exceptions::read(&mut top, known, &labels, &programmes, problems);
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
-    let mut plan = plan(&features, &labels, &programmes, &alerts);
+    let cohort = exceptions.as_ref().and_then(|rule| rule.cohort.as_ref());
+    let mut plan = plan(&features, &labels, &programmes, &alerts, cohort);
     for (at, alert) in alerts.iter().enumerate() {
         plan.of_mut(alert.on).alerts.push(index(at));
     }
+    // Cases are remembered as long as they count.
+    let cases = plan.of_mut(Kind::Case);
+    let window = exceptions.as_ref().map(|rule| rule.window);
+    cases.windows.extend(window.filter(|window| !cases.windows.contains(window)));
     let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
     Some(Ruleset {
         name,
@@ -86,6 +93,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         labels,
         programmes,
         alerts,
+        exceptions,
         weights,
         attributes: attributes.into_inner(),
         plan,
@@ -317,7 +325,13 @@ fn never() -> Program {
 }
 
 /// Works out what each kind's events must leave behind, and what labels and programmes wait for.
-fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts: &[AlertRule]) -> Plan {
+fn plan(
+    features: &[Feature],
+    labels: &[Label],
+    programmes: &[Programme],
+    alerts: &[AlertRule],
+    cohort: Option<&Program>,
+) -> Plan {
     let mut plan = Plan::default();
     plan.resolvers = choices(programmes, alerts).any(|choice| choice != Choice::AccountManager);
     let mut sums = 0..;
@@ -356,7 +370,7 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts
     for programme in programmes {
         programme.programs().for_each(|program| watch(&mut plan, programme.of_account, program));
     }
-    accounts(&mut plan, (features, programmes, alerts));
+    accounts(&mut plan, (features, programmes, alerts), cohort);
     plan
 }
 
@@ -394,10 +408,14 @@ fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
 }
 
 /// Works out what ties customers to accounts: what reaches an account, and whether anybody asks.
-fn accounts(plan: &mut Plan, (features, programmes, alerts): (&[Feature], &[Programme], &[AlertRule])) {
+fn accounts(
+    plan: &mut Plan,
+    (features, programmes, alerts): (&[Feature], &[Programme], &[AlertRule]),
+    cohort: Option<&Program>,
+) {
     plan.judges_accounts = programmes.iter().any(|programme| programme.of_account);
     let in_alerts = alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
-    in_alerts.flat_map(Program::facts).for_each(|fact| plan.told_of_accounts.note(fact));
+    in_alerts.chain(cohort).flat_map(Program::facts).for_each(|fact| plan.told_of_accounts.note(fact));
     if choices(programmes, alerts).any(|choice| choice == Choice::AccountManager) {
         plan.told_of_accounts.note(Fact::Account(AccountField::AccountManager));
     }

@@ -11,6 +11,7 @@ mod customer;
 mod decode;
 mod effects;
 mod evidence;
+mod exceptions;
 mod expr;
 mod features;
 mod fields;

@@ -103,6 +103,7 @@ impl Passed {
                 Entity::Account(_) => EntityKind::Account,
                 Entity::Customer(_) => EntityKind::Customer,
                 Entity::Everybody => return id.kind() == EntityKind::EveryTask,
+                Entity::Exception(_) => EntityKind::Exception,
             };
             (kind, entity.key()) == (id.kind(), id.text())
         };
@@ -136,6 +137,7 @@ impl Passed {
                 Does::Credit(buyer, orders, lost, back),
                 effect::Does::Credit { buyer: id, orders: written, instead, refund },
             ) => (buyer.key(), orders.len(), lost.len(), back) == (id.text(), written.len(), instead.len(), refund),
+            (Does::Except(_, told), effect::Does::Except { exception, .. }) => told.is_some() == exception.is_some(),
             (Does::Uncredit(orders), effect::Does::Uncredit { orders: written }) => orders.len() == written.len(),
             (
                 Does::Resolved { agent, cases, well, .. },

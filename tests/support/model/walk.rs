@@ -265,10 +265,15 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
+        if let Does::Except(case, told) = does {
+            let line = customer.count_exception(&self.run, from, (case, told), cause);
+            self.found.insights.extend(line);
+            return self.await_exit(&to);
+        }
         let rules = &self.run.rules;
         let mut outcome = Outcome::default();
         let sendings = match does {
-            Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
+            Does::Bring(..) | Does::Resolved { .. } | Does::Except(..) => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
             Does::Refer(told, at, status) => {
@@ -369,8 +374,21 @@ impl Walk {
             }
             return;
         }
+        if matches!(entity, Entity::Exception(_)) {
+            customer.drop_exceptions(&self.run.rules);
+            return self.await_exit(entity);
+        }
         self.look(entity, None, false);
         self.queue(entity);
+    }
+
+    /// A kind of exception without cases is forgotten.
+    fn await_exit(&mut self, kind: &Entity) {
+        if self.customers[kind].has_exceptions() {
+            return self.queue(kind);
+        }
+        self.customers.remove(kind);
+        self.deadlines.set(kind, None);
     }
 
     fn look_after_waiting(&mut self, entity: &Entity) {
@@ -535,6 +553,9 @@ impl Walk {
             self.found.alerts.extend(lines);
             self.counts.stale_alerts += stale;
         }
+        let customer = self.customers.get_mut(entity).expect("met just now");
+        let sendings = customer.tell_exception(&self.run.rules, (event, position), outcome);
+        self.send(entity, sendings, cause, hops);
         self.queue(entity);
     }
 
