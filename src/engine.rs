@@ -155,6 +155,8 @@ pub struct Stats {
     pub accounts: u64,
     /// Handles known: of authors without a customer id, and those that profiles name.
     pub handles: u64,
+    /// Kinds of exceptions known: those with cases in the window.
+    pub exception_kinds: u64,
     /// What was dropped beyond a bound.
     pub forgotten: forgotten::Tally,
     /// Cases that agents treated as an exception, each once a kind.
@@ -257,7 +259,8 @@ impl Engine {
         let rule_errors = self.errors.iter().map(Cell::get).collect();
         let known = |kind| self.customers.len(kind) as u64;
         let (customers, accounts) = (known(EntityKind::Customer), known(EntityKind::Account));
-        Stats { customers, accounts, handles: known(EntityKind::Author), rule_errors, ..self.stats.clone() }
+        let (handles, exception_kinds) = (known(EntityKind::Author), known(EntityKind::Exception));
+        Stats { customers, accounts, handles, exception_kinds, rule_errors, ..self.stats.clone() }
     }
 
     fn lateness(&self) -> std::time::Duration {

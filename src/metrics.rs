@@ -58,6 +58,7 @@ const SNAPSHOTS_UNDER_WAY: &str = "vipstream_task_snapshots_under_way";
 const SNAPSHOT_TIME: &str = "vipstream_task_snapshot_timestamp_seconds";
 const HANDED_OVER: &str = "vipstream_task_handed_over_records_total";
 const EXCEPTIONS: &str = "vipstream_task_exceptions_total";
+const EXCEPTION_KINDS: &str = "vipstream_task_exception_kinds";
 const EFFECTS: &str = "vipstream_task_effects_total";
 const EFFECTS_SENT: &str = "vipstream_task_sent_effects_total";
 const EFFECTS_RECEIVED: &str = "vipstream_task_received_effects_total";
@@ -139,6 +140,7 @@ pub(crate) fn describe() {
     describe_counter!(HANDED_OVER, Unit::Count, "Records handed over to the task where they are at home");
     describe_counter!(TAKEN_IN, Unit::Count, "Records applied that another task handed over");
     describe_counter!(EXCEPTIONS, Unit::Count, "Cases that agents treated as an exception, each once a kind");
+    describe_gauge!(EXCEPTION_KINDS, Unit::Count, "Kinds of exceptions of which cases are in the window");
     describe_counter!(EFFECTS, Unit::Count, "What customers, accounts and handles did to some at home with this task");
     describe_counter!(EFFECTS_SENT, Unit::Count, "What they did from here to some at home with another task");
     describe_counter!(EFFECTS_RECEIVED, Unit::Count, "What they did from another task to some at home here");
@@ -179,8 +181,8 @@ pub(crate) struct TaskMetrics {
     commit_seconds: Histogram,
     clock_seconds: Gauge,
     unpriced: Gauge,
-    /// Customers, accounts, handles.
-    known: [Gauge; 3],
+    /// Customers, accounts, handles, kinds of exceptions.
+    known: [Gauge; 4],
     left_out: Gauge,
     restored: Gauge,
     restore_seconds: Gauge,
@@ -234,7 +236,7 @@ impl TaskMetrics {
             commit_seconds: span(COMMIT_SECONDS),
             clock_seconds: level(CLOCK_SECONDS),
             unpriced: level(UNPRICED_NOW),
-            known: [CUSTOMERS, ACCOUNTS, HANDLES].map(level),
+            known: [CUSTOMERS, ACCOUNTS, HANDLES, EXCEPTION_KINDS].map(level),
             left_out: level(LEFT_OUT),
             restored,
             restore_seconds: level(RESTORE_SECONDS),
@@ -265,7 +267,8 @@ impl TaskMetrics {
     }
 
     fn known(&self, stats: &Stats) {
-        for (gauge, known) in self.known.iter().zip([stats.customers, stats.accounts, stats.handles]) {
+        let known = [stats.customers, stats.accounts, stats.handles, stats.exception_kinds];
+        for (gauge, known) in self.known.iter().zip(known) {
             gauge.set(level(known));
         }
     }

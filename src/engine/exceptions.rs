@@ -222,6 +222,11 @@ impl Counted {
         is_frequent && !was_proposed
     }
 
+    /// Whether it was proposed, and has been as frequent ever since.
+    pub(super) const fn is_proposed(&self) -> bool {
+        self.is_proposed
+    }
+
     /// Each cohort's cases and customers, by name.
     pub(super) fn cohorts(&self) -> Vec<Cohort> {
         let mut cohorts: BTreeMap<&CompactString, (u64, BTreeSet<u64>)> = BTreeMap::new();

@@ -70,10 +70,10 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
             programme(dice, number, false, &mut scope, &mut text);
         }
     }
-    alerts(dice, &mut scope, &mut text);
     if dice.chance(60) {
         exceptions(dice, &scope, &mut text);
     }
+    alerts(dice, &mut scope, &mut text);
     if dice.chance(70) {
         let weights = [("gold", "3"), ("silver", "2.50"), ("bronze", "1"), ("none", "0.5")];
         let known = weights.iter().filter(|(tier, _)| *tier == "none" || text.contains(&format!("      {tier}: ")));
