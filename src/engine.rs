@@ -459,7 +459,7 @@ impl Engine {
         if outcome.alert && !is_account {
             self.alert(slot, event, position, outputs);
         }
-        if outcome.look {
+        if outcome.look && self.rules.exceptions.is_some() {
             self.report_exception(slot, (event, position), outcome.alert, hops, outputs);
         }
     }

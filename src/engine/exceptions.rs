@@ -92,7 +92,9 @@ impl Customer {
         } else {
             before.clone().map(|told| told.at(place))
         };
-        self.retell(key, before.as_slice(), next, rules, sendings);
+        if before != next {
+            self.retell(key, before.as_slice(), next, rules, sendings);
+        }
     }
 
     /// What was told of a case that still counts.
@@ -104,9 +106,6 @@ impl Customer {
     /// Tells how a case stands now in place of what was told of it; forgets what counts no more.
     fn retell(&mut self, case: u64, before: &[Told], next: Option<Told>, rules: &Ruleset, sendings: &mut Vec<Sending>) {
         let next = next.filter(|told| told.counts(self.as_of, rules));
-        if before == next.as_slice() {
-            return;
-        }
         let kinds: BTreeSet<&CompactString> = before.iter().map(|told| &told.kind).collect();
         for kind in kinds.into_iter().filter(|kind| next.as_ref().is_none_or(|told| told.kind != **kind)) {
             sendings.push(Sending { to: CustomerId::exception(kind), does: Does::Except { case, exception: None } });

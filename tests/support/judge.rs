@@ -46,7 +46,8 @@ pub fn engine(lines: BTreeMap<&'static str, Vec<String>>) -> Outputs {
 
 /// The model's lines, named as the engine names its run.
 pub fn model(ruleset: &str, inputs: &[Input], until: Option<EventTime>, seen: &Outputs) -> Outputs {
-    let mut said = seen["vip.events"].iter().chain(&seen["vip.alerts"]).chain(&seen["vip.status"]);
+    let mut said =
+        seen["vip.events"].iter().chain(&seen["vip.alerts"]).chain(&seen["vip.status"]).chain(&seen["vip.insights"]);
     let named = said.find(|line| line.contains("\"run_id\""));
     let named: Json = named.map_or(Json::Null, |line| serde_json::from_str(line).expect("an output is JSON"));
     let hash = named["ruleset"]["hash"].as_str().unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use super::features::window;
 use super::{Known, expression};
-use crate::rules::calendar::Window;
 use crate::rules::ruleset::{ExceptionRule, Label, MAX_EXCEPTIONS, Programme};
 use crate::rules::value::Type;
 use crate::yaml::{self, Problems, Section};
@@ -35,7 +34,7 @@ pub(super) fn read(
     let cases = count("cases", &mut candidate, problems);
     let customers = count("customers", &mut candidate, problems);
     let (window, window_text) = window(&mut candidate, problems);
-    if window_text.is_none() || window == Window::Lifetime {
+    if window_text.is_none() {
         let help = "such as 30d: cases count for so long from their first event";
         problems.add_with_help(candidate.line, &candidate.path, "`over` is missing", help);
     }

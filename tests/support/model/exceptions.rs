@@ -112,7 +112,7 @@ impl Customer {
         } else {
             told.clone().map(|told| Exceptional { place, ..told })
         };
-        self.retell(rules, key, &told.into_iter().collect::<Vec<_>>(), now)
+        if told == now { Vec::new() } else { self.retell(rules, key, &Vec::from_iter(told), now) }
     }
 
     /// Place and version of a case that is remembered.
@@ -130,9 +130,6 @@ impl Customer {
         now: Option<Exceptional>,
     ) -> Vec<Sending> {
         let now = now.filter(|it| rules.still_counts(it, self.as_of));
-        if told.iter().eq(&now) {
-            return Vec::new();
-        }
         let kinds: BTreeSet<&String> = told.iter().map(|told| &told.kind).collect();
         let lost = kinds.into_iter().filter(|kind| now.as_ref().is_none_or(|now| now.kind != **kind));
         let mut sendings: Vec<Sending> =
