@@ -18,6 +18,7 @@ mod effects;
 mod entry;
 mod erased;
 mod evidence;
+mod exceptions;
 pub mod export;
 mod features;
 pub mod forgotten;
@@ -167,6 +168,8 @@ pub struct Stats {
     pub accounts: u64,
     /// Handles known: of authors without a customer id, and those that profiles name.
     pub handles: u64,
+    /// Kinds of exceptions known: those with cases in the window.
+    pub exception_kinds: u64,
     /// What was dropped beyond a bound.
     pub forgotten: forgotten::Tally,
     /// What people decided that was refused, and what they did about alerts.
@@ -174,6 +177,8 @@ pub struct Stats {
     pub acknowledged: [u64; Acknowledged::ALL.len()],
     /// Who holds anything, and by whose word.
     pub members: Members,
+    /// Cases that agents treated as an exception, each once a kind.
+    pub exceptions: u64,
     /// Contacts beyond those whom an account tells what it is and holds.
     pub contacts_beyond: u64,
     /// How often each rule was in error: labels, programmes, alerts, each in file order.
@@ -282,6 +287,7 @@ impl Engine {
             accounts,
             handles: known(EntityKind::Author),
             rule_errors,
+            exception_kinds: known(EntityKind::Exception),
             members: self.members,
             ..self.stats.clone()
         }
@@ -369,12 +375,14 @@ impl Engine {
     /// Fires a customer's deadline: time moves to it, then one look.
     fn fire(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
         let customer = &mut self.customers[slot];
-        let (at, is_author) = (customer.deadline, customer.id.kind() == EntityKind::Author);
+        let (at, kind) = (customer.deadline, customer.id.kind());
         customer.fired = at;
         self.advance(slot, at);
         self.stats.deadlines += 1;
-        if is_author {
-            return self.fall_silent(slot);
+        match kind {
+            EntityKind::Author => return self.fall_silent(slot),
+            EntityKind::Exception => return self.exception_leaves(slot),
+            _ => {}
         }
         self.look(slot, Brought::Time, false, outputs);
         self.find_deadline(slot);
@@ -508,6 +516,9 @@ impl Engine {
         }
         if outcome.alert && !is_account {
             self.alert(slot, event, position, outputs);
+        }
+        if outcome.look && self.rules.exceptions.is_some() {
+            self.report_exception(slot, (event, position), outcome.alert, hops, outputs);
         }
     }
 

@@ -14,6 +14,7 @@ use crate::engine::overrides::{Members, Refusal};
 use crate::model::event::Acknowledged;
 use crate::model::names::Named;
 use crate::model::output::Output;
+use crate::model::output::insight::EXCEPTION_CANDIDATE;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -64,6 +65,8 @@ const SNAPSHOTS_GIVEN_UP: &str = "vipstream_task_given_up_snapshots_total";
 const SNAPSHOTS_UNDER_WAY: &str = "vipstream_task_snapshots_under_way";
 const SNAPSHOT_TIME: &str = "vipstream_task_snapshot_timestamp_seconds";
 const HANDED_OVER: &str = "vipstream_task_handed_over_records_total";
+const EXCEPTIONS: &str = "vipstream_task_exceptions_total";
+const EXCEPTION_KINDS: &str = "vipstream_task_exception_kinds";
 const EFFECTS: &str = "vipstream_task_effects_total";
 const EFFECTS_SENT: &str = "vipstream_task_sent_effects_total";
 const EFFECTS_RECEIVED: &str = "vipstream_task_received_effects_total";
@@ -153,6 +156,8 @@ pub(crate) fn describe() {
     describe_gauge!(SNAPSHOT_TIME, Unit::Seconds, "When the newest snapshot was begun, as Unix time");
     describe_counter!(HANDED_OVER, Unit::Count, "Records handed over to the task where they are at home");
     describe_counter!(TAKEN_IN, Unit::Count, "Records applied that another task handed over");
+    describe_counter!(EXCEPTIONS, Unit::Count, "Cases that agents treated as an exception, each once a kind");
+    describe_gauge!(EXCEPTION_KINDS, Unit::Count, "Kinds of exceptions of which cases are in the window");
     describe_counter!(EFFECTS, Unit::Count, "What customers, accounts and handles did to some at home with this task");
     describe_counter!(EFFECTS_SENT, Unit::Count, "What they did from here to some at home with another task");
     describe_counter!(EFFECTS_RECEIVED, Unit::Count, "What they did from another task to some at home here");
@@ -193,8 +198,8 @@ pub(crate) struct TaskMetrics {
     commit_seconds: Histogram,
     clock_seconds: Gauge,
     unpriced: Gauge,
-    /// Customers, accounts, handles, members, members by override, overrides.
-    known: [Gauge; 6],
+    /// Customers, accounts, handles, kinds of exceptions, members, members by override, overrides.
+    known: [Gauge; 7],
     /// By [`Refusal`].
     refused: Vec<Counter>,
     /// By [`Acknowledged`].
@@ -252,7 +257,7 @@ impl TaskMetrics {
             commit_seconds: span(COMMIT_SECONDS),
             clock_seconds: level(CLOCK_SECONDS),
             unpriced: level(UNPRICED_NOW),
-            known: [CUSTOMERS, ACCOUNTS, HANDLES, MEMBERS, MEMBERS_BY_OVERRIDE, OVERRIDES].map(level),
+            known: [CUSTOMERS, ACCOUNTS, HANDLES, EXCEPTION_KINDS, MEMBERS, MEMBERS_BY_OVERRIDE, OVERRIDES].map(level),
             refused: Refusal::ALL
                 .iter()
                 .map(|why| counter!(OVERRIDES_REFUSED, "task" => task.clone(), "reason" => why.name()))
@@ -292,7 +297,8 @@ impl TaskMetrics {
 
     fn known(&self, stats: &Stats) {
         let Members { customers: members, by_override, overrides } = stats.members;
-        let known = [stats.customers, stats.accounts, stats.handles, members, by_override, overrides];
+        let entities = [stats.customers, stats.accounts, stats.handles, stats.exception_kinds];
+        let known = entities.into_iter().chain([members, by_override, overrides]);
         for (gauge, known) in self.known.iter().zip(known) {
             gauge.set(level(known));
         }
@@ -362,6 +368,7 @@ impl TaskMetrics {
             Output::Alert(_) => ALERT,
             Output::Status(_) => STATUS,
             Output::Audit(_) => AUDIT,
+            Output::Insight(insight) => insight.finding.type_name(),
             Output::DeadLetter(_, letter) => {
                 self.dead_letters[letter.code as usize].increment(1);
                 return;
@@ -422,7 +429,7 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 19] = [
+const COUNTED: [(&str, Read); 20] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
@@ -430,6 +437,7 @@ const COUNTED: [(&str, Read); 19] = [
     (ERASURES, |stats| stats.erasures),
     (ERASED_EVENTS, |stats| stats.erased_events),
     (ERASURES_FORGOTTEN, |stats| stats.erasures_forgotten),
+    (EXCEPTIONS, |stats| stats.exceptions),
     (DEADLINES, |stats| stats.deadlines),
     (STALE_ALERTS, |stats| stats.stale_alerts),
     (UNPRICED, |stats| stats.unpriced),
@@ -522,7 +530,7 @@ const ALERT: &str = "agent.alert";
 
 const STATUS: &str = "status";
 const AUDIT: &str = "decision";
-const OUTPUT_TYPES: [&str; 9] = [
+const OUTPUT_TYPES: [&str; 10] = [
     "vip.granted",
     "vip.revoked",
     "vip.changed",
@@ -532,4 +540,5 @@ const OUTPUT_TYPES: [&str; 9] = [
     ALERT,
     STATUS,
     AUDIT,
+    EXCEPTION_CANDIDATE,
 ];

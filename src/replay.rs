@@ -225,6 +225,7 @@ fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str
             let account = if it.customer_id.kind() == EntityKind::Account { it.customer_id.text() } else { "" };
             (None, it.occurred_at, customer(&it.customer_id), it.status_seq, "status", account, 0)
         }
+        Output::Insight(it) => (None, it.occurred_at, "", 0, it.finding.type_name(), it.finding.name(), it.event_id.0),
         Output::Audit(it) => {
             (None, it.occurred_at, customer(&it.customer_id), it.status_seq, "decision", &it.programme, it.event_id.0)
         }

@@ -20,6 +20,7 @@ pub enum Role {
     Alerts,
     Status,
     Audit,
+    Insights,
     DeadLetters,
 }
 
@@ -45,6 +46,7 @@ impl fmt::Display for Role {
             Self::Alerts => "alerts",
             Self::Status => "status",
             Self::Audit => "audit",
+            Self::Insights => "insights",
             Self::DeadLetters => "dlq",
         })
     }
@@ -121,6 +123,7 @@ pub fn needed(config: &Config, input_partitions: u32) -> Vec<Needed> {
         (Role::Alerts, config.outputs.alerts.clone(), &[]),
         (Role::Status, config.outputs.status.clone(), &COMPACTED[..]),
         (Role::Audit, config.outputs.audit.clone(), &KEPT_APART[..]),
+        (Role::Insights, config.outputs.insights.clone(), &KEPT_APART[..]),
         (Role::DeadLetters, config.outputs.dlq.clone(), &LETTERS[..]),
     ];
     let all = inputs.chain(ours);

@@ -47,6 +47,7 @@ fn cluster() -> MockCluster<'static, DefaultProducerContext> {
         "vip.alerts",
         "vip.status",
         "vip.audit",
+        "vip.insights",
         "vip.dlq",
     ] {
         cluster.create_topic(topic, 2, 1).unwrap();

@@ -250,6 +250,28 @@ fn partners_and_prospects_are_granted_and_revoked() {
     ");
 }
 
+#[test]
+fn a_fee_waived_thirty_times_is_proposed_as_a_rule_once() {
+    let text = std::fs::read_to_string("deploy/examples/grievance.yaml").unwrap();
+    let case = |number: usize| {
+        json!({ "event_id": format!("e{number}"), "customer_id": format!("c{}", number % 24), "version": 1,
+            "occurred_at": format!("2026-03-{:02}T09:00:00Z", number + 1), "case_id": format!("k{number}"),
+            "state": "solved", "agent_id": "a1", "reopens": if number % 24 < 3 { 2 } else { 0 },
+            "exception": { "kind": "fee_waived", "approved_by": format!("lead{}", number % 3) } })
+        .to_string()
+        .into_bytes()
+    };
+    let until = EventTime("2026-06-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let lines = replay_memory(&text, &[(Kind::Case, (0..30).map(case).collect())], Some(until));
+    let [candidate] = lines["vip.insights"].as_slice() else { panic!("{:?}", lines["vip.insights"]) };
+    let candidate: serde_json::Value = serde_json::from_str(candidate).unwrap();
+    let cohorts =
+        json!([{ "cohort": "other", "cases": 27, "customers": 24 }, { "cohort": "vip", "cases": 3, "customers": 3 }]);
+    assert_eq!(candidate["cohorts"], cohorts, "three have had two cases that were hard to resolve by then");
+    let counts = ["cases", "customers", "approvers"].map(|name| candidate[name].as_u64().unwrap());
+    assert_eq!(counts, [30, 24, 3]);
+}
+
 fn order(who: &str, at: &str, id: &str, amount: u32) -> (&'static str, serde_json::Value) {
     (
         "purchase",

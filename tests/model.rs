@@ -18,6 +18,7 @@ mod scripts {
     mod currencies;
     mod erasure;
     mod evidence;
+    mod exceptions;
     mod identity;
     mod objects;
     mod overrides;

@@ -128,3 +128,28 @@ fn what_later_versions_bring_is_refused_with_a_sentence() {
     assert!(told.contains("pivots are something this version does not know"), "{told}");
     assert!(told.contains("`budget` is not known to this version"), "{told}");
 }
+
+#[test]
+fn a_mistake_about_exceptions_is_named() {
+    let told = |section: &str| {
+        let text = format!("ruleset: acme\ncurrency: EUR\nexceptions: {section}\n");
+        match Ruleset::parse("r", &text) {
+            Ok(_) => "ok".to_owned(),
+            Err(problems) => problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>().join("; "),
+        }
+    };
+    for (section, expected) in [
+        ("{ candidate: { cases: 30, customers: 20, over: 30d } }", "ok"),
+        ("{ cohort: region, candidate: { cases: 1, customers: 1, over: month } }", "ok"),
+        ("{}", "`candidate` is missing"),
+        ("{ candidate: { cases: 30, customers: 20 } }", "`over` is missing"),
+        ("{ candidate: { cases: 2, customers: 3, over: 30d } }", "2 cases cannot be of 3 customers"),
+        ("{ candidate: { cases: 0, customers: 3, over: 30d } }", "\"0\" is no number from 1 to 4096"),
+        ("{ candidate: { customers: 3, over: 30d } }", "`cases` is missing"),
+        ("{ candidate: { cases: 3, customers: 3, over: 30x } }", "`30x` is no window"),
+        ("{ cohort: vip, candidate: { cases: 3, customers: 3, over: 1d } }", "is bool, text is expected"),
+        ("{ cohort: case_id, candidate: { cases: 3, customers: 3, over: 1d } }", "unknown fact `case_id`"),
+    ] {
+        assert_eq!(told(section), expected, "{section}");
+    }
+}

@@ -43,6 +43,7 @@ impl Shop {
             "vip.alerts",
             "vip.status",
             "vip.audit",
+            "vip.insights",
             "vip.dlq",
         ] {
             cluster.create_topic(topic, 1, 1).unwrap();

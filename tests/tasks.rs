@@ -28,7 +28,7 @@ use vipstream::rules::ruleset::Ruleset;
 fn entangled() -> impl Iterator<Item = Generated> {
     let streams = (0..).map(ordered_stream);
     streams.filter(|stream| {
-        let asks = ["applies_to: account", "referred_purchase", "last_resolved"];
+        let asks = ["applies_to: account", "referred_purchase", "last_resolved", "exceptions:"];
         let holds = ["\"merged_into\"", "\"account_id\"", "\"referred_customer_id\"", "\"handles\""];
         let lines = || stream.inputs.iter().flat_map(|(_, lines)| lines).map(|line| String::from_utf8_lossy(line));
         asks.iter().all(|what| stream.ruleset.contains(what))

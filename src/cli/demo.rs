@@ -152,7 +152,7 @@ fn rules(path: Option<&Path>) -> anyhow::Result<Ruleset> {
 fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     let cluster = MockCluster::new(1).context("cannot start the broker")?;
     let inputs = Kind::ALL.map(default_topic);
-    for topic in inputs.into_iter().chain([EVENTS, ALERTS, STATUS, AUDIT, DEAD_LETTERS, JOURNAL, RELAY]) {
+    for topic in inputs.into_iter().chain([EVENTS, ALERTS, STATUS, AUDIT, INSIGHTS, DEAD_LETTERS, JOURNAL, RELAY]) {
         cluster.create_topic(topic, PARTITIONS, 1).with_context(|| format!("cannot create topic {topic}"))?;
     }
     Ok(cluster)
@@ -164,7 +164,7 @@ fn config(bootstrap: &str) -> anyhow::Result<Config> {
     let inputs = Kind::ALL.map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(kind))).concat();
     let text = format!(
         "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", group.protocol: consumer }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
-         time: event\nsnapshots: off\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, status: {STATUS}, audit: {AUDIT}, dlq: {DEAD_LETTERS} }}\n"
+         time: event\nsnapshots: off\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, status: {STATUS}, audit: {AUDIT}, insights: {INSIGHTS}, dlq: {DEAD_LETTERS} }}\n"
     );
     Config::parse("demo", &text, Path::new(""), []).map_err(|problems| ConfigError::Invalid(problems).into())
 }
@@ -192,6 +192,7 @@ const EVENTS: &str = "vip.events";
 const ALERTS: &str = "vip.alerts";
 const STATUS: &str = "vip.status";
 const AUDIT: &str = "vip.audit";
+const INSIGHTS: &str = "vip.insights";
 const DEAD_LETTERS: &str = "vip.dlq";
 /// Of every topic, hence also tasks.
 const PARTITIONS: i32 = 1;

@@ -46,7 +46,7 @@ pub(crate) struct Args {
 }
 
 /// The output topics, each a file.
-const TOPICS: [&str; 5] = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.dlq"];
+const TOPICS: [&str; 6] = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.insights", "vip.dlq"];
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -144,6 +144,7 @@ fn counts(replayed: &Replayed) -> Vec<(String, u64)> {
             Output::Alert(alert) => format!("alert {}", alert.name),
             Output::Status(_) => "status".to_owned(),
             Output::Audit(audit) => format!("decision {} {}", audit.decision, audit.programme),
+            Output::Insight(insight) => format!("{} {}", insight.finding.type_name(), insight.finding.name()),
             Output::DeadLetter(_, letter) => format!("dead letter {}", letter.code.name()),
         };
         match counts.iter_mut().find(|(other, _)| *other == name) {

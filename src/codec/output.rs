@@ -5,6 +5,7 @@
 
 mod audit;
 pub mod headers;
+mod insight;
 mod line;
 mod overridden;
 mod status;
@@ -41,6 +42,7 @@ impl Wire {
             Output::Alert(alert) => self.alert(alert, decided_at),
             Output::Status(status) => self.status(status, decided_at),
             Output::Audit(audit) => self.audit(audit, decided_at),
+            Output::Insight(insight) => self.insight(insight, decided_at),
             Output::DeadLetter(position, letter) => self.dead_letter(*position, letter),
         }
     }
@@ -55,7 +57,8 @@ impl Wire {
         }
     }
 
-    /// The key on Kafka: the customer's or account's id, `platform:handle` of an unknown author, a dead letter's own.
+    /// The key on Kafka: the customer's or account's id, `platform:handle` of an unknown author, the name of what an insight
+    /// is about, a dead letter's own.
     pub fn key<'a>(&self, output: &'a Output) -> Option<Cow<'a, [u8]>> {
         match output {
             Output::DeadLetter(_, letter) => letter.key.as_deref().map(Cow::Borrowed),
@@ -228,7 +231,7 @@ fn customer_of(id: &CustomerId) -> Option<&CustomerId> {
     Some(id).filter(|id| id.kind() == EntityKind::Customer)
 }
 
-/// Whom an output is about: the customer's or account's id, or an unknown author's `platform:handle`.
+/// Whom an output is about: the customer's or account's id, or an unknown author's `platform:handle`. What, of an insight.
 fn subject(output: &Output) -> Option<Cow<'_, str>> {
     match output {
         Output::Decision(it) => Some(Cow::Borrowed(it.customer_id.text())),
@@ -239,6 +242,7 @@ fn subject(output: &Output) -> Option<Cow<'_, str>> {
             (None, Some((platform, handle))) => Some(Cow::Owned(format!("{platform}:{handle}"))),
             (None, None) => None,
         },
+        Output::Insight(it) => Some(Cow::Borrowed(it.finding.name())),
         Output::DeadLetter(..) => None,
     }
 }

@@ -21,6 +21,7 @@ pub struct Outputs {
     pub alerts: String,
     pub status: String,
     pub audit: String,
+    pub insights: String,
     pub dlq: String,
 }
 
@@ -31,6 +32,7 @@ impl Default for Outputs {
             alerts: "vip.alerts".to_owned(),
             status: "vip.status".to_owned(),
             audit: "vip.audit".to_owned(),
+            insights: "vip.insights".to_owned(),
             dlq: "vip.dlq".to_owned(),
         }
     }
@@ -103,8 +105,16 @@ pub(super) fn read_outputs(top: &mut Section<'_>, problems: &mut Problems) -> Ou
     let mut outputs = Outputs::default();
     let Some(node) = top.take("outputs") else { return outputs };
     let Some(mut section) = Section::open(node, "outputs", problems) else { return outputs };
-    let Outputs { events, alerts, status, audit, dlq } = &mut outputs;
-    for (key, target) in [("events", events), ("alerts", alerts), ("status", status), ("audit", audit), ("dlq", dlq)] {
+    let Outputs { events, alerts, status, audit, insights, dlq } = &mut outputs;
+    let targets = [
+        ("events", events),
+        ("alerts", alerts),
+        ("status", status),
+        ("audit", audit),
+        ("insights", insights),
+        ("dlq", dlq),
+    ];
+    for (key, target) in targets {
         if let Some(name) = section.text(key, problems)
             && let Some(name) = topic(name, section.line, &section.at(key), problems)
         {

@@ -33,7 +33,9 @@ impl Customer {
             stats.forgotten.add(Forgotten::Image, 1);
             return false;
         };
+        let mut told = Vec::new();
         if let Some(ties) = other.rare.as_mut().and_then(|rare| rare.ties.as_mut()) {
+            told = std::mem::take(&mut ties.exceptions);
             self.unite_resolved(std::mem::take(&mut ties.resolved), &prices.rules.calendar, sendings);
         }
         stats.unmatched += other.advance(self.as_of, prices.rules);
@@ -47,6 +49,7 @@ impl Customer {
         if let Some(came) = came {
             self.tell_accounts(&came, prices.rules, sendings);
         }
+        self.unite_exceptions(told, prices.rules, sendings);
         true
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Customers {
     /// Slots of those who were erased, for whoever is met next.
     vacant: Vec<Slot>,
     /// How many there are, by [`EntityKind`].
-    known: [usize; 4],
+    known: [usize; 5],
     /// The hash of the id stands with the slot, so that growing the table touches no customer.
     slots: HashTable<(u32, Slot)>,
     /// What is still to be encoded as it was at an earlier moment.

@@ -144,6 +144,9 @@ impl Engine {
         if let Does::Bring(event, position) = does {
             return self.take_event(slot, (&event, position), Some(&from), at, hops, outputs);
         }
+        if let Does::Except { case, exception } = does {
+            return self.count_exception(slot, (&from, at, origin.as_ref()), (case, exception), outputs);
+        }
         self.catch_up(slot, at, outputs);
         self.advance(slot, at);
         self.customers[slot].news = u16::MAX;
@@ -167,7 +170,8 @@ impl Engine {
         let (customer, sendings) = (&mut self.customers[slot], &mut self.sendings);
         match does {
             // Taken before.
-            Does::Bring(..) | Does::Resolved { .. } | Does::Report(_) | Does::Reached(_) | Does::Cuts { .. } => {}
+            Does::Bring(..) | Does::Resolved { .. } | Does::Except { .. } => {}
+            Does::Report(_) | Does::Reached(_) | Does::Cuts { .. } => {}
             Does::Claim => {
                 let forgotten = customer.claimed(from, Some(at), sendings);
                 self.stats.forgotten.add(Forgotten::Owner, forgotten);
@@ -295,7 +299,8 @@ impl Engine {
         let (has_accounts, rolls_up) = (plan.uses_accounts, plan.rolls_up(event.kind()));
         // Few are merged into others: where nobody is, nobody need be looked for.
         let is_rare = matches!(event.body, Body::Customer(_) | Body::Forget | Body::Erasure(_) | Body::Mention(_));
-        let is_asked = self.merges || is_rare || rolls_up;
+        let is_case = self.rules.exceptions.is_some() && matches!(event.body, Body::Case(_));
+        let is_asked = self.merges || is_rare || rolls_up || is_case;
         let known = is_asked.then(|| self.customers.known(&event.entity_id())).flatten();
         let is_tied = |profile: Option<&Profile>| {
             let has_ties = |profile: &Profile| !profile.handles.is_empty() || profile.merged_into.is_some();
@@ -317,6 +322,8 @@ impl Engine {
             Body::Mention(_) if event.customer.is_none() => ties.and_then(Ties::owner).is_some(),
             Body::Referral(_) | Body::Purchase(_) if self.rules.follows_referrals() => true,
             body if plan.resolvers && resolved::tells(body) => true,
+            Body::Case(case) if is_case && case.exception.is_some() => true,
+            Body::Case(case) if is_case && known.is_some_and(|known| known.tells_exception(case)) => true,
             _ => is_merged || goes_to_account,
         }
     }

@@ -1,5 +1,5 @@
 //! The state as other programs read it: what is known of customers and accounts and what they hold, by name; the agents
-//! and the rates that all tasks share.
+//! and the rates that all tasks share; how frequent which exceptions are.
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -9,6 +9,7 @@ use super::{Engine, look};
 use crate::model::event::Agent;
 use crate::model::id::EntityKind;
 use crate::model::output::Scalar;
+use crate::model::output::insight::Cohort;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
 
@@ -55,6 +56,14 @@ impl Engine {
         self.agents.views(self.rules.calendar.day(self.clock))
     }
 
+    /// Every kind of exception, by name: when it was told of last, whether it is proposed, and each cohort's cases and
+    /// customers. What has left the window since then is still there.
+    pub fn exceptions(&self) -> impl Iterator<Item = ExceptionView<'_>> {
+        let mut kinds: Vec<ExceptionView<'_>> = self.customers.iter().filter_map(Customer::exception_view).collect();
+        kinds.sort_unstable_by_key(|view| view.kind);
+        kinds.into_iter()
+    }
+
     /// Every rate: base, quote, date, and how much of the second one of the first is.
     pub fn rates(&self) -> impl Iterator<Item = (&str, &str, Date, Decimal)> {
         self.rates.listed()
@@ -74,7 +83,22 @@ pub struct AgentView<'a> {
     pub share: Decimal,
 }
 
+/// A kind of exception.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExceptionView<'a> {
+    pub kind: &'a str,
+    pub as_of: EventTime,
+    pub is_proposed: bool,
+    pub cohorts: Vec<Cohort>,
+}
+
 impl Customer {
+    fn exception_view(&self) -> Option<ExceptionView<'_>> {
+        let counted = self.ties()?.counted.as_ref()?;
+        let (is_proposed, cohorts) = (counted.is_proposed(), counted.cohorts());
+        Some(ExceptionView { kind: self.id.text(), as_of: self.as_of, is_proposed, cohorts })
+    }
+
     fn view<'a>(&'a self, rules: &'a Ruleset) -> View<'a> {
         let labels = rules.labels.iter().enumerate().filter(|(at, _)| self.labels >> at & 1 == 1);
         let programmes = self.standing().iter().map(|held| {

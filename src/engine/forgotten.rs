@@ -19,11 +19,13 @@ pub enum Forgotten {
     Referred,
     /// What was remembered of somebody, that another task or somebody outside sent in a form that cannot be read.
     Image,
+    /// A case treated as an exception, beyond the bound on those of a kind.
+    Exception,
 }
 
 impl Forgotten {
     /// Each, in the order of [`Tally::of`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Agent,
         Self::Resolver,
         Self::Post,
@@ -32,6 +34,7 @@ impl Forgotten {
         Self::Merged,
         Self::Referred,
         Self::Image,
+        Self::Exception,
     ];
 
     /// The value of the metric's label.
@@ -45,6 +48,7 @@ impl Forgotten {
             Self::Merged => "merged",
             Self::Referred => "referred",
             Self::Image => "image",
+            Self::Exception => "exception",
         }
     }
 }

@@ -86,9 +86,10 @@ impl Customer {
             rare.ties = ties.as_mut().map(|ties| {
                 ties.holds_others = false;
                 let (aliases, resolved) = (ties.aliases.clone(), std::mem::take(&mut ties.resolved));
+                let exceptions = std::mem::take(&mut ties.exceptions);
                 let (referrers, referred) = (ties.referrers.clone(), ties.referred.clone());
                 let contact_of = ties.contact_of.as_mut().map(|contact_of| Box::new(contact_of.give_away()));
-                Box::new(Ties { referrers, referred, contact_of, aliases, resolved, ..Ties::default() })
+                Box::new(Ties { referrers, referred, contact_of, aliases, resolved, exceptions, ..Ties::default() })
             });
             self.rare = Some(Box::new(Rare { profile, held, ties, seats, counted, ..Rare::default() }));
             self.leave_seats();

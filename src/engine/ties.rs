@@ -7,6 +7,7 @@ use super::account::{ContactOf, Contacts};
 use super::advocates::{Claim, Referred};
 use super::customer::{Customer, NEVER};
 use super::customers::Slot;
+use super::exceptions::{Counted, Told};
 use super::forgotten::Forgotten;
 use super::resolved::Resolved;
 use crate::codec::sentiment::MAX_SCORED_BYTES;
@@ -48,6 +49,11 @@ pub(super) struct Ties {
     pub(super) was_merged: bool,
     /// Who resolved the customer's cases; only kept where some routing asks.
     pub(super) resolved: Resolved,
+    /// Which of the customer's cases are treated as exceptions, as it was told; those that left the window may still stand
+    /// here. At most [`MAX_OBJECTS`](super::customer::MAX_OBJECTS).
+    pub(super) exceptions: Vec<Told>,
+    /// Of a kind of exception.
+    pub(super) counted: Option<Box<Counted>>,
 }
 
 /// Most customers that are known to name one handle; beyond, the earliest is forgotten.
@@ -175,12 +181,13 @@ impl Engine {
         }
     }
 
-    /// Gives back the places of those who have fallen silent and were not heard of since. Between groups of records: a
+    /// Gives back the places of authors, and of kinds of exceptions, that have fallen silent and were not heard of since. Between groups of records: a
     /// group knows by their places whom it is about.
     pub(super) fn give_back(&mut self) {
         for slot in std::mem::take(&mut self.quiet) {
             let author = &self.customers[slot];
-            if author.id.kind() == EntityKind::Author && author.rare.is_none() && author.deadline == NEVER {
+            let may_go = matches!(author.id.kind(), EntityKind::Author | EntityKind::Exception);
+            if may_go && author.rare.is_none() && author.deadline == NEVER {
                 self.customers.remove(slot);
             }
         }

@@ -90,6 +90,9 @@ pub enum Does {
     RollUp(Vec<u8>),
     /// What the sender, an account, is and holds.
     Account(Box<AccountSummary>),
+    /// How a case of the sender's, by the hash of its key, stands with the target, a kind of exception; `None` where it is
+    /// not, or no longer, treated so.
+    Except { case: u64, exception: Option<Box<Exceptional>> },
     /// To the settler: what changed at the sender, a task.
     Report(Box<Report>),
     /// To the settler: the sender, a task, has reported all that changed at it up to an instant.
@@ -98,6 +101,19 @@ pub enum Does {
     Cuts { settled_at: EventTime, values: Vec<Option<Decimal>> },
     /// From the settler: what was decided about the target.
     Verdict(Box<Verdict>),
+}
+
+/// A case that is treated off the written process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exceptional {
+    /// Its earliest event.
+    pub place: EventTime,
+    /// Which of the ruleset's cohorts the customer was in.
+    pub cohort: CompactString,
+    /// Hash of who approved of it.
+    pub approved_by: Option<u64>,
+    /// The record that said so.
+    pub position: Position,
 }
 
 /// What a referral is known by. Its ids are those it was told with: whoever has one may be merged into another since.

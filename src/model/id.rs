@@ -15,8 +15,8 @@ pub fn is_fit(id: &str) -> bool {
 
 /// The customer an event is about: what state is kept by, and the key of outputs.
 ///
-/// Authors known by handle only and accounts have a state as well. Their ids begin with a mark that no id from outside
-/// holds ([`is_fit`]), so that the three are told apart.
+/// Authors known by handle only, accounts and kinds of exceptions have a state as well. Their ids begin with a mark that no
+/// id from outside holds ([`is_fit`]), so that they are told apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CustomerId(pub CompactString);
@@ -30,6 +30,8 @@ pub enum EntityKind {
     Account,
     /// What every task keeps for itself and all know alike.
     EveryTask,
+    /// A kind of exception, by its name.
+    Exception,
     /// What decides on budgets.
     Settler,
     /// A task itself.
@@ -39,6 +41,7 @@ pub enum EntityKind {
 const AUTHOR: char = '\u{1}';
 const ACCOUNT: char = '\u{2}';
 const EVERY_TASK: &str = "\u{3}";
+const EXCEPTION: char = '\u{4}';
 const SETTLER: char = '\u{5}';
 const TASK: char = '\u{6}';
 
@@ -56,6 +59,11 @@ impl CustomerId {
     /// Of what every task keeps: whatever is done to it is done at each task.
     pub const fn every_task() -> Self {
         Self(CompactString::const_new(EVERY_TASK))
+    }
+
+    /// Of a kind of exception.
+    pub fn exception(kind: &str) -> Self {
+        Self(format_compact!("{EXCEPTION}{kind}"))
     }
 
     /// Of what decides on a ruleset's budgets.
@@ -79,6 +87,7 @@ impl CustomerId {
             Some(1) => EntityKind::Author,
             Some(2) => EntityKind::Account,
             Some(3) => EntityKind::EveryTask,
+            Some(4) => EntityKind::Exception,
             Some(5) => EntityKind::Settler,
             Some(6) => EntityKind::Task,
             _ => EntityKind::Customer,

@@ -2,6 +2,7 @@
 //!
 //! Field order is the order on the wire; `codec/output.rs` writes it.
 
+pub mod insight;
 pub mod overridden;
 pub mod status;
 
@@ -11,6 +12,7 @@ use rust_decimal::Decimal;
 use super::id::CustomerId;
 use super::record::{DeadLetter, Position};
 use super::time::EventTime;
+use insight::Insight;
 use overridden::Overridden;
 use status::Status;
 
@@ -52,6 +54,8 @@ pub enum Output {
     Status(Box<Status>),
     /// To `vip.audit`, keyed by customer.
     Audit(Box<Audit>),
+    /// To `vip.insights`, keyed by what it is about.
+    Insight(Box<Insight>),
     /// To `vip.dlq`.
     DeadLetter(Position, Box<DeadLetter>),
 }
@@ -323,6 +327,7 @@ impl Output {
             Self::Alert(_) => "vip.alerts",
             Self::Status(_) => "vip.status",
             Self::Audit(_) => "vip.audit",
+            Self::Insight(_) => "vip.insights",
             Self::DeadLetter(..) => "vip.dlq",
         }
     }

@@ -1416,14 +1416,44 @@ pub struct OverridesExceeded {
     pub bound: ::prost::alloc::string::String,
 }
 /// An exception that agents grant so often that it might become the norm.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExceptionCandidate {
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
+    /// Cases in the window.
     #[prost(uint64, tag = "2")]
     pub count: u64,
-    #[prost(string, repeated, tag = "3")]
-    pub case_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "4")]
+    pub customers: u64,
+    /// Each cohort's share.
+    #[prost(message, repeated, tag = "5")]
+    pub cohorts: ::prost::alloc::vec::Vec<ExceptionCohort>,
+    /// How many people approved of any.
+    #[prost(uint64, tag = "6")]
+    pub approvers: u64,
+    /// Cases of which nobody approved by name.
+    #[prost(uint64, tag = "7")]
+    pub unapproved: u64,
+    /// As the ruleset writes it.
+    #[prost(string, tag = "8")]
+    pub window: ::prost::alloc::string::String,
+    /// The earliest case in the window.
+    #[prost(int64, tag = "9")]
+    pub since: i64,
+    /// What it suggests, in a sentence.
+    #[prost(string, tag = "10")]
+    pub proposal: ::prost::alloc::string::String,
+}
+/// A cohort's share of an exception.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExceptionCohort {
+    /// Empty where the rules name none.
+    #[prost(string, tag = "1")]
+    pub cohort: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    #[prost(uint64, tag = "3")]
+    pub customers: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

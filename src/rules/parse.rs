@@ -2,6 +2,7 @@
 
 mod alerts;
 mod budgets;
+mod exceptions;
 mod features;
 mod programmes;
 
@@ -71,13 +72,19 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let budget = budgets::over_all(&mut top, &programmes, problems);
     let alerts = alerts::read(&mut top, known, &labels, &programmes, problems);
+    let exceptions = exceptions::read(&mut top, known, &labels, &programmes, problems);
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
-    let mut plan = plan(&features, &labels, &programmes, &alerts);
+    let cohort = exceptions.as_ref().and_then(|rule| rule.cohort.as_ref());
+    let mut plan = plan(&features, &labels, &programmes, &alerts, cohort);
     for (at, alert) in alerts.iter().enumerate() {
         plan.of_mut(alert.on).alerts.push(index(at));
     }
     let percentiles = percentiles.into_inner();
+    // Cases are remembered as long as they count.
+    let cases = plan.of_mut(Kind::Case);
+    let window = exceptions.as_ref().map(|rule| rule.window);
+    cases.windows.extend(window.filter(|window| !cases.windows.contains(window)));
     let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
     Some(Ruleset {
         name,
@@ -95,6 +102,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         labels,
         programmes,
         alerts,
+        exceptions,
         weights,
         attributes: attributes.into_inner(),
         measured: measured(&percentiles),
@@ -326,7 +334,13 @@ fn never() -> Program {
 }
 
 /// Works out what each kind's events must leave behind, and what labels and programmes wait for.
-fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts: &[AlertRule]) -> Plan {
+fn plan(
+    features: &[Feature],
+    labels: &[Label],
+    programmes: &[Programme],
+    alerts: &[AlertRule],
+    cohort: Option<&Program>,
+) -> Plan {
     let mut plan = Plan::default();
     plan.resolvers = choices(programmes, alerts).any(|choice| choice != Choice::AccountManager);
     let mut sums = 0..;
@@ -371,7 +385,7 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts
             alert.facts().filter_map(|fact| if let Fact::Percentile(_, of) = fact { Some(of) } else { None });
         measured.for_each(|feature| plan.watch_mut(false).features |= 1 << feature);
     }
-    accounts(&mut plan, (features, programmes, alerts));
+    accounts(&mut plan, (features, programmes, alerts), cohort);
     plan
 }
 
@@ -417,10 +431,14 @@ fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
 }
 
 /// Works out what ties customers to accounts: what reaches an account, and whether anybody asks.
-fn accounts(plan: &mut Plan, (features, programmes, alerts): (&[Feature], &[Programme], &[AlertRule])) {
+fn accounts(
+    plan: &mut Plan,
+    (features, programmes, alerts): (&[Feature], &[Programme], &[AlertRule]),
+    cohort: Option<&Program>,
+) {
     plan.judges_accounts = programmes.iter().any(|programme| programme.of_account);
     let in_alerts = alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
-    in_alerts.flat_map(Program::facts).for_each(|fact| plan.told_of_accounts.note(fact));
+    in_alerts.chain(cohort).flat_map(Program::facts).for_each(|fact| plan.told_of_accounts.note(fact));
     if choices(programmes, alerts).any(|choice| choice == Choice::AccountManager) {
         plan.told_of_accounts.note(Fact::Account(AccountField::AccountManager));
     }

@@ -39,6 +39,7 @@ pub struct Ruleset {
     pub(crate) labels: Vec<Label>,
     pub(crate) programmes: Vec<Programme>,
     pub(crate) alerts: Vec<AlertRule>,
+    pub(crate) exceptions: Option<ExceptionRule>,
     pub(crate) weights: BTreeMap<CompactString, Scalar>,
     /// Names of the attributes that rules read.
     pub(crate) attributes: Vec<CompactString>,
@@ -82,6 +83,8 @@ pub const MAX_PROGRAMMES: usize = 32;
 pub const MAX_LABELS: usize = 64;
 /// Most alerts of a ruleset.
 pub const MAX_ALERTS: usize = 16;
+/// Most cases of a kind of exception that are counted.
+pub const MAX_EXCEPTIONS: usize = 4096;
 /// Most tiers of a programme.
 pub const MAX_TIERS: usize = 16;
 
@@ -181,6 +184,19 @@ pub struct AlertRule {
     /// Where it goes, and how the customer is greeted, where no programme held says.
     pub routing: Option<RoutingRule>,
     pub greeting: Option<String>,
+}
+
+/// When a kind of exception is so frequent that it is proposed as the norm.
+#[derive(Debug)]
+pub struct ExceptionRule {
+    /// Which customers are counted together.
+    pub cohort: Option<Program>,
+    /// Both are to be reached.
+    pub cases: u32,
+    pub customers: u32,
+    pub window: Window,
+    /// As written.
+    pub window_text: CompactString,
 }
 
 /// What follows from the rules for each kind of event, worked out once.
@@ -313,7 +329,8 @@ impl Ruleset {
                 || !alerts.is_empty()
                 || is_derived(*kind)
                 || match kind {
-                    Kind::Case | Kind::Agent => plan.resolvers,
+                    Kind::Case => plan.resolvers || self.exceptions.is_some(),
+                    Kind::Agent => plan.resolvers,
                     Kind::Customer => profile,
                     Kind::Account => plan.uses_accounts,
                     _ => false,

@@ -121,6 +121,7 @@ fn setup(deployment: &Deployment) -> Setup {
 
 pub(super) fn outputs() -> Outputs {
     let topic = |name: &str| format!("{APP}.{name}");
-    let [events, alerts, status, audit, dlq] = ["events", "alerts", "status", "audit", "dlq"].map(topic);
-    Outputs { events, alerts, status, audit, dlq }
+    let names = ["events", "alerts", "status", "audit", "insights", "dlq"];
+    let [events, alerts, status, audit, insights, dlq] = names.map(topic);
+    Outputs { events, alerts, status, audit, insights, dlq }
 }

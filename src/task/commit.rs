@@ -113,6 +113,7 @@ impl<B: Broker> Task<B> {
             Output::Alert(_) => &setup.outputs.alerts,
             Output::Status(_) => &setup.outputs.status,
             Output::Audit(_) => &setup.outputs.audit,
+            Output::Insight(_) => &setup.outputs.insights,
             Output::DeadLetter(..) => &setup.outputs.dlq,
         };
         let headers = setup.wire.headers(output, Some(wall));

@@ -26,7 +26,7 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 60] = [
+const EVERY_KIND: [&str; 61] = [
     "vip.revoked merged",
     "dead_letter too_many_hops",
     "vip.granted",
@@ -54,6 +54,7 @@ const EVERY_KIND: [&str; 60] = [
     "cohort.entered",
     "cohort.left",
     "status",
+    "exception.candidate",
     "status withdrawn",
     "decision held_by_tenure",
     "decision kept_in_tenure",

@@ -70,7 +70,7 @@ struct Image {
 impl Image {
     fn freeze(engine: &mut Engine) -> Self {
         let stats = engine.stats();
-        let customers = stats.customers + stats.accounts + stats.handles;
+        let customers = stats.customers + stats.accounts + stats.handles + stats.exception_kinds;
         let frozen = Encoded { customers, digest: engine.digest() };
         Self { head: engine.freeze(), frozen, ..Self::default() }
     }

@@ -18,6 +18,7 @@ pub fn by_key(said: &[Said]) -> Outputs {
         ("vip.alerts", lines(&|said| &said.alerts)),
         ("vip.status", lines(&|said| &said.statuses)),
         ("vip.audit", lines(&|said| &said.audits)),
+        ("vip.insights", lines(&|said| &said.insights)),
         ("vip.dlq", refused.map(|(position, code)| dead_letter(*position, *code)).collect()),
     ])
 }

@@ -11,6 +11,7 @@ mod customer;
 mod decode;
 mod effects;
 mod evidence;
+mod exceptions;
 mod expr;
 mod features;
 mod fields;
@@ -83,7 +84,7 @@ impl Replay<'_> {
         let last = records.iter().map(|record| record.merge_time).max();
         let clock = self.until.or(last).unwrap_or(EventTime::MIN);
         walk.epoch(Vec::new(), records, clock, clock);
-        let Found { events, alerts, statuses, audits, mut refused, .. } = walk.found;
+        let Found { events, alerts, statuses, audits, insights, mut refused, .. } = walk.found;
         refused.sort_unstable();
         let refused = refused.into_iter().map(|(position, code)| self.dead_letter(position, code));
         BTreeMap::from([
@@ -91,6 +92,7 @@ impl Replay<'_> {
             ("vip.alerts", sorted(alerts)),
             ("vip.status", sorted(statuses)),
             ("vip.audit", sorted(audits)),
+            ("vip.insights", sorted(insights)),
             ("vip.dlq", refused.collect()),
         ])
     }

@@ -40,13 +40,15 @@ pub(crate) struct Decided {
     pub(crate) alerts: Vec<String>,
     pub(crate) statuses: Vec<String>,
     pub(crate) audits: Vec<String>,
+    pub(crate) insights: Vec<String>,
 }
 
 impl Decided {
     /// By the topics' names.
     fn of(lines: impl Fn(&str) -> Vec<String>) -> Self {
-        let [decisions, alerts, statuses, audits] = ["events", "alerts", "status", "audit"].map(lines);
-        Self { decisions, alerts, statuses, audits }
+        let names = ["events", "alerts", "status", "audit", "insights"];
+        let [decisions, alerts, statuses, audits, insights] = names.map(lines);
+        Self { decisions, alerts, statuses, audits, insights }
     }
 
     /// What `replay` makes of partitions of inputs.
@@ -58,8 +60,8 @@ impl Decided {
         })
     }
 
-    const fn topics(&self) -> [&Vec<String>; 4] {
-        [&self.decisions, &self.alerts, &self.statuses, &self.audits]
+    const fn topics(&self) -> [&Vec<String>; 5] {
+        [&self.decisions, &self.alerts, &self.statuses, &self.audits, &self.insights]
     }
 }
 
@@ -114,7 +116,7 @@ impl Shop {
     pub(crate) fn config_text(&self, more: &str) -> String {
         let inputs: Vec<String> =
             self.kinds.keys().map(|kind| format!("  {}: {{ topic: {} }}", kind.name(), self.input(*kind))).collect();
-        let outputs = ["events", "alerts", "status", "audit", "dlq"];
+        let outputs = ["events", "alerts", "status", "audit", "insights", "dlq"];
         let outputs = outputs.map(|name| format!("{name}: {}", self.output(name))).join(", ");
         let snapshots = if more.contains("snapshots:") { "" } else { "snapshots: off\n" };
         format!(

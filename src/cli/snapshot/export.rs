@@ -1,4 +1,4 @@
-//! `vipstream snapshot export`: customers, accounts, agents or rates as JSON lines. Every line of a kind has the same
+//! `vipstream snapshot export`: customers, accounts, agents, rates or kinds of exceptions as JSON lines. Every line of a kind has the same
 //! keys, in the same order.
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{Archive, Choice, bar, moves, under};
 use crate::cli::Usage;
 use crate::engine::Engine;
-use crate::engine::export::{AgentView, View};
+use crate::engine::export::{AgentView, ExceptionView, View};
 use crate::model::event::Agent;
 use crate::model::id::EntityKind;
 use crate::model::names::Named;
@@ -23,7 +23,7 @@ use crate::model::output::Scalar;
 use crate::snapshot::restore::Search;
 use crate::snapshot::shelf::Shelf;
 
-/// Write the customers of the newest snapshots as JSON lines, or the accounts, agents or rates
+/// Write the customers of the newest snapshots as JSON lines, or the accounts, agents, rates or exceptions
 ///
 /// Of each task the newest that can be restored; `--task` and `--epoch` choose another. Facts are as of `as_of`, the
 /// customer's newest event or deadline. Agents and rates are known alike to every task: they are the first task's.
@@ -46,6 +46,7 @@ enum What {
     Accounts,
     Agents,
     Rates,
+    Exceptions,
 }
 
 pub(super) fn run(args: &Args, archive: &Archive) -> anyhow::Result<()> {
@@ -64,6 +65,7 @@ pub(super) fn run(args: &Args, archive: &Archive) -> anyhow::Result<()> {
             What::Accounts => Box::new(engine.views(EntityKind::Account).map(|view| line("account_id", &view))),
             What::Agents => Box::new(engine.agents().map(|view| agent(&view))),
             What::Rates => Box::new(engine.rates().map(rate)),
+            What::Exceptions => Box::new(engine.exceptions().map(exception)),
         };
         let mut written = 0;
         for line in lines {
@@ -108,6 +110,17 @@ fn agent(view: &AgentView<'_>) -> Value {
         "skills": record(|agent| json!(agent.skills)),
         "state": record(|agent| json!(agent.state.name())),
         "team": record(|agent| json!(agent.team)),
+    })
+}
+
+fn exception(view: ExceptionView<'_>) -> Value {
+    let cohorts = view.cohorts.iter();
+    let cohorts = cohorts.map(|it| json!({ "cases": it.cases, "cohort": it.cohort, "customers": it.customers }));
+    json!({
+        "as_of": view.as_of.to_string(),
+        "cohorts": cohorts.collect::<Vec<_>>(),
+        "kind": view.kind,
+        "proposed": view.is_proposed,
     })
 }
 

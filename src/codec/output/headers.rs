@@ -25,6 +25,7 @@ impl Wire {
                 headers
             }
             Output::Audit(it) => self.cloud_event(output, it.event_id, AUDIT, it.occurred_at),
+            Output::Insight(it) => self.cloud_event(output, it.event_id, it.finding.type_name(), it.occurred_at),
             Output::DeadLetter(position, letter) => self.refusal(*position, letter, at),
         }
     }

@@ -1,5 +1,6 @@
 //! What each output looks like on the wire, byte for byte.
 
+mod insight;
 mod status;
 
 use std::time::Duration;

@@ -175,6 +175,7 @@ impl Engine {
         let Some(said) = said(&event.body) else { return };
         self.stats.refused.0[why as usize] += 1;
         let (app, rules, agents, cause) = (&self.app, &self.rules, &self.agents, Brought::Event(event, position));
+        let cuts = &self.settlement.cuts;
         let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
         let customer = &self.customers[slot];
         let decision = if why == Refusal::UnknownTier { "tier_refused" } else { "override_refused" };

@@ -195,7 +195,8 @@ fn filter(
     Some(Filter { program, bit })
 }
 
-fn window(section: &mut Section<'_>, problems: &mut Problems) -> (Window, Option<CompactString>) {
+/// Reads `over`.
+pub(super) fn window(section: &mut Section<'_>, problems: &mut Problems) -> (Window, Option<CompactString>) {
     let Some(node) = section.take("over") else { return (Window::Lifetime, None) };
     let path = section.at("over");
     let Some(text) = yaml::text(node, &path, problems) else { return (Window::Lifetime, None) };

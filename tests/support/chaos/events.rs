@@ -15,10 +15,11 @@ pub(crate) fn rules(name: &str, lateness: &str, ties: bool) -> String {
     format!(
         "ruleset: {name}\ncurrency: EUR\ntimezone: UTC\nlateness: {lateness}\nskip_grace: [refund]\n\
          features:\n{FEATURES}{}programmes:\n{}{PROGRAMMES}labels:\n{LABELS}{}\
-         alerts:\n{ALERTS}weights: {{ gold: 3, silver: 2, none: 1 }}\n",
+         alerts:\n{ALERTS}{}weights: {{ gold: 3, silver: 2, none: 1 }}\n",
         of_ties(FEATURES_OF_TIES),
         of_ties(PROGRAMMES_OF_TIES),
         of_ties(LABELS_OF_TIES),
+        of_ties(EXCEPTIONS),
     )
 }
 
@@ -34,6 +35,12 @@ const FEATURES_OF_TIES: &str = "
   friends_2m: { count: referral, where: \"status == 'converted'\", over: 2m }
   net_2m: { sum: referred_purchase.amount, over: 2m }
   buyers_1m: { distinct: referred_purchase.customer_id, over: 1m }
+";
+
+const EXCEPTIONS: &str = "
+exceptions:
+  cohort: \"vip ? 'vip' : 'other'\"
+  candidate: { cases: 3, customers: 2, over: 1m }
 ";
 
 const PROGRAMMES: &str = "
@@ -308,8 +315,12 @@ impl Shop {
         let state = dice.pick(&["opened", "updated", "solved", "solved", "solved", "closed", "reopened"]);
         let (id, version, agent) = (case_id(dice, customer), self.version(dice), agent(dice));
         let opened = at - dice.number(0, 60_000);
+        // What is off the process changes with time: each kind comes, is frequent for a while, and goes.
+        let id = if dice.chance(50) { id } else { format!("{customer}-at{}", at / 20_000) };
+        let kind = format!(r#","exception":{{"kind":"w{}","approved_by":"{agent}"}}"#, at / 10_000 % 60);
+        let exception = if dice.chance(60) { kind } else { String::new() };
         format!(
-            r#""case_id":"{id}","version":{version},"state":"{state}","agent_id":"{agent}","opened_at":{opened},"sla_breached":{}"#,
+            r#""case_id":"{id}","version":{version},"state":"{state}","agent_id":"{agent}","opened_at":{opened},"sla_breached":{}{exception}"#,
             dice.chance(20)
         )
     }

@@ -239,8 +239,12 @@ fn case(dice: &mut Dice, at: i64, fields: &mut Fields) {
     if dice.chance(40) {
         put(fields, "sla_breached", dice.chance(50));
     }
-    if dice.chance(10) {
-        put(fields, "exception", json!({ "kind": "refund", "approved_by": "lead" }));
+    if dice.chance(60) {
+        let mut exception = json!({ "kind": *dice.pick(&["refund", "refund", "refund", "late swap", "Ünusual"]) });
+        if dice.chance(60) {
+            exception["approved_by"] = json!(*dice.pick(&["lead", "boss"]));
+        }
+        put(fields, "exception", exception);
     }
 }
 

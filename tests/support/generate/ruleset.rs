@@ -70,6 +70,9 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
             programme(dice, number, false, &mut scope, &mut text);
         }
     }
+    if dice.chance(60) {
+        exceptions(dice, &scope, &mut text);
+    }
     alerts(dice, &mut scope, &mut text);
     if dice.chance(70) {
         let weights = [("gold", "3"), ("silver", "2.50"), ("bronze", "1"), ("none", "0.5")];
@@ -78,6 +81,22 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
         let _ = writeln!(text, "weights: {{ {} }}", known.join(", "));
     }
     text
+}
+
+/// Few cases are enough, so that kinds of exceptions come and go.
+fn exceptions(dice: &mut Dice, scope: &Scope, text: &mut String) {
+    text.push_str("exceptions:\n");
+    match dice.below(4) {
+        0 => {}
+        1 => text.push_str("  cohort: region\n"),
+        _ => {
+            let when = if dice.chance(50) { "vip".to_owned() } else { predicate(dice, scope, 1) };
+            let _ = writeln!(text, "  cohort: \"{when} ? 'dear' : 'other'\"");
+        }
+    }
+    let customers = 1 + dice.below(3);
+    let (cases, over) = (customers + dice.below(3), dice.pick(&["1d", "3d", "30d", "6h", "45m", "month"]));
+    let _ = writeln!(text, "  candidate: {{ cases: {cases}, customers: {customers}, over: {over} }}");
 }
 
 fn feature(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String) {

@@ -34,6 +34,8 @@ pub(super) enum Entity {
     Account(String),
     /// What every task keeps; there is but one.
     Everybody,
+    /// A kind of exception.
+    Exception(String),
     Customer(String),
 }
 
@@ -58,7 +60,7 @@ impl Entity {
     /// The key of outputs.
     pub(super) fn key(&self) -> &str {
         match self {
-            Self::Author(key) | Self::Account(key) | Self::Customer(key) => key,
+            Self::Author(key) | Self::Account(key) | Self::Exception(key) | Self::Customer(key) => key,
             Self::Everybody => panic!("nothing is said of what every task keeps"),
         }
     }
@@ -67,6 +69,7 @@ impl Entity {
     pub(super) fn identity(&self) -> String {
         match self {
             Self::Account(id) => format!("\u{2}{id}"),
+            Self::Exception(kind) => format!("\u{4}{kind}"),
             _ => self.key().to_owned(),
         }
     }
@@ -82,7 +85,7 @@ impl Entity {
     /// The id by which events name it.
     pub(super) fn id(&self) -> CustomerId {
         match self {
-            Self::Author(_) | Self::Everybody => panic!("no event names it"),
+            Self::Author(_) | Self::Everybody | Self::Exception(_) => panic!("no event names it"),
             Self::Account(id) => CustomerId::account(id),
             Self::Customer(id) => CustomerId::from(id.as_str()),
         }
@@ -91,7 +94,7 @@ impl Entity {
     /// The customer's id, where known.
     pub(super) fn customer_id(&self) -> Option<&str> {
         match self {
-            Self::Author(_) | Self::Account(_) | Self::Everybody => None,
+            Self::Author(_) | Self::Account(_) | Self::Everybody | Self::Exception(_) => None,
             Self::Customer(id) => Some(id),
         }
     }
@@ -227,6 +230,9 @@ impl Customer {
     pub(super) fn next_deadline(&self, rules: &Ruleset) -> Option<EventTime> {
         if self.entity.is_author() {
             return Some(self.as_of.plus(Duration::from_hours(24)));
+        }
+        if matches!(self.entity, Entity::Exception(_)) {
+            return self.next_exception_leaves(rules);
         }
         if self.merged_into().is_some() {
             return None;

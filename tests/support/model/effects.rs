@@ -1,6 +1,6 @@
 //! What entities do to each other: handles that customers name, and what was written under them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -12,6 +12,7 @@ use vipstream::model::time::EventTime;
 use super::account::AccountSummary;
 use super::advocates::{Referrals, Told};
 use super::customer::{Customer, Entity};
+use super::exceptions::{Counted, Exceptional};
 use super::identity::Known;
 use super::memory::{Memory, Object};
 use super::routing::Resolved;
@@ -83,6 +84,8 @@ pub(super) enum Does {
     RollUp(Box<Memory>),
     /// What the sender, an account, is and holds.
     Account(AccountSummary),
+    /// How a case is treated, if it is so at all (any longer).
+    Except(String, Option<Exceptional>),
 }
 
 /// To be done to another.
@@ -108,6 +111,10 @@ pub(super) struct Ties {
     pub(super) was_merged: bool,
     /// What is remembered of cases and surveys.
     pub(super) resolved: Resolved,
+    /// The cases that were told to kinds of exceptions.
+    pub(super) exceptions: BTreeMap<String, Exceptional>,
+    /// Of a kind of exception.
+    pub(super) counted: Counted,
 }
 
 impl Ties {

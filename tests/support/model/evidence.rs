@@ -28,6 +28,20 @@ impl Row {
         Self { feature, window: None, value: Some(value), threshold: None, op: None, holds, sample: Vec::new() }
     }
 
+    /// So many, of which so many are enough.
+    pub(super) fn counted(feature: &str, window: &str, value: usize, threshold: usize, sample: Vec<Position>) -> Self {
+        let number = |number: usize| Some(Value::Int(i64::try_from(number).expect("a small number")));
+        Self {
+            feature: feature.to_owned(),
+            window: Some(window.to_owned()),
+            value: number(value),
+            threshold: number(threshold),
+            op: Some(">="),
+            holds: Some(true),
+            sample,
+        }
+    }
+
     /// As on the wire.
     pub(super) fn json(&self, topics: &Topics) -> Json {
         let mut row = Map::new();

@@ -84,6 +84,7 @@ pub struct Said {
     pub alerts: Vec<Sent>,
     pub statuses: Vec<Sent>,
     pub audits: Vec<Sent>,
+    pub insights: Vec<Sent>,
     pub dead_letters: Vec<(Position, Code)>,
     /// What its entities do to some at home with another task: which, and what.
     pub passed: Vec<(u32, Passed)>,
@@ -102,6 +103,7 @@ impl Passed {
                 Entity::Account(_) => EntityKind::Account,
                 Entity::Customer(_) => EntityKind::Customer,
                 Entity::Everybody => return id.kind() == EntityKind::EveryTask,
+                Entity::Exception(_) => EntityKind::Exception,
             };
             (kind, entity.key()) == (id.kind(), id.text())
         };
@@ -135,6 +137,7 @@ impl Passed {
                 Does::Credit(buyer, orders, lost, back),
                 effect::Does::Credit { buyer: id, orders: written, instead, refund },
             ) => (buyer.key(), orders.len(), lost.len(), back) == (id.text(), written.len(), instead.len(), refund),
+            (Does::Except(_, told), effect::Does::Except { exception, .. }) => told.is_some() == exception.is_some(),
             (Does::Uncredit(orders), effect::Does::Uncredit { orders: written }) => orders.len() == written.len(),
             (
                 Does::Resolved { agent, cases, well, .. },
@@ -157,9 +160,9 @@ pub struct Sent {
 
 impl Said {
     /// The topics of records, by the names that configurations have for them.
-    pub fn topics(self) -> [(&'static str, Vec<Sent>); 4] {
-        let Self { events, alerts, statuses, audits, .. } = self;
-        [("events", events), ("alerts", alerts), ("status", statuses), ("audit", audits)]
+    pub fn topics(self) -> [(&'static str, Vec<Sent>); 5] {
+        let Self { events, alerts, statuses, audits, insights, .. } = self;
+        [("events", events), ("alerts", alerts), ("status", statuses), ("audit", audits), ("insights", insights)]
     }
 }
 
@@ -222,10 +225,11 @@ impl Fold {
         let records = taken.iter().filter_map(|taken| self.record(taken)).collect();
         let effects = epoch.effects.into_iter().map(|passed| passed.0).collect();
         self.walk.epoch(effects, records, epoch.clock, epoch.wall);
-        let Found { events, alerts, statuses, audits, refused, passed } = std::mem::take(&mut self.walk.found);
-        let [events, alerts, statuses, audits] = [events, alerts, statuses, audits].map(sent);
+        let Found { events, alerts, statuses, audits, insights, refused, passed } =
+            std::mem::take(&mut self.walk.found);
+        let [events, alerts, statuses, audits, insights] = [events, alerts, statuses, audits, insights].map(sent);
         let passed = passed.into_iter().map(|(task, effect)| (task, Passed(effect))).collect();
-        Said { events, alerts, statuses, audits, dead_letters: refused, passed }
+        Said { events, alerts, statuses, audits, insights, dead_letters: refused, passed }
     }
 
     /// What was counted so far.

@@ -9,6 +9,7 @@ use vipstream::model::time::EventTime;
 use super::advocates::{CreditGiven, Referrals};
 use super::customer::{Customer, Entity};
 use super::effects::{Does, Sending, Ties, bring};
+use super::exceptions::Exceptional;
 use super::memory::{Memory, Object};
 use super::overrides::ByHand;
 use super::routing::Resolved;
@@ -21,6 +22,7 @@ pub(super) struct Known {
     memory: Memory,
     names: BTreeSet<String>,
     resolved: Resolved,
+    exceptions: BTreeMap<String, Exceptional>,
     referrals: Referrals,
     /// Orders of theirs that are credited.
     credit: Option<CreditGiven>,
@@ -65,6 +67,7 @@ impl Customer {
         let names = self.names();
         let (referrals, credit) = (self.ties.referrals.clone(), self.credit_given(rules));
         let resolved = std::mem::take(&mut self.ties.resolved);
+        let exceptions = std::mem::take(&mut self.ties.exceptions);
         let mut empty = Self::new(self.entity.clone());
         (empty.as_of, empty.status_seq) = (self.as_of, self.status_seq);
         (empty.labels, empty.held) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.held));
@@ -72,7 +75,7 @@ impl Customer {
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
         let Self { memory, by_hand, .. } = std::mem::replace(self, empty);
         let (bookings, has_given) = (std::mem::take(&mut self.bonds.bookings), self.bonds.has_given);
-        let known = Known { memory, names, resolved, referrals, credit, bookings, has_given, by_hand };
+        let known = Known { memory, names, resolved, exceptions, referrals, credit, bookings, has_given, by_hand };
         self.ties.was_merged = true;
         Some((to, Does::Absorb(Box::new(known))))
     }
@@ -115,6 +118,9 @@ impl Customer {
         let mut sendings = self.unite_resolved(rules, known.resolved);
         sendings.extend(self.credit_anew(rules, before));
         sendings.extend(self.tell_accounts(rules, came));
+        if rules.exceptions.is_some() {
+            sendings.extend(self.unite_exceptions(rules, &known.exceptions));
+        }
         sendings
     }
 

@@ -135,7 +135,10 @@ impl Ruleset {
         let mut features = self.features.iter().filter(|feature| reads(feature.kind));
         let mut is_read =
             || features.any(|feature| self.calendar.exit(feature.window, place).is_none_or(|exit| as_of < exit));
-        as_of < place.plus(DAY) || !matches!(kind, Kind::Presence | Kind::Engagement) && is_read()
+        let exceptions = self.exceptions.as_ref().filter(|_| kind == Kind::Case);
+        let may_be_exceptional =
+            exceptions.is_some_and(|it| self.calendar.exit(it.window, place).is_none_or(|exit| as_of < exit));
+        may_be_exceptional || as_of < place.plus(DAY) || !matches!(kind, Kind::Presence | Kind::Engagement) && is_read()
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Yaml};
 use vipstream::model::event::{Account, Kind};
 
 use super::calendar::{Calendar, Window};
+use super::exceptions;
 use super::expr::{self, Node, Scope};
 use super::money::Rates;
 use super::value::Value;
@@ -28,6 +29,7 @@ pub(super) struct Ruleset {
     pub(super) labels: Vec<Label>,
     pub(super) programmes: Vec<Programme>,
     pub(super) alerts: Vec<Alert>,
+    pub(super) exceptions: Option<exceptions::Rule>,
     pub(super) weights: Vec<(String, Value)>,
     /// The rates read so far.
     pub(super) rates: Rates,
@@ -120,6 +122,9 @@ impl Ruleset {
             hop: duration_of(top, "hop").unwrap_or(Duration::from_secs(1)),
             lateness: duration_of(top, "lateness").unwrap_or(Duration::from_mins(1)),
             skip_grace_on_refund: words(top, "skip_grace").iter().any(|word| word == "refund"),
+            exceptions: top
+                .get("exceptions")
+                .map(|body| exceptions::Rule::read(body.as_object().expect("a map"), &parse, window)),
             labels,
             programmes,
             alerts,
@@ -152,7 +157,7 @@ impl Ruleset {
     /// Whether anything is asked of accounts.
     pub(super) fn uses_accounts(&self) -> bool {
         let in_alerts = self.alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
-        let mut nodes = self.watched(false).chain(self.watched(true)).chain(in_alerts);
+        let mut nodes = self.watched(false).chain(self.watched(true)).chain(in_alerts).chain(self.cohort());
         self.programmes.iter().any(|programme| programme.of_account)
             || nodes.any(|node| node.names_family("account."))
             || self.choices().any(|choice| choice == "account_manager")
@@ -161,7 +166,7 @@ impl Ruleset {
     /// What contacts learn of an account's record: what is asked of theirs.
     pub(super) fn told_of_account(&self, record: &Account) -> Account {
         let in_alerts = self.alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
-        let nodes: Vec<&Node> = self.watched(false).chain(in_alerts).collect();
+        let nodes: Vec<&Node> = self.watched(false).chain(in_alerts).chain(self.cohort()).collect();
         let is_read = |name: &str| {
             let chosen = name == "account_manager" && self.choices().any(|choice| choice == name);
             chosen || nodes.iter().any(|node| node.names(&format!("account.{name}")))
@@ -179,6 +184,10 @@ impl Ruleset {
             attributes: record.attributes.iter().filter(|(name, _)| is_asked(name)).cloned().collect(),
             ..Account::default()
         }
+    }
+
+    fn cohort(&self) -> Option<&Node> {
+        self.exceptions.as_ref()?.cohort.as_ref()
     }
 
     /// Whether somebody is chosen by the cases that they resolved.

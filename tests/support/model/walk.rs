@@ -34,6 +34,7 @@ pub(super) struct Found {
     pub(super) alerts: Vec<Line>,
     pub(super) statuses: Vec<Line>,
     pub(super) audits: Vec<Line>,
+    pub(super) insights: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
     /// What is done to entities at home with another task.
     pub(super) passed: Vec<(u32, Effect)>,
@@ -265,10 +266,15 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
+        if let Does::Except(case, told) = does {
+            let line = customer.count_exception(&self.run, from, (case, told), cause);
+            self.found.insights.extend(line);
+            return self.await_exit(&to);
+        }
         let rules = &self.run.rules;
         let mut outcome = Outcome::default();
         let sendings = match does {
-            Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
+            Does::Bring(..) | Does::Resolved { .. } | Does::Except(..) => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
             Does::Refer(told, at, status) => {
@@ -369,8 +375,21 @@ impl Walk {
             }
             return;
         }
+        if matches!(entity, Entity::Exception(_)) {
+            customer.drop_exceptions(&self.run.rules);
+            return self.await_exit(entity);
+        }
         self.look(entity, None, false);
         self.queue(entity);
+    }
+
+    /// A kind of exception without cases is forgotten.
+    fn await_exit(&mut self, kind: &Entity) {
+        if self.customers[kind].has_exceptions() {
+            return self.queue(kind);
+        }
+        self.customers.remove(kind);
+        self.deadlines.set(kind, None);
     }
 
     fn look_after_waiting(&mut self, entity: &Entity) {
@@ -537,6 +556,9 @@ impl Walk {
             self.found.alerts.extend(lines);
             self.counts.stale_alerts += stale;
         }
+        let customer = self.customers.get_mut(entity).expect("met just now");
+        let sendings = customer.tell_exception(&self.run.rules, (event, position), outcome);
+        self.send(entity, sendings, cause, hops);
         self.queue(entity);
     }
 

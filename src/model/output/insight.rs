@@ -1,0 +1,71 @@
+//! What is found about many customers at once: for those who own the rules, not for routers.
+
+use compact_str::CompactString;
+
+use super::{Cause, Evidence, OutputId, Trigger};
+use crate::model::time::EventTime;
+
+/// Something found about many customers. Keyed by what it is about, not by a customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Insight {
+    pub event_id: OutputId,
+    pub occurred_at: EventTime,
+    pub cause: Cause,
+    /// What brought it to light, where that was an event.
+    pub trigger: Option<Trigger>,
+    pub evidence: Vec<Evidence>,
+    pub finding: Finding,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    ExceptionCandidate(ExceptionCandidate),
+}
+
+impl Finding {
+    /// The `type` on the wire.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::ExceptionCandidate(_) => EXCEPTION_CANDIDATE,
+        }
+    }
+
+    /// What it is about: the key of the record.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::ExceptionCandidate(candidate) => &candidate.kind,
+        }
+    }
+}
+
+/// The `type` of a candidate.
+pub const EXCEPTION_CANDIDATE: &str = "exception.candidate";
+
+/// A kind of exception that agents grant so often that it might become the norm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExceptionCandidate {
+    pub kind: CompactString,
+    /// Cases in the window, and how many customers they are of.
+    pub cases: u64,
+    pub customers: u64,
+    /// Each cohort's share of both, in the order of their names; without `cohort` in the rules one, without name.
+    pub cohorts: Vec<Cohort>,
+    /// How many people approved of any; of how many cases nobody is named.
+    pub approvers: u64,
+    pub unapproved: u64,
+    /// As the ruleset writes it (`30d`).
+    pub window: CompactString,
+    /// The earliest case in the window.
+    pub since: EventTime,
+    /// What it suggests, in a sentence.
+    pub proposal: String,
+}
+
+/// A cohort's share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cohort {
+    pub cohort: CompactString,
+    pub cases: u64,
+    pub customers: u64,
+}
