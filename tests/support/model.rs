@@ -6,6 +6,7 @@
 
 mod account;
 mod advocates;
+mod budget;
 mod calendar;
 mod customer;
 mod decode;
@@ -26,6 +27,8 @@ mod presence;
 mod programme;
 mod routing;
 mod rules;
+mod seats;
+mod settlement;
 mod shares;
 mod status;
 mod value;

@@ -23,6 +23,7 @@ use super::money;
 use super::presence::Visits;
 use super::programme::Held;
 use super::rules::{Feature, Ruleset};
+use super::seats::{Candidacy, Rulings, Weighed};
 use super::value::{Readings, Value, compare};
 
 /// Whose state it is. An author has no customer id; a handle is no id.
@@ -33,6 +34,10 @@ pub(super) enum Entity {
     Account(String),
     /// What every task keeps; there is but one.
     Everybody,
+    /// What decides on a ruleset's budgets.
+    Settler(String),
+    /// A task itself, by its number.
+    Task(String),
     Customer(String),
 }
 
@@ -56,7 +61,7 @@ impl Entity {
     /// The key of outputs.
     pub(super) fn key(&self) -> &str {
         match self {
-            Self::Author(key) | Self::Account(key) | Self::Customer(key) => key,
+            Self::Author(key) | Self::Account(key) | Self::Customer(key) | Self::Settler(key) | Self::Task(key) => key,
             Self::Everybody => panic!("nothing is said of what every task keeps"),
         }
     }
@@ -80,17 +85,17 @@ impl Entity {
     /// The id by which events name it.
     pub(super) fn id(&self) -> CustomerId {
         match self {
-            Self::Author(_) | Self::Everybody => panic!("no event names it"),
             Self::Account(id) => CustomerId::account(id),
             Self::Customer(id) => CustomerId::from(id.as_str()),
+            _ => panic!("no event names it"),
         }
     }
 
     /// The customer's id, where known.
     pub(super) fn customer_id(&self) -> Option<&str> {
         match self {
-            Self::Author(_) | Self::Account(_) | Self::Everybody => None,
             Self::Customer(id) => Some(id),
+            _ => None,
         }
     }
 }
@@ -106,6 +111,10 @@ pub(super) struct Customer {
     pub(super) profile: Option<Profile>,
     pub(super) labels: BTreeSet<String>,
     pub(super) held: BTreeMap<String, Held>,
+    /// Programmes that would be held, were there places.
+    pub(super) candidacies: BTreeMap<String, Candidacy>,
+    /// What budgets rank by, as of the newest look.
+    pub(super) weighed: BTreeMap<String, Weighed>,
     pub(super) status_seq: u64,
     pub(super) ties: Ties,
     pub(super) bonds: Bonds,
@@ -125,6 +134,8 @@ pub(super) struct Waiting {
     pub(super) event: Option<(Event, Position)>,
     /// Money went back by one of the events that brought it.
     pub(super) refund: bool,
+    /// What was decided meanwhile, by programme.
+    pub(super) rulings: Rulings,
 }
 
 impl Customer {
@@ -137,6 +148,8 @@ impl Customer {
             profile: None,
             labels: BTreeSet::new(),
             held: BTreeMap::new(),
+            candidacies: BTreeMap::new(),
+            weighed: BTreeMap::new(),
             status_seq: 0,
             ties: Ties::default(),
             bonds: Bonds::default(),

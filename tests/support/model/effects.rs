@@ -11,6 +11,7 @@ use vipstream::model::time::EventTime;
 
 use super::account::AccountSummary;
 use super::advocates::{Referrals, Told};
+use super::budget::Ruling;
 use super::customer::{Customer, Entity};
 use super::identity::Known;
 use super::memory::{Memory, Object};
@@ -83,6 +84,8 @@ pub(super) enum Does {
     RollUp(Box<Memory>),
     /// What the sender, an account, is and holds.
     Account(AccountSummary),
+    /// What was decided about the target.
+    Verdict(Ruling),
 }
 
 /// To be done to another.

@@ -102,6 +102,7 @@ impl Passed {
                 Entity::Account(_) => EntityKind::Account,
                 Entity::Customer(_) => EntityKind::Customer,
                 Entity::Everybody => return id.kind() == EntityKind::EveryTask,
+                Entity::Settler(_) | Entity::Task(_) => return false,
             };
             (kind, entity.key()) == (id.kind(), id.text())
         };

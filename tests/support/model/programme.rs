@@ -54,6 +54,8 @@ pub(super) enum Step {
     },
     /// It gives the one held again.
     TierKept,
+    /// Waits no longer for a place.
+    OffWaitlist,
 }
 
 /// What the rules say at a look.
@@ -68,7 +70,7 @@ impl Step {
     /// Whether `vip.events` tells of it.
     pub(super) fn is_visible(&self) -> bool {
         !matches!(self, Self::Stay | Self::HeldByTenure { .. } | Self::KeptInTenure)
-            && !matches!(self, Self::TierHeld { .. } | Self::TierKept)
+            && !matches!(self, Self::TierHeld { .. } | Self::TierKept | Self::OffWaitlist)
     }
 }
 

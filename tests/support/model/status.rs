@@ -9,6 +9,7 @@ use super::look::{self, Cause, Run};
 use super::programme::Step;
 use super::routing::routing;
 use super::rules::Programme;
+use super::seats::Candidacy;
 use super::value::Value;
 
 /// Where the customer stands; nothing of somebody about whom nothing was ever decided.
@@ -60,7 +61,12 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
         let follows = programme.of_account && !is_account;
         let rows = if follows { vec![by_account()] } else { evidence(&[&programme.grant], &sight) };
         let rows: Vec<Json> = rows.iter().map(|row| without_sample(row.json(&run.topics))).collect();
-        json!({ "programme": programme.name, "held": is_held, "rows": rows })
+        let mut body = Object::default();
+        body.put("programme", programme.name.clone());
+        body.put("held", is_held);
+        body.put("rows", rows);
+        body.put_some("waitlist", customer.candidacies.get(&programme.name).and_then(Candidacy::json));
+        Json::Object(body.0)
     });
     body.put("progress", progress.collect::<Vec<_>>());
     line(customer, body)
@@ -133,6 +139,7 @@ impl Unseen {
             Step::KeptInTenure => ("kept_in_tenure", None),
             Step::TierHeld { until, .. } => ("tier_held", Some(until)),
             Step::TierKept => ("tier_kept", None),
+            Step::OffWaitlist => ("off_waitlist", None),
             seen => panic!("{seen:?} is a decision that is seen"),
         };
         let kind = "decision";

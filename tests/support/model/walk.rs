@@ -10,13 +10,16 @@ use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
+use super::budget::Ruling;
 use super::customer::{Customer, Entity, Waiting};
 use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
-use super::look::{self, Cause, Mode, Run};
+use super::look::{self, Cause, Looking, Mode, Run};
 use super::memory::{Object, Outcome};
 use super::money::Rates;
 use super::routing::Resolution;
+use super::seats::Rulings;
+use super::settlement::{self, Settlements};
 use super::status;
 
 /// A record that could be read, or why it could not.
@@ -72,6 +75,9 @@ pub(super) struct Walk {
     now: EventTime,
     /// Which task this is, of how many.
     home: (u32, u32),
+    settlements: Settlements,
+    /// How often somebody was told what was decided.
+    told: u32,
 }
 
 /// Who is to be looked at when: at most one instant each.
@@ -117,6 +123,8 @@ impl Walk {
             effects: BTreeMap::new(),
             arrivals: VecDeque::new(),
             now: EventTime::MIN,
+            settlements: Settlements::default(),
+            told: 0,
         }
     }
 
@@ -155,7 +163,20 @@ impl Walk {
             // A customer's next deadline lies after the time for which their look waits.
             if let Some((_, entity)) = self.waiting.first(self.clock) {
                 self.look_after_waiting(&entity);
-            } else if let Some((instant, entity)) = self.deadlines.first(limit) {
+                continue;
+            }
+            let deadline = self.deadlines.first(limit);
+            let happens = deadline.as_ref().map(|(instant, _)| *instant).or(effect);
+            // Everybody is asked once all of an instant has happened.
+            let settlement = self.settlements.next(&self.run.rules, self.due());
+            if let Some(at) = settlement.filter(|at| happens.is_none_or(|instant| *at < instant)) {
+                self.now = at;
+                self.settle(at);
+                continue;
+            }
+            let until = happens.map_or(self.due(), |instant| EventTime(instant.0 - 1).min(self.due()));
+            self.settlements.pass(&self.run.rules, until);
+            if let Some((instant, entity)) = deadline {
                 self.now = instant;
                 self.fire(&entity, instant);
             } else if effect.is_some() {
@@ -165,6 +186,22 @@ impl Walk {
             } else {
                 return;
             }
+        }
+    }
+
+    /// Everybody is asked, and it is decided about them.
+    fn settle(&mut self, at: EventTime) {
+        let rules = &self.run.rules;
+        let (census, ends) = settlement::census(rules, &self.run.agents, &self.customers, at);
+        let lateness = if self.run.mode == Mode::Live { rules.lateness } else { Duration::ZERO };
+        let in_force = at.plus(lateness).plus(rules.settle);
+        let rulings = self.settlements.settler.decide(rules, &census, at, in_force);
+        self.settlements.settle(rules, at, &census, ends, !rulings.is_empty());
+        let from = Entity::Settler(rules.name.clone());
+        for (to, ruling) in rulings {
+            self.told += 1;
+            let (from, number, does) = (from.clone(), self.told, Does::Verdict(ruling));
+            self.deliver(&Effect { to, from, number, at: in_force, hops: 1, origin: None, does });
         }
     }
 
@@ -236,6 +273,7 @@ impl Walk {
 
     /// Something is done to an entity.
     fn undergo(&mut self, effect: Effect) {
+        self.settlements.stir();
         let Effect { to, from, at, hops, origin, does, .. } = effect;
         if let Does::Resolved { agent, on, cases, well } = does {
             let told = self.run.rules.calendar.date(at);
@@ -266,7 +304,13 @@ impl Walk {
         let customer = self.customers.get_mut(&to).expect("met just now");
         let rules = &self.run.rules;
         let mut outcome = Outcome::default();
+        let mut told = None;
         let sendings = match does {
+            Does::Verdict(ruling) => {
+                outcome.look = customer.stands_as(rules, &ruling);
+                told = Some(ruling).filter(|_| outcome.look);
+                Vec::new()
+            }
             Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
@@ -331,7 +375,7 @@ impl Walk {
         self.customers.get_mut(&to).expect("met just now").move_to(as_of);
         self.send(&to, sendings, cause, hops);
         let decided = self.customers[&to].status_seq;
-        self.judge(&to, cause, outcome);
+        self.judge(&to, cause, outcome, told);
         let customer = &self.customers[&to];
         if outcome.described && customer.status_seq == decided {
             self.found.statuses.extend(status::status(&self.run, customer, cause));
@@ -357,6 +401,7 @@ impl Walk {
     }
 
     fn fire(&mut self, entity: &Entity, instant: EventTime) {
+        self.settlements.stir();
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
@@ -368,27 +413,29 @@ impl Walk {
             }
             return;
         }
-        self.look(entity, None, false);
+        self.look(entity, &Looking { cause: None, refund: false, rulings: &Rulings::new() });
         self.queue(entity);
     }
 
     fn look_after_waiting(&mut self, entity: &Entity) {
+        self.settlements.stir();
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
-        let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
+        let Waiting { event, refund, rulings } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        self.look(entity, cause, refund);
+        self.look(entity, &Looking { cause, refund, rulings: &rulings });
         self.queue(entity);
     }
 
     /// A look, after which an account tells its contacts what has become of it.
-    fn look(&mut self, entity: &Entity, cause: Cause<'_>, refund: bool) {
+    fn look(&mut self, entity: &Entity, looking: &Looking<'_>) {
         let customer = self.customers.get_mut(entity).expect("somebody is looked at");
-        look::look(&self.run, customer, cause, refund, &mut self.found);
+        look::look(&self.run, customer, looking, &mut self.found);
         let sendings = customer.tell(&self.run.rules);
-        self.send(entity, sendings, cause, 0);
+        self.send(entity, sendings, looking.cause, 0);
     }
 
     fn take(&mut self, event: &Event, position: Position) {
+        self.settlements.stir();
         if let Body::FxRate(rate) = &event.body {
             return self.take_rate(rate, event, position);
         }
@@ -456,7 +503,7 @@ impl Walk {
             self.catch_up(&entity, event.at);
             self.forget_orders(&entity);
             self.run.rules.rates = after.clone();
-            self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() });
+            self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() }, None);
             self.queue(&entity);
         }
     }
@@ -522,7 +569,7 @@ impl Walk {
         if !entity.is_author() {
             // Where it touches no fact, a look finds nothing.
             let looks_now = customer.as_of <= self.clock;
-            self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
+            self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome }, None);
         }
         let customer = &self.customers[entity];
         if outcome.described && customer.status_seq == decided {
@@ -538,7 +585,8 @@ impl Walk {
     }
 
     /// A look, at once or when the clock comes to the entity's time.
-    fn judge(&mut self, entity: &Entity, cause: Cause<'_>, outcome: Outcome) {
+    fn judge(&mut self, entity: &Entity, cause: Cause<'_>, outcome: Outcome, told: Option<Ruling>) {
+        let told = told.map(|ruling| (self.run.rules.programmes[ruling.programme].name.clone(), ruling));
         let customer = self.customers.get_mut(entity).expect("met just now");
         if customer.merged_into().is_some() {
             return;
@@ -550,9 +598,11 @@ impl Walk {
             customer.waiting = Some(Waiting {
                 event: event.filter(|_| outcome.look).or(former.event),
                 refund: former.refund || (outcome.look && outcome.refund),
+                rulings: former.rulings.into_iter().chain(told).collect(),
             });
         } else if outcome.look && customer.as_of <= self.clock {
-            self.look(entity, cause, outcome.refund);
+            let rulings = told.into_iter().collect();
+            self.look(entity, &Looking { cause, refund: outcome.refund, rulings: &rulings });
         }
     }
 
