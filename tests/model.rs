@@ -15,6 +15,7 @@ mod support {
 mod scripts {
     mod accounts;
     mod advocates;
+    mod budgets;
     mod currencies;
     mod erasure;
     mod evidence;

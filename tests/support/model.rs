@@ -29,6 +29,7 @@ mod routing;
 mod rules;
 mod seats;
 mod settlement;
+mod settling;
 mod shares;
 mod status;
 mod value;

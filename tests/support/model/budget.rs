@@ -379,7 +379,8 @@ programmes:
         let stands = stands.iter().map(|(at, id, stand)| ((*at, Entity::customer(id)), stand.clone())).collect();
         let census = Census { stands, active: 17, on_shift: BTreeMap::new() };
         let told = settler.decide(&rules, &census, EventTime(10 * DAY), EventTime(10 * DAY + 10_000));
-        let line = |(entity, it): (Entity, Ruling)| format!("{} {} {:?} {}", it.programme, entity.key(), it.what, it.rank);
+        let line =
+            |(entity, it): (Entity, Ruling)| format!("{} {} {:?} {}", it.programme, entity.key(), it.what, it.rank);
         told.into_iter().map(line).collect()
     }
 

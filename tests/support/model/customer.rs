@@ -251,6 +251,7 @@ impl Customer {
         if rules.watched(of_account).any(|node| node.reads("subscribed")) {
             instants.extend(self.memory.period_end(rules));
         }
+        instants.extend(self.active_until().filter(|_| rules.counts_active()));
         for programme in &rules.programmes {
             if let Some(held) = self.held.get(&programme.name) {
                 instants.extend(held.instants(rules, programme));

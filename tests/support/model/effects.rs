@@ -16,6 +16,7 @@ use super::customer::{Customer, Entity};
 use super::identity::Known;
 use super::memory::{Memory, Object};
 use super::routing::Resolved;
+use super::settlement::Report;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -84,6 +85,9 @@ pub(super) enum Does {
     RollUp(Box<Memory>),
     /// What the sender, an account, is and holds.
     Account(AccountSummary),
+    /// To the settler: what changed at the sender, a task; and up to when all was said.
+    Report(Box<Report>),
+    Reached(EventTime),
     /// What was decided about the target.
     Verdict(Ruling),
 }

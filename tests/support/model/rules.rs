@@ -149,17 +149,18 @@ impl Ruleset {
         let programmes = entries(top, "programmes").map(|(name, body)| programme(name, body, &parse)).collect();
         let alerts = entries(top, "alerts").map(|(name, body)| alert(name, body, &parse)).collect();
         let zone = text_of(top, "timezone").unwrap_or_else(|| "UTC".to_owned());
+        let hop = duration_of(top, "hop").unwrap_or(Duration::from_secs(1));
         Self {
             name: text_of(top, "ruleset").expect("a ruleset has a name"),
             currency: text_of(top, "currency").expect("a ruleset has a currency"),
             calendar: Calendar::new(TimeZone::get(&zone).expect("a timezone of the tz database")),
             visit_gap: duration_of(top, "visit_gap").unwrap_or(Duration::from_mins(30)),
-            hop: duration_of(top, "hop").unwrap_or(Duration::from_secs(1)),
+            hop,
             lateness: duration_of(top, "lateness").unwrap_or(Duration::from_mins(1)),
             skip_grace_on_refund: words(top, "skip_grace").iter().any(|word| word == "refund"),
             labels,
             programmes,
-            settle: duration_of(top, "settle").unwrap_or(Duration::from_secs(10)),
+            settle: duration_of(top, "settle").unwrap_or(Duration::from_secs(10).max(hop * 2)),
             budget: top.get("budget").and_then(Yaml::as_object).map(places),
             alerts,
             weights: entries(top, "weights").map(|(tier, weight)| (tier.clone(), weight_of(weight))).collect(),

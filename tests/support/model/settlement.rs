@@ -1,36 +1,39 @@
-//! When everybody is asked, and when it is worth asking.
+//! When everybody is asked: what a task says of its own, and when the settler has heard all.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vipstream::model::time::EventTime;
 
-use super::budget::{Census, Settler};
+use super::budget::{Census, Ruling, Settler, Stand};
 use super::customer::{Customer, Entity};
 use super::routing::Agents;
 use super::rules::{Places, Ruleset};
 
-/// Nobody seen before is active.
-const ACTIVE: Duration = Duration::from_hours(90 * 24);
+/// Whoever was seen within it is active.
+pub(super) const ACTIVE: Duration = Duration::from_hours(90 * 24);
 
-/// Where the settlements stand.
+/// Entries of a report: a greater one goes in parts.
+const MOST_ENTRIES: usize = 1_000;
+
+/// Whether all is over up to some settlement, and whether something happened since.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settlements {
-    pub(super) settler: Settler,
-    /// Settled up to here; what is between this and then is as this.
+    /// Settled up to here; what is between this and the next is as this.
     settled: EventTime,
-    /// Something happened since, or was decided there.
     stirred: bool,
     /// When next time alone changes what would be decided.
     wakes: Option<EventTime>,
 }
 
 impl Settlements {
-    /// The next instant at which something may be decided, up to and including `due`.
-    pub(super) fn next(&self, rules: &Ruleset, due: EventTime) -> Option<EventTime> {
-        let soonest = self.settled.plus(rules.settle);
-        let at = if self.stirred { soonest } else { at_or_after(self.wakes?, rules.settle).max(soonest) };
-        (rules.has_budgets() && at <= due).then_some(at)
+    /// The next instant at which something may change.
+    pub(super) fn next(&self, settle: Duration) -> Option<EventTime> {
+        let soonest = self.settled.plus(settle);
+        if self.stirred {
+            return Some(soonest);
+        }
+        self.wakes.map(|wakes| at_or_after(wakes, settle).max(soonest))
     }
 
     /// Something happened.
@@ -39,16 +42,18 @@ impl Settlements {
     }
 
     /// All up to and including an instant is settled: there is nothing else to decide there.
-    pub(super) fn pass(&mut self, rules: &Ruleset, to: EventTime) {
-        self.settled = self.settled.max(before_or_at(to, rules.settle));
+    pub(super) fn pass(&mut self, settle: Duration, to: EventTime) {
+        self.settled = self.settled.max(before_or_at(to, settle));
     }
 
-    /// It was decided as of an instant.
-    pub(super) fn settle(&mut self, rules: &Ruleset, at: EventTime, census: &Census, ends: Option<EventTime>, found: bool) {
-        (self.settled, self.stirred) = (at, found);
-        let members = census.stands.iter().filter(|(_, stand)| stand.is_member);
-        let tenures = members.map(|((programme, _), stand)| stand.since.plus(rules.programmes[*programme].tenure));
-        self.wakes = tenures.chain(ends).filter(|instant| *instant > at).min();
+    /// All was said or decided as of an instant.
+    pub(super) fn settle(&mut self, at: EventTime, is_over: bool, wakes: Option<EventTime>) {
+        (self.settled, self.stirred, self.wakes) = (at, !is_over, wakes);
+    }
+
+    /// The newest settlement that is over.
+    pub(super) fn settled(&self) -> EventTime {
+        self.settled
     }
 }
 
@@ -62,30 +67,29 @@ fn at_or_after(at: EventTime, settle: Duration) -> EventTime {
     if before == at { at } else { before.plus(settle) }
 }
 
-/// Everybody as of an instant; and when the first of them will not have been seen for long.
-pub(super) fn census(
-    rules: &Ruleset,
-    agents: &Agents,
-    customers: &BTreeMap<Entity, Customer>,
-    at: EventTime,
-) -> (Census, Option<EventTime>) {
+/// Everybody as of an instant.
+pub(super) fn census(rules: &Ruleset, agents: &Agents, customers: &BTreeMap<Entity, Customer>) -> Census {
     let mut census = Census::default();
-    let mut ends: Option<EventTime> = None;
     for (entity, customer) in customers.iter().filter(|(_, customer)| customer.merged_into().is_none()) {
         let stands = customer.stands(rules).into_iter();
         census.stands.extend(stands.map(|(programme, stand)| ((programme, entity.clone()), stand)));
-        let until = customer.memory.last_seen.map(|seen| seen.plus(ACTIVE)).filter(|until| *until > at);
-        if let (Entity::Customer(_), Some(until)) = (entity, until) {
-            census.active += 1;
-            ends = Some(ends.map_or(until, |ends| ends.min(until)));
-        }
+        census.active += u64::from(rules.counts_active() && customer.active_until().is_some());
     }
     for places in rules.places() {
         if let Places::Capacity { team, .. } = places {
             census.on_shift.insert(team.clone(), agents.on_shift(team.as_deref()));
         }
     }
-    (census, ends)
+    census
+}
+
+impl Customer {
+    /// Until when it is active, where it is.
+    pub(super) fn active_until(&self) -> Option<EventTime> {
+        let is_customer = matches!(self.entity, Entity::Customer(_)) && self.merged_into().is_none();
+        let until = self.memory.last_seen.filter(|_| is_customer)?.plus(ACTIVE);
+        Some(until).filter(|until| *until > self.as_of)
+    }
 }
 
 impl Ruleset {
@@ -93,8 +97,126 @@ impl Ruleset {
         self.places().next().is_some()
     }
 
+    /// Whether places depend on how many customers are active.
+    pub(super) fn counts_active(&self) -> bool {
+        self.places().any(|places| matches!(places, Places::Share(_)))
+    }
+
     fn places(&self) -> impl Iterator<Item = &Places> {
         let of_programmes = self.programmes.iter().filter_map(|programme| programme.budget.as_ref());
         of_programmes.map(|budget| &budget.places).chain(&self.budget)
     }
+}
+
+/// What changed at a task.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Report {
+    pub(super) at: EventTime,
+    pub(super) entries: Vec<(Entity, usize, Option<Stand>)>,
+    pub(super) active: Option<u64>,
+    pub(super) on_shift: Option<BTreeMap<Option<String>, u64>>,
+}
+
+/// What a task has said of its own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Speaker {
+    said: Census,
+    /// Up to when all was said.
+    pub(super) reached: EventTime,
+    pub(super) sent: u32,
+}
+
+impl Speaker {
+    /// What is to be said of an instant.
+    pub(super) fn reports(&mut self, at: EventTime, now: Census) -> Vec<Report> {
+        let mut changed: BTreeMap<(Entity, usize), Option<Stand>> = BTreeMap::new();
+        for ((programme, entity), stand) in &now.stands {
+            if self.said.stands.get(&(*programme, entity.clone())) != Some(stand) {
+                changed.insert((entity.clone(), *programme), Some(stand.clone()));
+            }
+        }
+        for (programme, entity) in self.said.stands.keys() {
+            if !now.stands.contains_key(&(*programme, entity.clone())) {
+                changed.insert((entity.clone(), *programme), None);
+            }
+        }
+        let active = (now.active != self.said.active).then_some(now.active);
+        let there = |of: &Census| of.on_shift.values().any(|count| *count > 0);
+        let is_news = now.on_shift != self.said.on_shift && (there(&now) || there(&self.said));
+        let on_shift = is_news.then(|| now.on_shift.clone());
+        self.said = now;
+        let entries: Vec<_> = changed.into_iter().map(|((entity, at), stand)| (entity, at, stand)).collect();
+        let mut parts: Vec<Vec<_>> = entries.chunks(MOST_ENTRIES).map(<[_]>::to_vec).collect();
+        if parts.is_empty() && (active.is_some() || on_shift.is_some()) {
+            parts.push(Vec::new());
+        }
+        let part = |(number, entries): (usize, Vec<_>)| {
+            let is_first = number == 0;
+            let (active, on_shift) = (active.filter(|_| is_first), on_shift.clone().filter(|_| is_first));
+            Report { at, entries, active, on_shift }
+        };
+        parts.into_iter().enumerate().map(part).collect()
+    }
+}
+
+/// Hears all tasks and decides.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listener {
+    settler: Settler,
+    heard: Census,
+    active: BTreeMap<Entity, u64>,
+    /// What was said of settlements that are not decided yet.
+    waiting: BTreeMap<EventTime, Vec<(Entity, Report)>>,
+    reached: BTreeMap<Entity, EventTime>,
+    decided: Settlements,
+    pub(super) sent: u32,
+}
+
+impl Listener {
+    pub(super) fn hear(&mut self, from: Entity, report: Report) {
+        self.waiting.entry(report.at).or_default().push((from, report));
+    }
+
+    pub(super) fn hear_reached(&mut self, from: Entity, at: EventTime) {
+        self.reached.insert(from, at);
+    }
+
+    /// Up to when all tasks, of so many, have said all.
+    pub(super) fn all_reached(&self, tasks: u32) -> EventTime {
+        let is_heard = self.reached.len() == tasks as usize;
+        self.reached.values().min().copied().filter(|_| is_heard).unwrap_or(EventTime::MIN)
+    }
+
+    /// The next settlement to decide.
+    pub(super) fn next(&self, settle: Duration) -> Option<EventTime> {
+        self.waiting.keys().next().copied().into_iter().chain(self.decided.next(settle)).min()
+    }
+
+    pub(super) fn decide(&mut self, rules: &Ruleset, at: EventTime, in_force: EventTime) -> Vec<(Entity, Ruling)> {
+        for (from, report) in self.waiting.remove(&at).unwrap_or_default() {
+            for (entity, programme, stand) in report.entries {
+                self.heard.stands.remove(&(programme, entity.clone()));
+                self.heard.stands.extend(stand.map(|stand| ((programme, entity), stand)));
+            }
+            self.active.extend(report.active.map(|active| (from, active)));
+            self.heard.on_shift.extend(report.on_shift.unwrap_or_default());
+        }
+        self.heard.active = self.active.values().sum();
+        decide(&mut self.settler, &mut self.decided, rules, &self.heard, (at, in_force))
+    }
+}
+
+/// Decides as of an instant, and says when it is worth deciding again.
+pub(super) fn decide(
+    settler: &mut Settler,
+    settlements: &mut Settlements,
+    rules: &Ruleset,
+    census: &Census,
+    (at, in_force): (EventTime, EventTime),
+) -> Vec<(Entity, Ruling)> {
+    let rulings = settler.decide(rules, census, at, in_force);
+    let members = census.stands.iter().filter(|(_, stand)| stand.is_member);
+    let tenures = members.map(|((programme, _), stand)| stand.since.plus(rules.programmes[*programme].tenure));
+    settlements.settle(at, rulings.is_empty(), tenures.filter(|instant| *instant > at).min());
+    rulings
 }

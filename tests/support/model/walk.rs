@@ -19,7 +19,7 @@ use super::memory::{Object, Outcome};
 use super::money::Rates;
 use super::routing::Resolution;
 use super::seats::Rulings;
-use super::settlement::{self, Settlements};
+use super::settling::Settling;
 use super::status;
 
 /// A record that could be read, or why it could not.
@@ -60,7 +60,7 @@ pub(super) struct Walk {
     pub(super) counts: Counts,
     /// How far event time has certainly come.
     clock: EventTime,
-    customers: BTreeMap<Entity, Customer>,
+    pub(super) customers: BTreeMap<Entity, Customer>,
     /// Who was erased, and is nobody from then on.
     erased: BTreeSet<Entity>,
     /// Each customer's next instant at which time alone may change a decision.
@@ -74,10 +74,8 @@ pub(super) struct Walk {
     /// The instant at hand.
     now: EventTime,
     /// Which task this is, of how many.
-    home: (u32, u32),
-    settlements: Settlements,
-    /// How often somebody was told what was decided.
-    told: u32,
+    pub(super) home: (u32, u32),
+    pub(super) settling: Settling,
 }
 
 /// Who is to be looked at when: at most one instant each.
@@ -123,8 +121,7 @@ impl Walk {
             effects: BTreeMap::new(),
             arrivals: VecDeque::new(),
             now: EventTime::MIN,
-            settlements: Settlements::default(),
-            told: 0,
+            settling: Settling::default(),
         }
     }
 
@@ -150,6 +147,8 @@ impl Walk {
             self.arrive();
         }
         self.pass(clock);
+        self.tell_reached();
+        self.arrive();
     }
 
     /// Time passes: looks that waited for the clock, deadlines up to `due`, and what comes into force; each instant in
@@ -168,14 +167,14 @@ impl Walk {
             let deadline = self.deadlines.first(limit);
             let happens = deadline.as_ref().map(|(instant, _)| *instant).or(effect);
             // Everybody is asked once all of an instant has happened.
-            let settlement = self.settlements.next(&self.run.rules, self.due());
+            let settlement = self.next_settlement().filter(|at| *at <= self.due());
             if let Some(at) = settlement.filter(|at| happens.is_none_or(|instant| *at < instant)) {
                 self.now = at;
                 self.settle(at);
                 continue;
             }
             let until = happens.map_or(self.due(), |instant| EventTime(instant.0 - 1).min(self.due()));
-            self.settlements.pass(&self.run.rules, until);
+            self.settling.own.pass(self.run.rules.settle, until);
             if let Some((instant, entity)) = deadline {
                 self.now = instant;
                 self.fire(&entity, instant);
@@ -186,22 +185,6 @@ impl Walk {
             } else {
                 return;
             }
-        }
-    }
-
-    /// Everybody is asked, and it is decided about them.
-    fn settle(&mut self, at: EventTime) {
-        let rules = &self.run.rules;
-        let (census, ends) = settlement::census(rules, &self.run.agents, &self.customers, at);
-        let lateness = if self.run.mode == Mode::Live { rules.lateness } else { Duration::ZERO };
-        let in_force = at.plus(lateness).plus(rules.settle);
-        let rulings = self.settlements.settler.decide(rules, &census, at, in_force);
-        self.settlements.settle(rules, at, &census, ends, !rulings.is_empty());
-        let from = Entity::Settler(rules.name.clone());
-        for (to, ruling) in rulings {
-            self.told += 1;
-            let (from, number, does) = (from.clone(), self.told, Does::Verdict(ruling));
-            self.deliver(&Effect { to, from, number, at: in_force, hops: 1, origin: None, does });
         }
     }
 
@@ -235,7 +218,7 @@ impl Walk {
     }
 
     /// To the task where the target is at home; what every task keeps, to each.
-    fn deliver(&mut self, effect: &Effect) {
+    pub(super) fn deliver(&mut self, effect: &Effect) {
         let (here, tasks) = self.home;
         let homes = match effect.to {
             Entity::Everybody => (0..tasks).collect(),
@@ -251,8 +234,9 @@ impl Walk {
     }
 
     fn await_effect(&mut self, effect: Effect) {
-        // What is brought is known at once where time is lived.
-        if self.run.mode == Mode::Live && matches!(effect.does, Does::Bring(..)) {
+        // What is brought is known at once where time is lived; and who waits for all tasks need not wait otherwise.
+        let waits_not = matches!(effect.does, Does::Bring(..) | Does::Report(_) | Does::Reached(_));
+        if self.run.mode == Mode::Live && waits_not {
             self.arrivals.push_back(effect);
         } else {
             // Of two of one number the one that came first is first.
@@ -273,8 +257,11 @@ impl Walk {
 
     /// Something is done to an entity.
     fn undergo(&mut self, effect: Effect) {
-        self.settlements.stir();
+        self.settling.own.stir();
         let Effect { to, from, at, hops, origin, does, .. } = effect;
+        if let Entity::Settler(_) = to {
+            return self.hear_task(from, does);
+        }
         if let Does::Resolved { agent, on, cases, well } = does {
             let told = self.run.rules.calendar.date(at);
             return self.run.agents.count(Resolution { agent, on, cases, well, told });
@@ -311,7 +298,7 @@ impl Walk {
                 told = Some(ruling).filter(|_| outcome.look);
                 Vec::new()
             }
-            Does::Bring(..) | Does::Resolved { .. } => unreachable!("taken above"),
+            Does::Bring(..) | Does::Resolved { .. } | Does::Report(_) | Does::Reached(_) => unreachable!("taken above"),
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
             Does::Refer(told, at, status) => {
@@ -395,13 +382,17 @@ impl Walk {
         customer.move_to(customer.as_of.max(to));
     }
 
-    fn due(&self) -> EventTime {
-        let lateness = if self.run.mode == Mode::Live { self.run.rules.lateness } else { Duration::ZERO };
-        self.clock.minus(lateness)
+    pub(super) fn due(&self) -> EventTime {
+        self.clock.minus(self.lateness())
+    }
+
+    /// How long deadlines wait behind the clock.
+    pub(super) fn lateness(&self) -> Duration {
+        if self.run.mode == Mode::Live { self.run.rules.lateness } else { Duration::ZERO }
     }
 
     fn fire(&mut self, entity: &Entity, instant: EventTime) {
-        self.settlements.stir();
+        self.settling.own.stir();
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
@@ -418,7 +409,7 @@ impl Walk {
     }
 
     fn look_after_waiting(&mut self, entity: &Entity) {
-        self.settlements.stir();
+        self.settling.own.stir();
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund, rulings } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
@@ -435,7 +426,7 @@ impl Walk {
     }
 
     fn take(&mut self, event: &Event, position: Position) {
-        self.settlements.stir();
+        self.settling.own.stir();
         if let Body::FxRate(rate) = &event.body {
             return self.take_rate(rate, event, position);
         }
