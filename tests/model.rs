@@ -31,6 +31,7 @@ mod scripts {
 }
 
 mod properties {
+    mod budgets;
     mod convergence;
     mod damage;
     mod equality;

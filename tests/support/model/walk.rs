@@ -589,6 +589,7 @@ impl Walk {
             customer.waiting = Some(Waiting {
                 event: event.filter(|_| outcome.look).or(former.event),
                 refund: former.refund || (outcome.look && outcome.refund),
+                // Of two the newer holds.
                 rulings: former.rulings.into_iter().chain(told).collect(),
             });
         } else if outcome.look && customer.as_of <= self.clock {
