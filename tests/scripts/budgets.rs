@@ -184,6 +184,8 @@ fn each_region_has_places_of_its_own() {
 #[test]
 fn the_first_of_a_region_is_who_bought_first_whenever_that_is_known() {
     let rules = "
+        features:
+          orders: { count: purchase }
         programmes:
           first:
             profile: entitlement
@@ -420,7 +422,7 @@ fn evidence_names_what_was_ranked_by_and_the_weakest_who_has_a_place() {
       spend/365d 300 >= 100 holds purchase:0:0
       spend 300 >= 400 fails
     d1+00:00:20 bob vip.granted big #1
-      spend/365d 400 >= 100 holds purchase:0:1 purchase:0:2
+      spend/365d 400 >= 100 holds purchase:0:2 purchase:0:1
       spend 400 >= 400 holds
     ");
 }
