@@ -31,6 +31,8 @@ mod rates;
 mod reprice;
 mod resolved;
 mod routing;
+mod seat;
+mod settle;
 mod shares;
 mod status;
 mod tally;
@@ -62,6 +64,7 @@ use forgotten::Forgotten;
 use look::{Brought, Occasion};
 use rates::{Prices, Rates};
 use reprice::Foreign;
+use settle::Settlement;
 use ties::Sending;
 
 /// How time passes.
@@ -94,6 +97,7 @@ pub struct Engine {
     rates: Rates,
     foreign: Foreign,
     agents: Agents,
+    settlement: Settlement,
     /// The instant at hand, in `event`: what is caused now is in force later than it.
     now: EventTime,
     /// Empty but while something is applied: what it does to others, what of that is taken at once, and what leaves.
@@ -131,6 +135,11 @@ pub struct Stats {
     /// What entities did to entities here, at home here or not; and what of it came after its instant.
     pub effects: u64,
     pub effects_late: u64,
+    /// Settlements decided here, and how far behind `due` the newest was.
+    pub settlements: u64,
+    pub settlement_lag: std::time::Duration,
+    /// What was decided and came after it was to be in force.
+    pub settlements_late: u64,
     /// Events about customers erased before: dropped.
     pub erased_events: u64,
     /// Erased customers whose later events are taken again, since too many were erased after them.
@@ -186,6 +195,7 @@ impl Engine {
             rates: Rates::default(),
             foreign: Foreign::default(),
             agents: Agents::default(),
+            settlement: Settlement::default(),
             now: EventTime::MIN,
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
@@ -229,6 +239,8 @@ impl Engine {
         }
         self.clock = self.clock.max(clock);
         self.fire_due(&mut slice, outputs);
+        self.tell_reached();
+        self.take_arrivals(outputs);
         self.give_back();
     }
 
@@ -241,7 +253,8 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<EventTime> {
         let deadlines = self.deadlines.first().into_iter().chain(self.account_deadlines.first());
         let deadline = deadlines.min().map(|at| at.plus(self.lateness()));
-        deadline.into_iter().chain(self.looks.first()).chain(self.effects.first()).min()
+        let waiting = self.looks.first().into_iter().chain(self.effects.first());
+        deadline.into_iter().chain(waiting).chain(self.next_settlement_by_clock()).min()
     }
 
     /// How far event time has come.
@@ -272,7 +285,7 @@ impl Engine {
     fn fire_due(&mut self, slice: &mut usize, outputs: &mut Vec<Output>) {
         let (due, clock) = (self.due(), self.clock);
         // In `event` it matters what comes first where what is said of one customer depends on what others did.
-        let in_order = self.mode == TimeMode::Event && self.rules.plan.resolvers;
+        let in_order = self.mode == TimeMode::Event && (self.rules.plan.resolvers || self.rules.settles());
         loop {
             self.take_arrivals(outputs);
             let customers = &self.customers;
@@ -280,7 +293,8 @@ impl Engine {
             let has_room = *slice > 0 || in_order;
             // In `event` nothing but order says what comes first: effects wait for no next epoch.
             let effect = self.effects.first().filter(|at| *at <= clock && (has_room || self.mode == TimeMode::Event));
-            let limit = effect.map_or(due, |effect| effect.min(due));
+            let settlement = self.next_settlement().filter(|at| *at <= due && has_room);
+            let limit = [effect, settlement].into_iter().flatten().fold(due, EventTime::min);
             // Looks first: a customer's deadline lies after the time for which its look waits.
             if has_room && let Some((at, slot)) = self.looks.pop(clock, by_id) {
                 let customer = &self.customers[slot];
@@ -297,9 +311,11 @@ impl Engine {
                 *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if has_room && let Some((at, slot)) = self.deadlines.pop(limit, by_id) {
                 *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
-            } else if effect.is_some() {
+            } else if effect.is_some_and(|effect| settlement.is_none_or(|at| effect <= at)) {
                 *slice = slice.saturating_sub(1);
                 self.take_first_effect(outputs);
+            } else if let Some(at) = settlement {
+                self.settle(at);
             } else {
                 break;
             }
@@ -308,11 +324,16 @@ impl Engine {
         self.behind = waits(self.deadlines.first(), due)
             || waits(self.account_deadlines.first(), due)
             || waits(self.looks.first(), clock)
-            || waits(self.effects.first(), clock);
+            || waits(self.effects.first(), clock)
+            || waits(self.next_settlement(), due);
+        if !self.behind {
+            self.pass_settlements(due);
+        }
     }
 
     /// A queued instant came up: fires the deadline if it still stands, else queues the one that does.
     fn reach(&mut self, slot: Slot, at: EventTime, outputs: &mut Vec<Output>) -> bool {
+        self.pass_settlements(EventTime(at.0 - 1));
         let customer = &mut self.customers[slot];
         if customer.queued != at {
             return false;
@@ -371,6 +392,7 @@ impl Engine {
         let occasion =
             Occasion { app: &self.app, rules: &self.rules, agents: &self.agents, cause, refund, errors: &self.errors };
         look::look(customer, &occasion, outputs);
+        self.note_unsaid(slot);
         self.tell_contacts(slot, cause, outputs);
     }
 
@@ -392,8 +414,10 @@ impl Engine {
         let Some(slot) = slot else {
             if event.kind().has_customer() {
                 self.pass_over(event);
-            } else if !self.agents.take(&event.body) {
-                self.stats.forgotten.add(Forgotten::Agent, 1);
+            } else {
+                let has_room = self.agents.take(&event.body);
+                self.stats.forgotten.add(Forgotten::Agent, usize::from(!has_room));
+                self.note_agents();
             }
             return;
         };
@@ -428,12 +452,15 @@ impl Engine {
         let sendings = &mut self.sendings;
         let mut foreign = Vec::new();
         let recalled = customer.recall_of(event, &rules);
+        let was_active = rules.counts_active() && customer.is_active();
         let arrival = Arrival { event, position, from, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         customer.roll_up((event, position), recalled, &rules, &mut self.sendings);
         customer.hand_on(&rules, &mut self.sendings);
         let is_leaving = customer.is_leaving();
         self.note_foreign(slot, foreign);
+        self.recount(slot, was_active);
+        self.note_unsaid(slot);
         if is_leaving {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
             self.describe(slot, Brought::Event(event, position), outputs);

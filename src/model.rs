@@ -9,4 +9,5 @@ pub mod murmur2;
 pub mod names;
 pub mod output;
 pub mod record;
+pub mod settle;
 pub mod time;

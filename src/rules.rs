@@ -1,5 +1,6 @@
 //! Written rules: YAML to a checked, compiled [`ruleset::Ruleset`].
 
+pub mod budget;
 pub mod calendar;
 pub mod compile;
 mod evidence;

@@ -115,6 +115,7 @@ impl Wire {
                 programme,
                 profile,
                 tier,
+                rank,
                 valid_until,
                 routing,
                 greeting,
@@ -126,6 +127,7 @@ impl Wire {
                 line.put("programme", programme);
                 line.put("profile", profile);
                 line.put_some("tier", tier.as_ref());
+                line.put_some("rank", rank.as_ref());
                 line.put_some("valid_until", valid_until.as_ref());
                 line.put_some("routing", routing.as_ref().map(RoutingJson::of).as_ref());
                 line.put_some("greeting", greeting.as_ref());
@@ -152,6 +154,15 @@ impl Wire {
                 line.put("programme", programme);
                 line.put("valid_until", valid_until);
                 line.put("missing", &Rows::new(missing, &self.topics));
+                line.put("standing", standing);
+            }
+            Change::Waitlisted { programme, rank, value, cut, places, settled_at, standing } => {
+                line.put("programme", programme);
+                line.put("rank", rank);
+                line.put("value", &value.as_ref().map(ScalarJson));
+                line.put("cut", &cut.as_ref().map(ScalarJson));
+                line.put("places", places);
+                line.put("settled_at", settled_at);
                 line.put("standing", standing);
             }
             Change::Entered { label, definition } | Change::Left { label, definition } => {

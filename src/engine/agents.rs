@@ -137,6 +137,13 @@ impl Agents {
         })
     }
 
+    /// How many are at work, of a team or of all.
+    pub(super) fn on_shift(&self, team: Option<&str>) -> u64 {
+        let is_of_team = |agent: &&Agent| team.is_none_or(|team| agent.team.as_deref() == Some(team));
+        let at_work = self.known.values().filter(|agent| agent.state != AgentState::Offline);
+        at_work.filter(is_of_team).count() as u64
+    }
+
     /// The agents who can be given another case now, of a team and with a skill where these are asked for: as many as
     /// wanted, the best first.
     pub(super) fn best(&self, team: Option<&str>, skill: Option<&str>, today: Day, most: usize) -> Vec<(&str, Rate)> {

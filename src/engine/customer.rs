@@ -11,6 +11,7 @@ use super::entry::{Entry, Extra, rank_of};
 use super::money::Refunds;
 use super::presence::Visit;
 use super::programme::Held;
+use super::seat::Seat;
 use super::tally::Tally;
 use super::ties::Ties;
 use crate::model::effect::Origin;
@@ -90,6 +91,8 @@ pub(super) struct Rare {
     /// Place of the newest order lost to [`MAX_OBJECTS`].
     pub(super) lost_order: MaybeTime,
     pub(super) ties: Option<Box<Ties>>,
+    /// Where they stand in programmes with budgets, by place in the ruleset.
+    pub(super) seats: Vec<Seat>,
 }
 
 impl Rare {

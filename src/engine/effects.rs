@@ -34,7 +34,11 @@ impl Home {
 
     /// The task where an entity is at home.
     pub fn of(self, id: &CustomerId) -> u32 {
-        if self.tasks == 1 { 0 } else { murmur2::home(id.text().as_bytes(), self.tasks) }
+        match id.kind() {
+            _ if self.tasks == 1 => 0,
+            EntityKind::Task => id.text().parse().unwrap_or_default(),
+            _ => murmur2::home(id.text().as_bytes(), self.tasks),
+        }
     }
 }
 
@@ -91,10 +95,13 @@ impl Engine {
         self.take_arrivals(outputs);
     }
 
-    /// In `live` an event that is brought is taken at once: features and alerts do not wait for the clock.
+    /// In `live` an event that is brought is taken at once: features and alerts do not wait for the clock. Nor does the
+    /// settler, which waits for all tasks.
     fn queue_effect(&mut self, effect: Effect) {
         match effect.does {
-            Does::Bring(..) if self.mode == TimeMode::Live => self.arrivals.push_back(effect),
+            Does::Bring(..) | Does::Report(_) | Does::Reached(_) if self.mode == TimeMode::Live => {
+                self.arrivals.push_back(effect);
+            }
             _ => self.effects.push(effect),
         }
     }
@@ -110,12 +117,16 @@ impl Engine {
     pub(super) fn take_first_effect(&mut self, outputs: &mut Vec<Output>) {
         if let Some((_, effect)) = self.effects.queue.pop_first() {
             self.now = effect.at;
+            self.pass_settlements(EventTime(effect.at.0 - 1));
             self.take_effect(effect, outputs);
         }
     }
 
     fn take_effect(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         self.stats.effects += 1;
+        if effect.to.kind() == EntityKind::Settler {
+            return self.hear_task(effect);
+        }
         if let Does::Resolved { agent, day, cases, well } = &effect.does {
             let today = self.rules.calendar.day(effect.at);
             let has_room = self.agents.count(agent, (*day, *cases, *well), today);
@@ -124,7 +135,9 @@ impl Engine {
         let Some(slot) = self.customers.meet_one(&effect.to, &self.rules, &self.erased) else {
             return self.pass_over_effect(effect);
         };
-        self.stats.effects_late += u64::from(self.customers[slot].as_of > effect.at);
+        let is_late = self.customers[slot].as_of > effect.at;
+        self.stats.effects_late += u64::from(is_late);
+        self.stats.settlements_late += u64::from(is_late && matches!(effect.does, Does::Verdict(_)));
         let Effect { from, at, hops, origin, does, .. } = effect;
         if let Does::Bring(event, position) = does {
             return self.take_event(slot, (&event, position), Some(&from), at, hops, outputs);
@@ -132,7 +145,9 @@ impl Engine {
         self.catch_up(slot, at, outputs);
         self.advance(slot, at);
         self.customers[slot].news = u16::MAX;
+        let was_active = self.counts(slot);
         let outcome = self.undergo(slot, &from, at, does);
+        self.recount(slot, was_active);
         self.send(slot, origin.as_ref(), hops, outputs);
         let brought = origin.as_ref().map_or(Brought::Time, Brought::Origin);
         let said = self.customers[slot].seq;
@@ -149,7 +164,7 @@ impl Engine {
         let (customer, sendings) = (&mut self.customers[slot], &mut self.sendings);
         match does {
             // Taken before.
-            Does::Bring(..) | Does::Resolved { .. } => {}
+            Does::Bring(..) | Does::Resolved { .. } | Does::Report(_) | Does::Reached(_) => {}
             Does::Claim => {
                 let forgotten = customer.claimed(from, Some(at), sendings);
                 self.stats.forgotten.add(Forgotten::Owner, forgotten);
@@ -199,6 +214,10 @@ impl Engine {
             }
             Does::Join => self.stats.contacts_beyond += u64::from(!customer.joined(from, sendings)),
             Does::Leave => customer.left(from),
+            Does::Verdict(verdict) => {
+                customer.hear_verdict(*verdict);
+                return Outcome { look: true, ..Outcome::default() };
+            }
             Does::Account(summary) => return Outcome { look: customer.hear(from, summary), ..Outcome::default() },
             Does::RollUp(share) => {
                 let mut foreign = Vec::new();
@@ -300,7 +319,8 @@ impl Engine {
 
     /// The first instant at which time alone may make an entity do something to others; never before it.
     pub fn next_sending(&self) -> Option<EventTime> {
-        self.effects.first().into_iter().chain(self.account_deadlines.first()).min()
+        let first = self.effects.first().into_iter().chain(self.account_deadlines.first());
+        first.chain(self.next_settling()).min()
     }
 }
 

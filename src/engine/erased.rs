@@ -137,6 +137,7 @@ impl Engine {
         customer.end_merges(&mut self.sendings);
         customer.leave_account(&self.rules, &mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
+        self.leave_budgets(slot);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);
         self.stats.erasures += 1;

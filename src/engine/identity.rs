@@ -80,6 +80,7 @@ impl Customer {
         if let Some(rare) = &mut given.rare {
             (rare.waiting, rare.visit) = (None, None);
             let (profile, held) = (rare.profile.take(), std::mem::take(&mut rare.held));
+            let seats = std::mem::take(&mut rare.seats);
             let mut ties = rare.ties.take();
             rare.ties = ties.as_mut().map(|ties| {
                 ties.holds_others = false;
@@ -88,7 +89,8 @@ impl Customer {
                 let contact_of = ties.contact_of.as_mut().map(|contact_of| Box::new(contact_of.give_away()));
                 Box::new(Ties { referrers, referred, contact_of, aliases, resolved, ..Ties::default() })
             });
-            self.rare = Some(Box::new(Rare { profile, held, ties, ..Rare::default() }));
+            self.rare = Some(Box::new(Rare { profile, held, ties, seats, ..Rare::default() }));
+            self.leave_seats();
         }
         self.ties_mut().was_merged = true;
         let mut state = Vec::new();

@@ -71,6 +71,9 @@ struct Head {
     /// Agents and how well they resolve, in the form of `postcard`.
     #[prost(bytes = "vec", tag = "12")]
     agents: Vec<u8>,
+    /// What is to be said at the next settlement, and what the settler knows, in the form of `postcard`.
+    #[prost(bytes = "vec", tag = "13")]
+    settlement: Vec<u8>,
 }
 
 /// The form written and read. A field added to it, too, makes another one: a build that does not know the field must
@@ -98,6 +101,7 @@ impl Engine {
             effects: blob::encode(&self.effects),
             rates: blob::encode(&self.rates),
             agents: blob::encode(&self.agents),
+            settlement: blob::encode(&self.settlement),
         };
         head.encode_to_vec()
     }
@@ -129,7 +133,8 @@ impl Engine {
             Ok(head) => head,
             Err(error) => return invalid(format!("the head of a state is damaged: {error}")),
         };
-        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects, rates, agents } = head;
+        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects, rates, agents, settlement } =
+            head;
         if version != VERSION {
             return invalid(format!("a state of form {version}, this build reads {VERSION}"));
         }
@@ -141,6 +146,7 @@ impl Engine {
         engine.effects = blob::decode(&effects).map_err(|_| unreadable("effects"))?;
         engine.rates = blob::decode(&rates).map_err(|_| unreadable("rates"))?;
         engine.agents = blob::decode(&agents).map_err(|_| unreadable("agents"))?;
+        engine.settlement = blob::decode(&settlement).map_err(|_| unreadable("a settlement"))?;
         (engine.clock, engine.wall, engine.behind) = (EventTime(clock_ms), EventTime(wall_ms), behind);
         engine.erased = erased.map(|erased| Erased::decode(&erased)).unwrap_or_default();
         engine.customers.reserve(usize::try_from(customers.min(MOST_AHEAD)).unwrap_or_default());
@@ -177,6 +183,7 @@ impl Engine {
             self.looks.push(at, slot);
         }
         self.requeue(slot);
+        self.note_restored(slot);
         self.note_all_foreign(slot);
         Ok(true)
     }
@@ -197,7 +204,8 @@ impl Engine {
     /// Digest of what is no customer's.
     fn head_digest(&self) -> u128 {
         let parts = [blob::digest(&self.effects), blob::digest(&self.rates), blob::digest(&self.agents)];
-        parts.into_iter().fold(self.erased.digest(), u128::wrapping_add)
+        let parts = parts.into_iter().chain([blob::digest(&self.settlement)]);
+        parts.fold(self.erased.digest(), u128::wrapping_add)
     }
 
     /// Digest of the customers that the newest epoch touched, by a record, a deadline or a look, as they are now; one

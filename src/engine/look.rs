@@ -3,11 +3,14 @@
 use std::cell::Cell;
 
 use compact_str::CompactString;
+use rust_decimal::Decimal;
 
 use super::agents::Agents;
 use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
 use super::programme::{Held, Step, TierStep, rank};
+use super::seat::{self, Candidacy};
+use super::settle::ACTIVE;
 use super::view::View;
 use super::{evidence, routing, status};
 use crate::model::effect::Origin;
@@ -15,7 +18,9 @@ use crate::model::event::Event;
 use crate::model::id::EntityKind;
 use crate::model::output::{Cause, Change, Decision, Evidence, Output, OutputId, Routing, Scalar, Trigger, Weight};
 use crate::model::record::Position;
+use crate::model::settle::{Rank, Standing};
 use crate::model::time::EventTime;
+use crate::rules::budget::Budget;
 use crate::rules::fact::{Fact, Facts};
 use crate::rules::parse::weight_of;
 use crate::rules::program::{Comparison, Program};
@@ -113,6 +118,7 @@ pub(super) fn look(customer: &mut Customer, occasion: &Occasion<'_>, outputs: &m
             (true, false) => found.changes.extend(follow(customer, index, rule, occasion)),
             (of_account, is_account) if of_account == is_account => {
                 programme(customer, index, rule, occasion, &mut found);
+                sit(customer, index, rule, occasion.rules);
             }
             _ => {}
         }
@@ -136,6 +142,7 @@ pub(super) fn leave(customer: &mut Customer, reason: &'static str, occasion: &Oc
     let left =
         labels.map(|(_, label)| Change::Left { label: label.name.clone(), definition: label.when.text().into() });
     let held = customer.rare.as_mut().map(|rare| std::mem::take(&mut rare.held)).unwrap_or_default();
+    customer.leave_seats();
     let revoked = held.into_iter().map(|held| Change::Revoked {
         programme: rules.programmes[usize::from(held.programme)].name.clone(),
         reason,
@@ -182,7 +189,9 @@ fn complete(change: &mut Change, after: &[CompactString], now: &Weight) {
             *standing = after.to_vec();
             *weight = now.clone();
         }
-        Change::Revoked { standing, .. } | Change::Expiring { standing, .. } => *standing = after.to_vec(),
+        Change::Revoked { standing, .. } | Change::Expiring { standing, .. } | Change::Waitlisted { standing, .. } => {
+            *standing = after.to_vec();
+        }
         Change::Entered { .. } | Change::Left { .. } => {}
     }
 }
@@ -209,18 +218,25 @@ fn labels(customer: &mut Customer, occasion: &Occasion<'_>, found: &mut Vec<Foun
 
 fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occasion<'_>, found: &mut Findings) {
     let rules = occasion.rules;
+    if let Some(budget) = &rule.budget
+        && let Some(granted_at) = customer.held(index).map(|held| held.granted_at)
+        && let Some(verdict) = customer.displaced(index, granted_at)
+    {
+        return displace(customer, (index, rule, budget), verdict, occasion, found);
+    }
     let view = View { rules, customer: Some(customer), event: None };
     let ask = |program| occasion.ask(program, &view, rules.labels.len() + usize::from(index));
     let Some(at) = customer.standing().iter().position(|held| held.programme == index) else {
-        if rules.plan.inputs[1][usize::from(index)] & customer.news == 0 {
+        if rules.plan.inputs[1][usize::from(index)] & customer.news == 0 && !customer.awaits_verdict(index) {
             return;
         }
-        if ask(&rule.grant) == Some(true) && ask(&rule.keep) != Some(false) {
-            let evidence = evidence::of(&rule.grant, &view, None);
-            let (tier, _) = target_tier(rule, &view);
-            let (held, change) = grant(customer, index, rule, tier, occasion);
-            hold(customer, held);
-            found.changes.push(Found { change, evidence });
+        let qualifies = ask(&rule.grant) == Some(true) && ask(&rule.keep) != Some(false);
+        if let Some(budget) = &rule.budget {
+            let standing = if qualifies { budget.candidate(&view) } else { None };
+            return vie(customer, (index, rule, budget), standing, occasion, found);
+        }
+        if qualifies {
+            found.changes.push(granted(customer, index, rule, None, occasion));
         }
         return;
     };
@@ -259,6 +275,90 @@ fn programme(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Oc
         }
     }
     customer.rare().held[at] = held;
+}
+
+/// What a look finds of somebody who would hold a programme if there were a place.
+fn vie(
+    customer: &mut Customer,
+    (index, rule, budget): (u8, &Programme, &Budget),
+    standing: Option<Standing>,
+    occasion: &Occasion<'_>,
+    found: &mut Findings,
+) {
+    let rows = |customer: &Customer| {
+        evidence::of(&rule.grant, &View { rules: occasion.rules, customer: Some(customer), event: None }, None)
+    };
+    match customer.vie(index, standing) {
+        Candidacy::Waits => {}
+        Candidacy::Granted(rank) => {
+            let row = seat::row(&budget.rank, rank);
+            let mut grant = granted(customer, index, rule, Some(rank.place), occasion);
+            grant.evidence.push(row);
+            found.changes.push(grant);
+        }
+        Candidacy::Listed(rank, settled_at) => {
+            let mut evidence = rows(customer);
+            evidence.push(seat::row(&budget.rank, rank));
+            found.changes.push(Found { change: waitlisted(rule, budget, rank, settled_at), evidence });
+        }
+        Candidacy::Lapsed => {
+            let (programme, evidence) = (rule.name.clone(), rows(customer));
+            found.unseen.push(Unseen { programme, decision: "off_waitlist", until: None, tiers: None, evidence });
+        }
+    }
+}
+
+/// Takes a programme from somebody whose place is another's now.
+fn displace(
+    customer: &mut Customer,
+    (index, rule, budget): (u8, &Programme, &Budget),
+    (rank, settled_at): (Rank, EventTime),
+    occasion: &Occasion<'_>,
+    found: &mut Findings,
+) {
+    let held = &mut customer.rare().held;
+    let at = held.iter().position(|held| held.programme == index).expect("it is held");
+    let (programme, revokes) = (rule.name.clone(), held.remove(at).grant);
+    let change = Change::Revoked { programme, reason: "displaced", revokes, standing: Vec::new() };
+    let row = seat::row(&budget.rank, rank);
+    found.changes.push(Found { change, evidence: vec![row.clone()] });
+    let view = View { rules: occasion.rules, customer: Some(customer), event: None };
+    let ask = |program| occasion.ask(program, &view, occasion.rules.labels.len() + usize::from(index));
+    let qualifies = ask(&rule.grant) == Some(true) && ask(&rule.keep) != Some(false);
+    let standing = if qualifies { budget.candidate(&view) } else { None };
+    if standing.is_some() {
+        let mut evidence = evidence::of(&rule.grant, &view, None);
+        evidence.push(row);
+        found.changes.push(Found { change: waitlisted(rule, budget, rank, settled_at), evidence });
+    }
+    customer.list(index, standing, rank);
+}
+
+fn waitlisted(rule: &Programme, budget: &Budget, rank: Rank, settled_at: EventTime) -> Change {
+    let scalar = |rank: Option<Decimal>| rank.map(|rank| budget.rank.value(rank));
+    Change::Waitlisted {
+        programme: rule.name.clone(),
+        rank: rank.place,
+        value: scalar(rank.value),
+        cut: scalar(rank.cut),
+        places: rank.places,
+        settled_at,
+        standing: Vec::new(),
+    }
+}
+
+/// Where somebody stands in a programme after a look, as far as budgets count it.
+fn sit(customer: &mut Customer, index: u8, rule: &Programme, rules: &Ruleset) {
+    let counts = rules.budget.is_some() && !rule.of_account && rules.settles();
+    if rule.budget.is_none() && !counts {
+        return;
+    }
+    let since = customer.held(index).map(|held| held.granted_at);
+    let now = since.map(|since| match &rule.budget {
+        Some(budget) => budget.member(since, &View { rules, customer: Some(customer), event: None }),
+        None => seat::unranked(since),
+    });
+    customer.sit(index, now);
 }
 
 /// Judges the tier of a programme that stays held.
@@ -333,6 +433,19 @@ fn follow(customer: &mut Customer, index: u8, rule: &Programme, occasion: &Occas
     })
 }
 
+/// Grants a programme now.
+fn granted(customer: &mut Customer, index: u8, rule: &Programme, rank: Option<u32>, occasion: &Occasion<'_>) -> Found {
+    let view = View { rules: occasion.rules, customer: Some(customer), event: None };
+    let evidence = evidence::of(&rule.grant, &view, None);
+    let (tier, _) = target_tier(rule, &view);
+    let (held, mut change) = grant(customer, index, rule, tier, occasion);
+    if let Change::Granted { rank: place, .. } = &mut change {
+        *place = rank;
+    }
+    hold(customer, held);
+    Found { change, evidence }
+}
+
 fn grant(
     customer: &Customer,
     index: u8,
@@ -345,6 +458,7 @@ fn grant(
         programme: rule.name.clone(),
         profile: rule.profile.clone(),
         tier: tier_name(rule, tier),
+        rank: None,
         valid_until: paid_until(rule, customer),
         routing: routing(rule, customer, occasion),
         greeting: greeting(rule, customer),
@@ -434,6 +548,9 @@ pub(super) fn next_instant(customer: &Customer, rules: &Ruleset) -> EventTime {
                 consider(rules.calendar.start(day.saturating_add(*days).clamp(-1, MAX_DAY) + flip));
             }
         }
+    }
+    if rules.counts_active() && customer.is_active() {
+        customer.last_seen.get().map(|seen| seen.plus(ACTIVE)).into_iter().for_each(&mut consider);
     }
     for held in customer.standing() {
         let rule = &rules.programmes[usize::from(held.programme)];

@@ -4,13 +4,16 @@
 //! stands for them: said once a look, however many decisions it brought, and when the profile that it quotes changes.
 //! Accounts have one of their own besides their contacts': a router may know no more of a caller than the account.
 
+use rust_decimal::Decimal;
+
 use super::customer::Customer;
 use super::look::{self, Occasion};
 use super::view::View;
 use super::{evidence, programme::Held};
 use crate::model::id::EntityKind;
-use crate::model::output::status::{Content, Membership, Progress, Status};
+use crate::model::output::status::{Content, Membership, Progress, Status, Waitlist};
 use crate::model::output::{Output, Scalar};
+use crate::rules::budget::RankRule;
 use crate::rules::ruleset::{Programme, Ruleset};
 
 /// Says where the customer or account stands. Of somebody about whom nothing was ever decided there is nothing to say,
@@ -91,5 +94,12 @@ fn progress(customer: &Customer, index: u8, rule: &Programme, rules: &Ruleset) -
     } else {
         evidence::without_samples(&rule.grant, &view)
     };
-    Progress { programme, held, rows }
+    let waitlist = rule.budget.as_ref().and_then(|budget| waitlist(customer, index, &budget.rank));
+    Progress { programme, held, rows, waitlist }
+}
+
+fn waitlist(customer: &Customer, index: u8, rule: &RankRule) -> Option<Waitlist> {
+    let (rank, since) = customer.waitlist(index)?;
+    let scalar = |rank: Option<Decimal>| rank.map(|rank| rule.value(rank));
+    Some(Waitlist { rank: rank.place, value: scalar(rank.value), cut: scalar(rank.cut), since })
 }

@@ -152,10 +152,13 @@ fn shortened(mut event: Event) -> Event {
 impl Engine {
     /// Moves an entity's time forward, and counts what is forgotten then.
     pub(super) fn advance(&mut self, slot: Slot, to: EventTime) {
-        let customer = &mut self.customers[slot];
+        let customer = &self.customers[slot];
         let is_author = customer.id.kind() == EntityKind::Author;
         let waited = if is_author { customer.waiting_posts() } else { 0 };
-        self.stats.unmatched += customer.advance(to, &self.rules);
+        let was_active = self.counts(slot);
+        self.stats.unmatched += self.customers[slot].advance(to, &self.rules);
+        self.recount(slot, was_active);
+        let customer = &self.customers[slot];
         if waited > 0 {
             self.stats.forgotten.add(Forgotten::Unclaimed, waited - customer.waiting_posts());
         }

@@ -13,6 +13,7 @@ use super::id::CustomerId;
 use super::money::Currency;
 use super::output::Scalar;
 use super::record::Position;
+use super::settle::{Report, Verdict};
 use super::time::EventTime;
 
 /// Something that an entity does to another.
@@ -89,6 +90,12 @@ pub enum Does {
     RollUp(Vec<u8>),
     /// What the sender, an account, is and holds.
     Account(Box<AccountSummary>),
+    /// To the settler: what changed at the sender, a task.
+    Report(Box<Report>),
+    /// To the settler: the sender, a task, has reported all that changed at it up to an instant.
+    Reached(EventTime),
+    /// From the settler: what was decided about the target.
+    Verdict(Box<Verdict>),
 }
 
 /// What a referral is known by. Its ids are those it was told with: whoever has one may be merged into another since.

@@ -30,11 +30,17 @@ pub enum EntityKind {
     Account,
     /// What every task keeps for itself and all know alike.
     EveryTask,
+    /// What decides on budgets.
+    Settler,
+    /// A task itself.
+    Task,
 }
 
 const AUTHOR: char = '\u{1}';
 const ACCOUNT: char = '\u{2}';
 const EVERY_TASK: &str = "\u{3}";
+const SETTLER: char = '\u{5}';
+const TASK: char = '\u{6}';
 
 impl CustomerId {
     /// Of whoever writes under a handle.
@@ -52,6 +58,16 @@ impl CustomerId {
         Self(CompactString::const_new(EVERY_TASK))
     }
 
+    /// Of what decides on a ruleset's budgets.
+    pub fn settler(ruleset: &str) -> Self {
+        Self(format_compact!("{SETTLER}{ruleset}"))
+    }
+
+    /// Of a task.
+    pub fn task(number: u32) -> Self {
+        Self(format_compact!("{TASK}{number}"))
+    }
+
     /// The id as state is kept by it, mark included.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,6 +79,8 @@ impl CustomerId {
             Some(1) => EntityKind::Author,
             Some(2) => EntityKind::Account,
             Some(3) => EntityKind::EveryTask,
+            Some(5) => EntityKind::Settler,
+            Some(6) => EntityKind::Task,
             _ => EntityKind::Customer,
         }
     }
@@ -72,7 +90,7 @@ impl CustomerId {
     pub fn text(&self) -> &str {
         match self.kind() {
             EntityKind::Customer => &self.0,
-            EntityKind::Author | EntityKind::Account | EntityKind::EveryTask => &self.0[1..],
+            _ => &self.0[1..],
         }
     }
 }

@@ -94,6 +94,8 @@ pub enum Change {
         programme: CompactString,
         profile: CompactString,
         tier: Option<CompactString>,
+        /// From 1, among those who hold the programme's places.
+        rank: Option<u32>,
         /// End of the subscription that the programme's `keep` reads as `subscribed`.
         valid_until: Option<EventTime>,
         routing: Option<Routing>,
@@ -128,6 +130,18 @@ pub enum Change {
         missing: Vec<Evidence>,
         standing: Vec<CompactString>,
     },
+    Waitlisted {
+        programme: CompactString,
+        /// From 1, on the list of those who wait.
+        rank: u32,
+        /// What the budget ranks by, and the least that has a place.
+        value: Option<Scalar>,
+        cut: Option<Scalar>,
+        places: u64,
+        /// As of when it was decided.
+        settled_at: EventTime,
+        standing: Vec<CompactString>,
+    },
     Entered {
         label: CompactString,
         definition: CompactString,
@@ -146,6 +160,7 @@ impl Change {
             Self::Revoked { .. } => "vip.revoked",
             Self::Changed { .. } => "vip.changed",
             Self::Expiring { .. } => "vip.expiring",
+            Self::Waitlisted { .. } => "vip.waitlisted",
             Self::Entered { .. } => "cohort.entered",
             Self::Left { .. } => "cohort.left",
         }
@@ -157,7 +172,8 @@ impl Change {
             Self::Granted { programme, .. }
             | Self::Revoked { programme, .. }
             | Self::Changed { programme, .. }
-            | Self::Expiring { programme, .. } => programme,
+            | Self::Expiring { programme, .. }
+            | Self::Waitlisted { programme, .. } => programme,
             Self::Entered { label, .. } | Self::Left { label, .. } => label,
         }
     }

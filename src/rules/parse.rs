@@ -1,6 +1,7 @@
 //! The ruleset's YAML to a [`Ruleset`]: every problem at once, each with its line and path.
 
 mod alerts;
+mod budgets;
 mod features;
 mod programmes;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
+use super::budget::Budget;
 use super::calendar::Calendar;
 use super::compile;
 use super::fact::{AccountField, Fact, Scope, index};
@@ -49,6 +51,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let lateness = top.span("lateness", problems).unwrap_or(LATENESS);
     let visit_gap = top.span("visit_gap", problems).unwrap_or(VISIT_GAP);
     let hop = hop(&mut top, problems);
+    let settle = budgets::settle(&mut top, hop, problems);
     let refund_skips_grace = skip_grace(&mut top, problems);
     for (key, what) in LATER {
         if let Some(node) = top.take(key) {
@@ -64,6 +67,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let known = Known { features: &features, attributes: &attributes };
     let labels = labels(&mut top, known, problems);
     let programmes = programmes::read(&mut top, known, &labels, problems);
+    let budget = budgets::over_all(&mut top, &programmes, problems);
     let alerts = alerts::read(&mut top, known, &labels, &programmes, problems);
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
@@ -81,6 +85,8 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         lateness,
         visit_gap,
         hop,
+        settle,
+        budget,
         refund_skips_grace,
         features,
         labels,
@@ -107,11 +113,7 @@ fn hop(top: &mut Section<'_>, problems: &mut Problems) -> Duration {
 }
 
 /// Keys of later versions, refused with a sentence that says so.
-const LATER: [(&str, &str); 3] = [
-    ("budget", "budgets over all programmes are something"),
-    ("pivots", "pivots are something"),
-    ("settle", "settlement is something"),
-];
+const LATER: [(&str, &str); 1] = [("pivots", "pivots are something")];
 
 /// The ruleset's name, which enters ids and headers.
 fn name_of(top: &mut Section<'_>, problems: &mut Problems) -> String {
@@ -348,7 +350,7 @@ fn plan(features: &[Feature], labels: &[Label], programmes: &[Programme], alerts
     follow(&mut plan);
     plan.inputs = [
         labels.iter().map(|label| inputs(&label.when, features)).collect(),
-        programmes.iter().map(|rule| inputs(&rule.grant, features) | inputs(&rule.keep, features)).collect(),
+        programmes.iter().map(|rule| programme_inputs(rule, features)).collect(),
     ];
     for label in labels {
         watch(&mut plan, false, &label.when);
@@ -442,6 +444,13 @@ fn judged(feature: &Feature, kind: &mut KindPlan) {
             kind.judged.push(field);
         }
     }
+}
+
+/// The kinds of event that may change whether a programme is granted, or to whom.
+fn programme_inputs(rule: &Programme, features: &[Feature]) -> u16 {
+    let ranked = rule.budget.iter().flat_map(Budget::programs);
+    let programs = [&rule.grant, &rule.keep].into_iter().chain(ranked);
+    programs.fold(0, |all, program| all | inputs(program, features))
 }
 
 /// The kinds of event that may change an expression's answer. One that may be in error is judged at every look, since

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use super::budget::{Budget, Places};
 use super::calendar::{Calendar, Window};
 use super::fact::{AccountReads, Fact};
 use super::fields::Field;
@@ -27,6 +28,10 @@ pub struct Ruleset {
     pub(crate) visit_gap: Duration,
     /// From an entity's doing something to another until that is in force.
     pub(crate) hop: Duration,
+    /// From settlement to settlement; at least two hops.
+    pub(crate) settle: Duration,
+    /// Places over all programmes for customers.
+    pub(crate) budget: Option<Places>,
     /// A refund revokes at once, without tenure and grace.
     pub(crate) refund_skips_grace: bool,
     pub(crate) features: Vec<Feature>,
@@ -109,12 +114,15 @@ pub struct Programme {
     pub routing: Option<RoutingRule>,
     pub greeting: Option<String>,
     pub entitlements: Vec<CompactString>,
+    pub budget: Option<Budget>,
 }
 
 impl Programme {
     /// All its expressions.
     pub fn programs(&self) -> impl Iterator<Item = &Program> {
-        [&self.grant, &self.keep].into_iter().chain(self.tiers.iter().map(|(_, tier)| tier))
+        let tiers = self.tiers.iter().map(|(_, tier)| tier);
+        let budget = self.budget.iter().flat_map(Budget::programs);
+        [&self.grant, &self.keep].into_iter().chain(tiers).chain(budget)
     }
 }
 
@@ -318,6 +326,27 @@ impl Ruleset {
     /// How long after its cause an effect on another entity is in force.
     pub const fn hop(&self) -> Duration {
         self.hop
+    }
+
+    /// From settlement to settlement.
+    pub const fn settle(&self) -> Duration {
+        self.settle
+    }
+
+    /// Whether something is decided that needs everybody.
+    pub fn settles(&self) -> bool {
+        self.programmes.iter().any(|programme| programme.budget.is_some())
+    }
+
+    /// The numbers of places, of programmes and over all.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Places> {
+        let budgets = self.programmes.iter().filter_map(|programme| programme.budget.as_ref());
+        budgets.map(|budget| &budget.places).chain(&self.budget)
+    }
+
+    /// Whether it matters how many customers are active.
+    pub(crate) fn counts_active(&self) -> bool {
+        self.places().any(|places| matches!(places, Places::Share(_)))
     }
 
     /// The text it was read from.

@@ -76,7 +76,9 @@ impl<B: Broker> Task<B> {
 
     fn with_effects(&mut self, announcement: Announcement) -> Announcement {
         let of_records = self.intake.merge_mut().earliest(|event| self.engine.may_send(event));
-        let sends_from = of_records.into_iter().chain(self.engine.next_sending()).min();
+        // Whatever comes next may change who stands where; it is said at the settlement after it.
+        let settles = self.intake.merge().clock().and_then(|at| self.engine.settles_after(at));
+        let sends_from = of_records.into_iter().chain(self.engine.next_sending()).chain(settles).min();
         let (sent, came) = self.engine.exchanged();
         let number = |of: &BTreeMap<u32, u64>, task| of.get(&task).copied().unwrap_or_default();
         let exchanged =

@@ -71,7 +71,8 @@ impl Task {
     fn sends_from(&self) -> Option<EventTime> {
         let may_send = |record: &&Record| record.body.as_ref().is_ok_and(|event| self.engine.may_send(event));
         let record = self.records.iter().find(may_send).map(|record| record.merge_time);
-        record.into_iter().chain(self.engine.next_sending()).chain(self.first_waiting()).min()
+        let next = self.records.front().and_then(|record| self.engine.settles_after(record.merge_time));
+        record.into_iter().chain(next).chain(self.engine.next_sending()).chain(self.first_waiting()).min()
     }
 
     fn first_waiting(&self) -> Option<EventTime> {

@@ -50,6 +50,7 @@ pub(super) enum What {
     Revoked,
     Changed,
     Expiring,
+    Waitlisted,
     Entered,
     Left,
     Alert,
@@ -63,6 +64,7 @@ impl What {
             Self::Revoked => "revoked",
             Self::Changed => "changed",
             Self::Expiring => "expiring",
+            Self::Waitlisted => "waiting",
             Self::Entered => "entered",
             Self::Left => "left",
             Self::Alert => "alert",
@@ -80,6 +82,7 @@ impl What {
             "vip.revoked" => Self::Revoked,
             "vip.changed" => Self::Changed,
             "vip.expiring" => Self::Expiring,
+            "vip.waitlisted" => Self::Waitlisted,
             "cohort.entered" => Self::Entered,
             "cohort.left" => Self::Left,
             "agent.alert" => Self::Alert,
@@ -143,6 +146,7 @@ fn why(what: What, output: &Value, words: &Words) -> String {
             let rise = text("reason") == "tier_rise";
             format!("{} to {}: {}", tier("from"), tier("to"), rows(rise))
         }
+        What::Waitlisted => format!("number {} on the list: {}", output["rank"], rows(true)),
         What::Expiring => format!("ends {} unless kept: {}", minute("valid_until"), rows(false)),
         What::Alert => {
             let on = output["reply_on"]["platform"].as_str().map(|on| format!(", answer on {on}")).unwrap_or_default();

@@ -226,7 +226,7 @@ fn colour(what: What) -> Style {
         What::Granted => Style::new().green().bold(),
         What::Revoked => Style::new().red().bold(),
         What::Alert => Style::new().yellow().bold(),
-        What::Changed | What::Expiring => Style::new().cyan(),
+        What::Changed | What::Expiring | What::Waitlisted => Style::new().cyan(),
         What::Entered | What::Left => Style::new().dim(),
     }
 }

@@ -25,7 +25,9 @@ impl Tally {
             What::Left => *self.labelled.entry(news.name.clone()).or_default() -= 1,
             // Alerts travel in a topic of their own: their standing may be older than what was seen.
             What::Alert => {}
-            What::Granted | What::Revoked | What::Changed | What::Expiring => self.take_standing(news),
+            What::Granted | What::Revoked | What::Changed | What::Expiring | What::Waitlisted => {
+                self.take_standing(news)
+            }
         }
     }
 

@@ -34,12 +34,13 @@ pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::
 /// A change in a few words.
 pub(crate) fn sentence(change: &Change) -> String {
     match change {
-        Change::Granted { programme, tier, valid_until, routing, .. } => {
+        Change::Granted { programme, tier, rank, valid_until, routing, .. } => {
             let tier = tier.as_ref().map(|tier| format!(", tier {tier}")).unwrap_or_default();
             let until = valid_until.map(|until| format!(", until {until}")).unwrap_or_default();
             let routing = routing.as_ref().and_then(|routing| Some((routing.agent.as_ref()?, routing.reason)));
             let to = routing.map(|(agent, reason)| format!(", goes to {agent} ({reason})")).unwrap_or_default();
-            format!("GRANTED {programme}{tier}{until}{to}")
+            let rank = rank.map(|rank| format!(", rank {rank}")).unwrap_or_default();
+            format!("GRANTED {programme}{tier}{rank}{until}{to}")
         }
         Change::Revoked { programme, reason, .. } => format!("REVOKED {programme} ({reason})"),
         Change::Changed { programme, reason, from, to, .. } => {
@@ -52,6 +53,9 @@ pub(crate) fn sentence(change: &Change) -> String {
         }
         Change::Expiring { programme, valid_until, .. } => {
             format!("EXPIRING {programme}, ends {valid_until} unless it holds again")
+        }
+        Change::Waitlisted { programme, rank, places, .. } => {
+            format!("WAITLISTED {programme}: number {rank} on the list for {places} places")
         }
         Change::Entered { label, .. } => format!("is now `{label}`"),
         Change::Left { label, .. } => format!("is no longer `{label}`"),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::line::{Line, RoutingJson, Rows, ScalarJson};
 use super::{STATUS, Wire, customer_of};
 use crate::model::id::EntityKind;
-use crate::model::output::status::{Content, Membership, Progress, Status};
+use crate::model::output::status::{Content, Membership, Progress, Status, Waitlist};
 use crate::model::time::EventTime;
 
 impl Wire {
@@ -69,10 +69,26 @@ struct ProgressJson<'a> {
     programme: &'a str,
     held: bool,
     rows: Rows<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waitlist: Option<WaitlistJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct WaitlistJson<'a> {
+    rank: u32,
+    value: Option<ScalarJson<'a>>,
+    cut: Option<ScalarJson<'a>>,
+    since: EventTime,
 }
 
 impl<'a> ProgressJson<'a> {
     fn of(it: &'a Progress) -> Self {
-        Self { programme: &it.programme, held: it.held, rows: Rows::without_samples(&it.rows) }
+        let waitlist = it.waitlist.as_ref().map(|Waitlist { rank, value, cut, since }| WaitlistJson {
+            rank: *rank,
+            value: value.as_ref().map(ScalarJson),
+            cut: cut.as_ref().map(ScalarJson),
+            since: *since,
+        });
+        Self { programme: &it.programme, held: it.held, rows: Rows::without_samples(&it.rows), waitlist }
     }
 }

@@ -121,7 +121,7 @@ fn log(field: Field<'_>) -> Result<Vec<Entry>, Flaw> {
 impl Rare {
     /// 1 profile, 2 what waits, 3 programmes held, 4 extras, 5 pending refunds, 6 keys seen (key, until), 7 texts
     /// (hash, first), 8 buckets, 9 visit, 10 end of what forgotten orders paid for, 11 of all, 12 place of the newest
-    /// order lost to the bound, 13 ties.
+    /// order lost to the bound, 13 ties, 14 where they stand in budgets.
     fn encode(&self, out: &mut Writer<'_>) {
         let Self {
             profile,
@@ -138,6 +138,7 @@ impl Rare {
             keys: _,
             lost_order,
             ties,
+            seats,
         } = self;
         let timed = |(key, time): &(u64, EventTime)| [*key, time.0.cast_unsigned()];
         if let Some(profile) = profile {
@@ -169,6 +170,9 @@ impl Rare {
         if let Some(ties) = ties {
             out.bytes(13, &blob::encode(ties));
         }
+        if !seats.is_empty() {
+            out.bytes(14, &blob::encode(seats));
+        }
     }
 
     fn decode(mut from: Reader<'_>, rules: &Ruleset) -> Result<Self, Flaw> {
@@ -189,6 +193,7 @@ impl Rare {
                 11 => it.paid_until = MaybeTime::from(field.time()?),
                 12 => it.lost_order = MaybeTime::from(field.event_time()?),
                 13 => it.ties = Some(Box::new(blob::decode(field.bytes()?)?)),
+                14 => it.seats = blob::decode(field.bytes()?)?,
                 _ => return Err(UNKNOWN),
             }
         }

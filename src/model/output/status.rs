@@ -4,7 +4,7 @@
 
 use compact_str::CompactString;
 
-use super::{Cause, Evidence, OutputId, Routing, Trigger, Weight};
+use super::{Cause, Evidence, OutputId, Routing, Scalar, Trigger, Weight};
 use crate::model::id::CustomerId;
 use crate::model::time::EventTime;
 
@@ -65,4 +65,17 @@ pub struct Progress {
     pub held: bool,
     /// What its `grant` reads, without samples.
     pub rows: Vec<Evidence>,
+    /// Of whoever waits for a place.
+    pub waitlist: Option<Waitlist>,
+}
+
+/// A place on the list of those who wait, as last told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waitlist {
+    /// From 1.
+    pub rank: u32,
+    pub value: Option<Scalar>,
+    pub cut: Option<Scalar>,
+    /// Since when they qualify.
+    pub since: EventTime,
 }

@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use super::{Known, expression, named, never, words};
+use super::{Known, budgets, expression, named, never, words};
 use crate::rules::fact::Scope;
 use crate::rules::program::Program;
 use crate::rules::ruleset::{Choice, Label, MAX_PROGRAMMES, MAX_TIERS, Programme, RoutingRule};
@@ -56,10 +56,7 @@ fn programme(name: &str, node: &Node, mut scope: Scope<'_>, problems: &mut Probl
     let routing = section.take("routing").and_then(|node| routing(node, &section.at("routing"), problems));
     let greeting = greeting(&mut section, problems);
     let entitlements = section.take("entitlements").map(|node| words(node, &section.at("entitlements"), problems));
-    if let Some(node) = section.take("budget") {
-        let what = "`budget` is not known to this version; leave it out until one does";
-        problems.add(node.line, &section.at("budget"), what);
-    }
+    let budget = section.take("budget").and_then(|node| budgets::read(node, &section.at("budget"), scope, problems));
     section.close(problems);
     Programme {
         name: name.into(),
@@ -73,6 +70,7 @@ fn programme(name: &str, node: &Node, mut scope: Scope<'_>, problems: &mut Probl
         routing,
         greeting,
         entitlements: entitlements.unwrap_or_default().into_iter().map(|(_, word)| word.into()).collect(),
+        budget,
     }
 }
 

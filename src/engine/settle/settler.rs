@@ -1,0 +1,340 @@
+//! Decides on budgets: who has a place, who waits, who gives way.
+//!
+//! One entity of a ruleset's hears of all candidates and members, and decides on all of a settlement at once. It is told only
+//! what changed, so it keeps what it was told, and what it has ruled until that has come about.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
+
+use super::over_all;
+use crate::model::id::CustomerId;
+use crate::model::settle::{self, Entry, Rank, Report, Ruling, Standing, Verdict};
+use crate::model::time::EventTime;
+use crate::rules::budget::Places;
+use crate::rules::ruleset::Ruleset;
+
+/// What it knows. Bounded by the candidates and members of all tasks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Settler {
+    /// Verdicts given.
+    pub(super) sent: u32,
+    /// What was reported of settlements that are not decided yet, by task.
+    reports: BTreeMap<EventTime, Vec<(u32, Report)>>,
+    /// Settlements that are to be decided.
+    pending: BTreeSet<EventTime>,
+    /// Up to when each task has reported all.
+    reached: BTreeMap<u32, EventTime>,
+    active: BTreeMap<u32, u64>,
+    on_shift: BTreeMap<u8, u64>,
+    known: BTreeMap<Key, Known>,
+    /// By programme and part of its budget.
+    pub(super) lists: BTreeMap<(u8, CompactString), List>,
+    /// Customers who hold programmes without a budget, and which.
+    pub(super) unranked: BTreeMap<CustomerId, BTreeSet<u8>>,
+}
+
+type Key = (CustomerId, u8);
+
+/// What somebody has said of one programme, and what was ruled on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    standing: Standing,
+    ruled: Option<Ruling>,
+}
+
+/// Who holds the places of one budget, and who wants one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct List {
+    /// Members, and who was granted a place that is not in force yet.
+    pub(super) seats: BTreeSet<Strength>,
+    pub(super) waiting: BTreeSet<Strength>,
+    /// How many of those waiting have not been told.
+    untold: usize,
+    places: u64,
+    has_news: bool,
+    /// When a tenure that stood in somebody's way ends.
+    wake: Option<EventTime>,
+}
+
+/// Where somebody comes among those who want the same. The first is the strongest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Strength {
+    rank: Reverse<Option<Decimal>>,
+    since: EventTime,
+    pub(super) id: CustomerId,
+}
+
+impl Strength {
+    fn of(id: &CustomerId, standing: &Standing) -> Self {
+        Self { rank: Reverse(standing.rank), since: standing.since, id: id.clone() }
+    }
+
+    /// Whether it takes the place of a weaker one.
+    pub(super) fn displaces(&self, weaker: &Self, margin: Decimal) -> bool {
+        match (self.rank.0, weaker.rank.0) {
+            (Some(rank), Some(other)) => {
+                let lead = other.abs().checked_mul(margin).unwrap_or(Decimal::MAX);
+                rank > other && rank.checked_sub(other).is_none_or(|by| by >= lead)
+            }
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+}
+
+/// What one settlement moves in one list.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    pub(super) granted: BTreeSet<Strength>,
+    pub(super) displaced: BTreeSet<Strength>,
+}
+
+/// Those of each list.
+pub(super) type AllMoves = BTreeMap<(u8, CompactString), Moves>;
+
+impl Settler {
+    /// Takes in what a task has to say.
+    pub(super) fn hear(&mut self, task: u32, report: Report) {
+        self.pending.insert(report.at);
+        self.reports.entry(report.at).or_default().push((task, report));
+    }
+
+    /// A task has said all up to an instant.
+    pub(super) fn hear_reached(&mut self, task: u32, at: EventTime) {
+        let reached = self.reached.entry(task).or_insert(at);
+        *reached = at.max(*reached);
+    }
+
+    /// The next settlement to be decided.
+    pub(super) fn next(&self) -> Option<EventTime> {
+        self.pending.first().copied()
+    }
+
+    /// The same, where each of so many tasks has said all up to it.
+    pub(super) fn next_reached(&self, tasks: u32) -> Option<EventTime> {
+        let all = (0..tasks).map(|task| self.reached.get(&task).copied());
+        let reached = all.min().flatten()?;
+        self.next().filter(|at| *at <= reached)
+    }
+
+    /// How many hold a place or were granted one, and how many wait.
+    pub(super) fn counts(&self, programme: u8) -> (usize, usize) {
+        let lists = self.lists.iter().filter(|((of, _), _)| *of == programme);
+        lists.fold((0, 0), |(seats, waiting), (_, list)| (seats + list.seats.len(), waiting + list.waiting.len()))
+    }
+
+    /// Decides a settlement; says what was ruled on whom.
+    pub(super) fn decide(&mut self, at: EventTime, rules: &Ruleset) -> Vec<(CustomerId, Verdict)> {
+        self.pending.remove(&at);
+        for (task, report) in self.reports.remove(&at).unwrap_or_default() {
+            self.active.extend(report.active.map(|active| (task, active)));
+            self.on_shift.extend(report.on_shift.into_iter().flatten());
+            for entry in report.entries {
+                self.take(entry, rules);
+            }
+        }
+        let mut moves = AllMoves::new();
+        let keys: Vec<(u8, CompactString)> = self.lists.keys().cloned().collect();
+        for key in keys {
+            let budget = rules.programmes[usize::from(key.0)].budget.as_ref().expect("a list is a budget's");
+            let places = self.places(&budget.places, key.0);
+            let list = self.lists.get_mut(&key).expect("it is there");
+            let is_due = list.wake.is_some_and(|wake| wake <= at) || list.places != places;
+            list.places = places;
+            if list.has_news || is_due || rules.budget.is_some() {
+                moves.insert(key.clone(), self.settle(&key, at, rules));
+            }
+        }
+        if let Some(places) = &rules.budget {
+            let places = self.places(places, over_all::PROGRAMME);
+            over_all::settle(self, places, &mut moves, at, rules);
+        }
+        let mut verdicts = Vec::new();
+        for (key, moves) in moves {
+            self.rule(&key, moves, at, rules, &mut verdicts);
+        }
+        self.lists.retain(|_, list| !list.seats.is_empty() || !list.waiting.is_empty());
+        verdicts
+    }
+
+    fn places(&self, places: &Places, programme: u8) -> u64 {
+        match places {
+            Places::Max(most) => *most,
+            Places::Share(part) => {
+                let active: u64 = self.active.values().sum();
+                (Decimal::from(active) * part).floor().to_u64().unwrap_or(u64::MAX)
+            }
+            Places::Capacity { per_agent, .. } => {
+                self.on_shift.get(&programme).copied().unwrap_or_default().saturating_mul(*per_agent)
+            }
+        }
+    }
+
+    /// Takes in how somebody stands from now on. What was ruled on the same standing goes on holding.
+    fn take(&mut self, entry: Entry, rules: &Ruleset) {
+        let Entry { id, programme, standing } = entry;
+        if rules.programmes[usize::from(programme)].budget.is_none() {
+            let held = self.unranked.entry(id.clone()).or_default();
+            if standing.is_some() {
+                held.insert(programme)
+            } else {
+                held.remove(&programme)
+            };
+            self.unranked.retain(|other, held| *other != id || !held.is_empty());
+            return;
+        }
+        let key = (id, programme);
+        let former = self.known.remove(&key);
+        if let Some(former) = &former {
+            let list = self.lists.entry((programme, former.standing.group.clone())).or_default();
+            list.remove(&Strength::of(&key.0, &former.standing), former);
+        }
+        let Some(standing) = standing else { return };
+        let is_same =
+            |former: &Known| (former.standing.since, former.standing.is_member) == (standing.since, standing.is_member);
+        let ruled = former.filter(is_same).and_then(|former| former.ruled);
+        let known = Known { standing, ruled };
+        let list = self.lists.entry((programme, known.standing.group.clone())).or_default();
+        list.insert(Strength::of(&key.0, &known.standing), &known);
+        self.known.insert(key, known);
+    }
+
+    /// Moves what one budget moves by itself.
+    fn settle(&mut self, key: &(u8, CompactString), at: EventTime, rules: &Ruleset) -> Moves {
+        let rule = &rules.programmes[usize::from(key.0)];
+        let margin = rule.budget.as_ref().expect("a list is a budget's").margin;
+        let mut list = self.lists.remove(key).expect("it is there");
+        let places = usize::try_from(list.places).unwrap_or(usize::MAX);
+        let mut moves = Moves::default();
+        let is_over = list.seats.len() > places;
+        while list.seats.len() > places {
+            let Some(weakest) = self.weakest(&list, key.0, at, rule.tenure) else { break };
+            list.seats.remove(&weakest);
+            moves.displaced.insert(weakest);
+        }
+        while !is_over && list.seats.len() < places {
+            let Some(strongest) = list.waiting.pop_first() else { break };
+            moves.granted.insert(strongest.clone());
+            list.seats.insert(strongest);
+        }
+        while !is_over && places > 0 && list.seats.len() == places {
+            let Some(strongest) = list.waiting.first() else { break };
+            let Some(weakest) = self.weakest(&list, key.0, at, rule.tenure) else { break };
+            if !strongest.displaces(&weakest, margin) {
+                break;
+            }
+            list.seats.remove(&weakest);
+            moves.displaced.insert(weakest);
+            let strongest = list.waiting.pop_first().expect("it is the first");
+            moves.granted.insert(strongest.clone());
+            list.seats.insert(strongest);
+        }
+        list.has_news = false;
+        let is_wanted = is_over || !list.waiting.is_empty() || rules.budget.is_some();
+        list.wake = if is_wanted { self.next_tenure(&list, key.0, at, rule.tenure) } else { None };
+        list.wake = list.wake.map(|end| settle::after(EventTime(end.0 - 1), rules.settle));
+        self.pending.extend(list.wake);
+        self.lists.insert(key.clone(), list);
+        moves
+    }
+
+    /// The weakest of the members whose tenure is over.
+    fn weakest(&self, list: &List, programme: u8, at: EventTime, tenure: Duration) -> Option<Strength> {
+        let mut seats = list.seats.iter().rev();
+        seats.find(|seat| self.may_give_way(seat, programme, at, tenure)).cloned()
+    }
+
+    /// Whether somebody who holds a place is a member whose tenure is over.
+    pub(super) fn may_give_way(&self, seat: &Strength, programme: u8, at: EventTime, tenure: Duration) -> bool {
+        let known = self.known.get(&(seat.id.clone(), programme));
+        known.is_some_and(|known| known.standing.is_member && at >= known.standing.since.plus(tenure))
+    }
+
+    /// When the next tenure ends.
+    fn next_tenure(&self, list: &List, programme: u8, at: EventTime, tenure: Duration) -> Option<EventTime> {
+        let members = list
+            .seats
+            .iter()
+            .filter(|seat| self.known.get(&(seat.id.clone(), programme)).is_some_and(|known| known.standing.is_member));
+        members.map(|seat| seat.since.plus(tenure)).filter(|end| *end > at).min()
+    }
+
+    /// Says what was ruled on the members and candidates of one list.
+    fn rule(
+        &mut self,
+        key: &(u8, CompactString),
+        moves: Moves,
+        at: EventTime,
+        rules: &Ruleset,
+        verdicts: &mut Vec<(CustomerId, Verdict)>,
+    ) {
+        let Self { known, lists, .. } = self;
+        let Some(list) = lists.get_mut(key) else { return };
+        let cut = list.seats.last().and_then(|seat| seat.rank.0);
+        let mut found: Vec<(&Strength, Ruling, usize)> = Vec::new();
+        let place = |of: &BTreeSet<Strength>, it: &Strength| of.iter().take_while(|other| *other < it).count() + 1;
+        found.extend(moves.granted.iter().map(|it| (it, Ruling::Grant, place(&list.seats, it))));
+        found.extend(moves.displaced.iter().map(|it| (it, Ruling::Displace, place(&list.waiting, it))));
+        let mut untold = list.untold;
+        for (number, it) in list.waiting.iter().enumerate() {
+            if untold == 0 {
+                break;
+            }
+            if known.get(&(it.id.clone(), key.0)).is_some_and(|known| known.ruled.is_none()) {
+                untold -= 1;
+                found.push((it, Ruling::Wait, number + 1));
+            }
+        }
+        found.sort_unstable_by_key(|(it, ..)| *it);
+        for (it, ruling, place) in found {
+            let place = u32::try_from(place).unwrap_or(u32::MAX);
+            let rank = Rank { place, places: list.places, value: it.rank.0, cut };
+            let verdict = Verdict { programme: key.0, ruling, since: it.since, settled_at: at, rank };
+            verdicts.push((it.id.clone(), verdict));
+            if let Some(known) = known.get_mut(&(it.id.clone(), key.0)) {
+                known.ruled = Some(ruling);
+            }
+        }
+        list.untold = 0;
+        // What has moved may make room for more.
+        if !moves.granted.is_empty() || !moves.displaced.is_empty() {
+            let again = settle::after(at, rules.settle);
+            list.wake = Some(list.wake.map_or(again, |wake| wake.min(again)));
+            self.pending.insert(again);
+        }
+    }
+}
+
+impl List {
+    fn insert(&mut self, strength: Strength, known: &Known) {
+        self.has_news = true;
+        match (known.standing.is_member, known.ruled) {
+            (true, Some(Ruling::Displace)) => {}
+            (true, _) | (false, Some(Ruling::Grant)) => drop(self.seats.insert(strength)),
+            (false, ruled) => {
+                self.untold += usize::from(ruled.is_none());
+                self.waiting.insert(strength);
+            }
+        }
+    }
+
+    fn remove(&mut self, strength: &Strength, known: &Known) {
+        self.has_news = true;
+        self.seats.remove(strength);
+        if self.waiting.remove(strength) {
+            self.untold -= usize::from(known.ruled.is_none());
+        }
+    }
+
+    /// Takes back a place that was granted just now.
+    pub(super) fn take_back(&mut self, strength: &Strength) {
+        self.seats.remove(strength);
+        self.waiting.insert(strength.clone());
+    }
+}

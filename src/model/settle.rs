@@ -1,0 +1,91 @@
+//! Settlement: what entities say of themselves, and what is decided from what all of them said.
+//!
+//! Budgets need everybody. So at certain instants each task reports what changed at it, one entity of the ruleset's decides when
+//! it has heard all tasks, and whom the decision concerns is told of it. What is said at an instant is as of that instant.
+
+use std::time::Duration;
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::id::CustomerId;
+use super::time::EventTime;
+
+/// Where an entity stands in a programme with a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Holds the programme; else it would, if there were a place.
+    pub is_member: bool,
+    /// Since when it is so.
+    pub since: EventTime,
+    /// The higher, the sooner there is a place; none ranks below all.
+    pub rank: Option<Decimal>,
+    /// Which of the budget's parts it concerns; empty where the budget is one.
+    pub group: CompactString,
+}
+
+/// What changed at a task between two settlements.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// As of when.
+    pub at: EventTime,
+    pub entries: Vec<Entry>,
+    /// How many customers of the task are active, where that is another number than before.
+    pub active: Option<u64>,
+    /// Agents on shift, by programme whose budget depends on it: where these are other numbers than before, and the task is
+    /// the one that says it.
+    pub on_shift: Option<Vec<(u8, u64)>>,
+}
+
+/// How one entity stands from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub id: CustomerId,
+    /// Place of the programme in the ruleset.
+    pub programme: u8,
+    /// `None` where it neither holds the programme nor would.
+    pub standing: Option<Standing>,
+}
+
+/// What was decided about one entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub programme: u8,
+    pub ruling: Ruling,
+    /// The standing that it is about began then; of another one it says nothing.
+    pub since: EventTime,
+    /// As of when it was decided.
+    pub settled_at: EventTime,
+    pub rank: Rank,
+}
+
+/// What becomes of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ruling {
+    /// There is a place.
+    Grant,
+    /// There is none yet.
+    Wait,
+    /// Somebody stronger has the place.
+    Displace,
+}
+
+/// Where somebody stands among those who hold or want the same places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rank {
+    /// From 1: among those who hold a place, or on the list of those who wait.
+    pub place: u32,
+    /// How many places there are.
+    pub places: u64,
+    /// What it is ranked by.
+    pub value: Option<Decimal>,
+    /// The same of the weakest who holds a place.
+    pub cut: Option<Decimal>,
+}
+
+/// The first settlement after an instant.
+pub fn after(at: EventTime, settle: Duration) -> EventTime {
+    let step = i64::try_from(settle.as_millis()).unwrap_or(i64::MAX).max(1);
+    EventTime(at.0.div_euclid(step).saturating_add(1).saturating_mul(step))
+}
