@@ -334,7 +334,7 @@ fn by_strength(seats: &[Seat]) -> Vec<Seat> {
 }
 
 /// Of times the earlier is higher; no rank is the lowest.
-fn height(rank: Option<&Value>) -> Option<Decimal> {
+pub(super) fn height(rank: Option<&Value>) -> Option<Decimal> {
     match rank? {
         Value::Time(time) => Some(Decimal::from(-time.0)),
         number => Some(number.number().expect("a rank is a number or a time")),
