@@ -15,6 +15,7 @@ mod support {
 mod scripts {
     mod accounts;
     mod advocates;
+    mod budgets;
     mod currencies;
     mod erasure;
     mod evidence;
@@ -32,6 +33,7 @@ mod scripts {
 }
 
 mod properties {
+    mod budgets;
     mod convergence;
     mod damage;
     mod equality;

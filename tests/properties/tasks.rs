@@ -80,18 +80,18 @@ impl Task {
     }
 }
 
-struct Cluster {
+pub(super) struct Cluster {
     tasks: Vec<Task>,
     hop: Duration,
     wire: Wire,
     dice: Dice,
     end: EventTime,
-    said: Vec<String>,
+    pub(super) said: Vec<String>,
     exchanged: u64,
 }
 
 impl Cluster {
-    fn new(generated: &Generated, tasks: u32, seed: u64) -> Self {
+    pub(super) fn new(generated: &Generated, tasks: u32, seed: u64) -> Self {
         let rules = Arc::new(Ruleset::parse("rules", &generated.ruleset).expect("rules in order"));
         let records = records(&generated.inputs, generated.until);
         let last = records.last().map_or(EventTime::MIN, |record| record.merge_time);
@@ -116,7 +116,7 @@ impl Cluster {
         }
     }
 
-    fn run(mut self) -> Self {
+    pub(super) fn run(mut self) -> Self {
         let is_done = |task: &Task, end| task.records.is_empty() && task.engine.clock() >= end;
         for _ in 0..MOST_TURNS {
             if self.tasks.iter().all(|task| is_done(task, self.end)) {

@@ -6,6 +6,7 @@
 
 mod account;
 mod advocates;
+mod budget;
 mod calendar;
 mod customer;
 mod decode;
@@ -28,6 +29,9 @@ mod presence;
 mod programme;
 mod routing;
 mod rules;
+mod seats;
+mod settlement;
+mod settling;
 mod shares;
 mod status;
 mod value;

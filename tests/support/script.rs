@@ -253,6 +253,7 @@ fn brief_line(output: &Json) -> String {
     for name in ["tier", "reason", "severity"] {
         text.push_str(&output[name].as_str().map(|word| format!(" {word}")).unwrap_or_default());
     }
+    text.push_str(&output["rank"].as_u64().map(|rank| format!(" #{rank}")).unwrap_or_default());
     if matches!(word("reason"), "tier_rise" | "tier_fall") {
         text.push_str(&format!(" {}>{}", word("from"), word("to")));
     }

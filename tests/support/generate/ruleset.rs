@@ -56,23 +56,38 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
             scope.bools.push(format!("label.l{number}"));
         }
     }
+    let (with_budgets, mut can_give_way) = (dice.chance(45), false);
+    if with_budgets {
+        // Rarely the default: then only what touches something is worth deciding on, and everything is late in `live`.
+        if dice.chance(90) {
+            let _ = writeln!(text, "settle: {}", dice.pick(&["30m", "1h", "6h", "1d", "1d", "7d"]));
+        }
+        text.push_str("#over-all\n");
+    }
     text.push_str("programmes:\n");
     let features = scope.features.clone();
     let bools = vec!["subscribed".to_owned()];
     let others = ACCOUNT.iter().map(|&predicate| predicate.to_owned()).collect();
     let mut of_accounts = Scope { features, bools, others };
     for number in 0..=dice.below(3) {
-        if with_accounts && dice.chance(60) {
-            programme(dice, number, true, &mut of_accounts, &mut text);
+        let of_account = with_accounts && dice.chance(60);
+        programme(dice, number, of_account, if of_account { &mut of_accounts } else { &mut scope }, &mut text);
+        if with_budgets && dice.chance(75) {
+            budget(dice, of_account, &scope, &mut text);
+            // Over all, somebody must be able to give way.
+            can_give_way |= !of_account;
+        }
+        if of_account {
             // Contacts hold it too.
             scope.bools.push(format!("held.p{number}"));
-        } else {
-            programme(dice, number, false, &mut scope, &mut text);
         }
     }
     if dice.chance(60) {
         exceptions(dice, &scope, &mut text);
     }
+    let over_all =
+        if can_give_way && dice.chance(40) { format!("budget: {{ {} }}\n", places(dice)) } else { String::new() };
+    text = text.replace("#over-all\n", &over_all);
     alerts(dice, &mut scope, &mut text);
     if dice.chance(70) {
         let weights = [("gold", "3"), ("silver", "2.50"), ("bronze", "1"), ("none", "0.5")];
@@ -169,6 +184,48 @@ fn programme(dice: &mut Dice, number: usize, of_account: bool, scope: &mut Scope
         text.push_str("    greeting: \"Welcome back, {name}\"\n    entitlements: [queue, gift]\n");
     }
     scope.bools.push(format!("held.{name}"));
+}
+
+/// Few places, so that customers have to wait for one.
+fn places(dice: &mut Dice) -> String {
+    match dice.below(10) {
+        0 => "max: 0".to_owned(),
+        1..=6 => format!("max: {}", 1 + dice.below(3)),
+        7 | 8 => format!("share: {}", dice.pick(&["20%", "34%", "50%", "12.5%"])),
+        _ => {
+            let team = *dice.pick(&["", "team: concierge, ", "team: care, "]);
+            format!("capacity: {{ {team}per_agent: {} }}", 1 + dice.below(2))
+        }
+    }
+}
+
+fn budget(dice: &mut Dice, of_account: bool, scope: &Scope, text: &mut String) {
+    let places = places(dice);
+    let _ = write!(text, "    budget: {{ {places}");
+    let numbers: Vec<&str> = scope.features.iter().filter(|it| it.1 != Type::Text).map(|it| it.0.as_str()).collect();
+    if dice.chance(20) {
+        let _ = write!(text, ", rank: earliest({})", dice.pick(&["first_purchase", "last_purchase", "last_seen"]));
+    } else {
+        let name = *dice.pick(&numbers);
+        let rank = match dice.below(8) {
+            0 => format!("-{name}"),
+            1 => format!("{name} * 2 - 100"),
+            2 => format!("100 / {name}"),
+            3 => format!("{name} - {name}"),
+            _ => name.to_owned(),
+        };
+        let _ = write!(text, ", rank: \"{rank}\"");
+        if dice.chance(60) {
+            let _ = write!(text, ", margin: {}", dice.pick(&["1%", "10%", "12.50%", "50%", "150%"]));
+        }
+    }
+    if !places.starts_with("share") && dice.chance(40) {
+        let of_customers = ["region", "role", "support_level", "attributes.tier", "attributes.score"];
+        let of_accounts = ["account.tier", "account.account_manager", "account.attributes.since"];
+        let fields = if of_account { &of_accounts[..] } else { &of_customers[..] };
+        let _ = write!(text, ", per: {}", dice.pick(fields));
+    }
+    text.push_str(" }\n");
 }
 
 fn alerts(dice: &mut Dice, scope: &mut Scope, text: &mut String) {

@@ -24,6 +24,7 @@ use super::overrides::ByHand;
 use super::presence::Visits;
 use super::programme::Held;
 use super::rules::{Feature, Ruleset};
+use super::seats::{Candidacy, Rulings, Weighed};
 use super::value::{Readings, Value, compare};
 
 /// Whose state it is. An author has no customer id; a handle is no id.
@@ -36,6 +37,10 @@ pub(super) enum Entity {
     Everybody,
     /// A kind of exception.
     Exception(String),
+    /// What decides on a ruleset's budgets.
+    Settler(String),
+    /// A task itself, by its number.
+    Task(String),
     Customer(String),
 }
 
@@ -61,6 +66,7 @@ impl Entity {
     pub(super) fn key(&self) -> &str {
         match self {
             Self::Author(key) | Self::Account(key) | Self::Exception(key) | Self::Customer(key) => key,
+            Self::Settler(key) | Self::Task(key) => key,
             Self::Everybody => panic!("nothing is said of what every task keeps"),
         }
     }
@@ -85,17 +91,17 @@ impl Entity {
     /// The id by which events name it.
     pub(super) fn id(&self) -> CustomerId {
         match self {
-            Self::Author(_) | Self::Everybody | Self::Exception(_) => panic!("no event names it"),
             Self::Account(id) => CustomerId::account(id),
             Self::Customer(id) => CustomerId::from(id.as_str()),
+            _ => panic!("no event names it"),
         }
     }
 
     /// The customer's id, where known.
     pub(super) fn customer_id(&self) -> Option<&str> {
         match self {
-            Self::Author(_) | Self::Account(_) | Self::Everybody | Self::Exception(_) => None,
             Self::Customer(id) => Some(id),
+            _ => None,
         }
     }
 }
@@ -111,6 +117,10 @@ pub(super) struct Customer {
     pub(super) profile: Option<Profile>,
     pub(super) labels: BTreeSet<String>,
     pub(super) held: BTreeMap<String, Held>,
+    /// Programmes that would be held, were there places.
+    pub(super) candidacies: BTreeMap<String, Candidacy>,
+    /// What budgets rank by, as of the newest look.
+    pub(super) weighed: BTreeMap<String, Weighed>,
     pub(super) status_seq: u64,
     pub(super) ties: Ties,
     pub(super) bonds: Bonds,
@@ -131,6 +141,8 @@ pub(super) struct Waiting {
     pub(super) event: Option<(Event, Position)>,
     /// Money went back by one of the events that brought it.
     pub(super) refund: bool,
+    /// What was decided meanwhile, by programme.
+    pub(super) rulings: Rulings,
 }
 
 impl Customer {
@@ -143,6 +155,8 @@ impl Customer {
             profile: None,
             labels: BTreeSet::new(),
             held: BTreeMap::new(),
+            candidacies: BTreeMap::new(),
+            weighed: BTreeMap::new(),
             status_seq: 0,
             ties: Ties::default(),
             bonds: Bonds::default(),
@@ -252,6 +266,7 @@ impl Customer {
             instants.extend(self.memory.period_end(rules));
         }
         instants.extend(self.ends_of_words(rules));
+        instants.extend(self.active_until().filter(|_| rules.counts_active()));
         for programme in &rules.programmes {
             if let Some(held) = self.held.get(&programme.name) {
                 instants.extend(held.instants(rules, programme));

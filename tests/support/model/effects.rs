@@ -11,11 +11,13 @@ use vipstream::model::time::EventTime;
 
 use super::account::AccountSummary;
 use super::advocates::{Referrals, Told};
+use super::budget::Ruling;
 use super::customer::{Customer, Entity};
 use super::exceptions::{Counted, Exceptional};
 use super::identity::Known;
 use super::memory::{Memory, Object};
 use super::routing::Resolved;
+use super::settlement::Report;
 
 const DAY: Duration = Duration::from_hours(24);
 /// Most effects in a row.
@@ -86,6 +88,11 @@ pub(super) enum Does {
     Account(AccountSummary),
     /// How a case is treated, if it is so at all (any longer).
     Except(String, Option<Exceptional>),
+    /// To the settler: what changed at the sender, a task; and up to when all was said.
+    Report(Box<Report>),
+    Reached(EventTime),
+    /// What was decided about the target.
+    Verdict(Ruling),
 }
 
 /// To be done to another.

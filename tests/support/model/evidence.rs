@@ -7,6 +7,7 @@ use vipstream::model::record::Position;
 use super::customer::Sight;
 use super::expr::{Comparison, Node};
 use super::lines::Topics;
+use super::rules::Budget;
 use super::value::{Readings, Value, compare, evaluate};
 
 /// One row.
@@ -40,6 +41,13 @@ impl Row {
             holds: Some(true),
             sample,
         }
+    }
+
+    /// What a budget ranks by, against the weakest who has a place.
+    pub(super) fn ranked(budget: &Budget, value: Option<Value>, cut: Option<Value>, holds: bool) -> Self {
+        let op = cut.is_some().then_some(if budget.is_earliest { "<=" } else { ">=" });
+        let (feature, holds) = (budget.rank_text.clone(), cut.is_some().then_some(holds));
+        Self { feature, window: None, value, threshold: cut, op, holds, sample: Vec::new() }
     }
 
     /// As on the wire.

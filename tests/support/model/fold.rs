@@ -15,8 +15,10 @@ use vipstream::model::event::{Body, Event, Kind};
 use vipstream::model::id::{CustomerId, EntityKind};
 use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
+use vipstream::model::settle;
 use vipstream::model::time::EventTime;
 
+use super::budget::{Ruling, Stand, What, height};
 use super::customer::Entity;
 use super::decode;
 use super::effects::{Does, Effect};
@@ -25,6 +27,7 @@ pub use super::look::Mode;
 use super::look::Run;
 use super::routing::Agents;
 use super::rules::Ruleset;
+use super::settlement::Report;
 pub use super::walk::Counts;
 use super::walk::{Found, Record, Walk};
 
@@ -97,16 +100,6 @@ pub struct Passed(Effect);
 impl Passed {
     /// Whether it is what a task wrote down.
     pub fn is(&self, written: &effect::Effect) -> bool {
-        let names = |entity: &Entity, id: &CustomerId| {
-            let kind = match entity {
-                Entity::Author(_) => EntityKind::Author,
-                Entity::Account(_) => EntityKind::Account,
-                Entity::Customer(_) => EntityKind::Customer,
-                Entity::Everybody => return id.kind() == EntityKind::EveryTask,
-                Entity::Exception(_) => EntityKind::Exception,
-            };
-            (kind, entity.key()) == (id.kind(), id.text())
-        };
         let Effect { to, from, number, at, hops, origin, does } = &self.0;
         let origin_is = match (origin, &written.origin) {
             (Some((event, position)), Some(origin)) => {
@@ -128,6 +121,9 @@ impl Passed {
             | (Does::Absorb(_), effect::Does::Absorb(_))
             | (Does::RollUp(_), effect::Does::RollUp(_))
             | (Does::Account(_), effect::Does::Account(_)) => true,
+            (Does::Report(report), effect::Does::Report(written)) => is_report(report, written),
+            (Does::Reached(at), effect::Does::Reached(written)) => at == written,
+            (Does::Verdict(ruling), effect::Does::Verdict(written)) => is_ruling(ruling, written),
             (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
             (Does::Forgotten(entity), effect::Does::Forgotten { who }) => names(entity, who),
             (Does::Part(entity, all), effect::Does::Part { who, names: written }) => {
@@ -148,6 +144,51 @@ impl Passed {
         let (count, hops) = ((*number, *at, *hops), (written.number, written.at, u32::from(written.hops)));
         names(to, &written.to) && names(from, &written.from) && count == hops && origin_is && does_it
     }
+}
+
+fn names(entity: &Entity, id: &CustomerId) -> bool {
+    let kind = match entity {
+        Entity::Author(_) => EntityKind::Author,
+        Entity::Account(_) => EntityKind::Account,
+        Entity::Customer(_) => EntityKind::Customer,
+        Entity::Everybody => return id.kind() == EntityKind::EveryTask,
+        Entity::Exception(_) => EntityKind::Exception,
+        Entity::Settler(_) => EntityKind::Settler,
+        Entity::Task(_) => EntityKind::Task,
+    };
+    (kind, entity.key()) == (id.kind(), id.text())
+}
+
+fn is_report(report: &Report, written: &settle::Report) -> bool {
+    let both = report.entries.iter().zip(&written.entries);
+    let are_same = |((who, at, stand), written): (&(Entity, usize, Option<Stand>), &settle::Entry)| {
+        let stands = stand.as_ref().zip(written.standing.as_ref());
+        let is_as_written = |(stand, written): (&Stand, &settle::Standing)| {
+            let ours = (stand.is_member, stand.since, height(stand.rank.as_ref()), stand.group.as_str());
+            ours == (written.is_member, written.since, written.rank, written.group.as_str())
+        };
+        let is_same = stand.is_some() == written.standing.is_some() && stands.is_none_or(is_as_written);
+        names(who, &written.id) && *at == usize::from(written.programme) && is_same
+    };
+    let numbers = (report.at, report.entries.len(), report.active, report.on_shift.is_some());
+    numbers == (written.at, written.entries.len(), written.active, written.on_shift.is_some())
+        && both.clone().all(are_same)
+}
+
+fn is_ruling(ruling: &Ruling, written: &settle::Verdict) -> bool {
+    let what = match ruling.what {
+        What::Grant => settle::Ruling::Grant,
+        What::Wait => settle::Ruling::Wait,
+        What::Displace => settle::Ruling::Displace,
+    };
+    let rank = settle::Rank {
+        place: u32::try_from(ruling.rank).expect("few"),
+        places: ruling.places,
+        value: height(ruling.value.as_ref()),
+        cut: height(ruling.cut.as_ref()),
+    };
+    (ruling.programme, what, ruling.since, ruling.settled_at, rank)
+        == (usize::from(written.programme), written.ruling, written.since, written.settled_at, written.rank)
 }
 
 /// A record of an output topic: its key, and its value as JSON. Of a null value, the line that a file has in its place:

@@ -16,6 +16,7 @@ use super::overrides::{self, Shown};
 use super::programme::{Held, Step, Verdict};
 use super::routing::{Agents, of_nobody, routing};
 use super::rules::{Alert, Programme, Ruleset};
+use super::seats::{self, Rulings};
 use super::status::{self, Unseen};
 use super::value::{Value, evaluate, truth};
 use super::walk::Found;
@@ -60,8 +61,18 @@ pub(super) struct Draft {
     pub(super) shown: Option<Shown>,
 }
 
+/// What brought a look about, and what it is told.
+pub(super) struct Looking<'a> {
+    pub(super) cause: Cause<'a>,
+    /// Money went back.
+    pub(super) refund: bool,
+    /// What was decided about the customer and others.
+    pub(super) rulings: &'a Rulings,
+}
+
 /// Looks at labels, then programmes, in file order.
-pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund: bool, found: &mut Found) {
+pub(super) fn look(run: &Run, customer: &mut Customer, looking: &Looking<'_>, found: &mut Found) {
+    let cause = looking.cause;
     let (mut drafts, mut unseen, mut restated) = (Vec::new(), Vec::new(), false);
     let of_account = customer.entity.is_account();
     if !of_account {
@@ -69,15 +80,17 @@ pub(super) fn look(run: &Run, customer: &mut Customer, cause: Cause<'_>, refund:
     }
     for index in 0..run.rules.programmes.len() {
         drafts.extend(match (run.rules.programmes[index].of_account, of_account) {
-            (true, false) => follow(run, customer, index, cause),
-            (false, true) => None,
+            (true, false) => follow(run, customer, index, cause).into_iter().collect(),
+            (false, true) => Vec::new(),
             _ => {
                 let judged = overrides::judge(run, customer, index, cause, &mut unseen);
                 restated |= judged.restated;
                 if judged.is_done {
-                    judged.draft
+                    // Whatever a person decides is outside of budgets.
+                    customer.candidacies.remove(&run.rules.programmes[index].name);
+                    judged.draft.into_iter().collect()
                 } else {
-                    look_at_programme(run, customer, index, cause, refund, &mut unseen)
+                    look_at_programme(run, customer, index, looking, &mut unseen)
                 }
             }
         });
@@ -115,6 +128,8 @@ pub(super) fn leave(run: &Run, customer: &mut Customer, reason: &str, cause: Cau
     }
     customer.labels.clear();
     customer.held.clear();
+    customer.candidacies.clear();
+    customer.weighed.clear();
     drafts.into_iter().map(|draft| finish(run, customer, cause, draft)).collect()
 }
 
@@ -154,21 +169,47 @@ fn look_at_programme(
     run: &Run,
     customer: &mut Customer,
     index: usize,
-    cause: Cause<'_>,
-    refund: bool,
+    looking: &Looking<'_>,
+    unseen: &mut Vec<Unseen>,
+) -> Vec<Draft> {
+    let programme = &run.rules.programmes[index];
+    if programme.budget.is_some()
+        && let Some(drafts) = seats::look(run, customer, index, looking, unseen)
+    {
+        return drafts;
+    }
+    let sight = Sight { rules: &run.rules, customer, event: None };
+    if !customer.held.contains_key(&programme.name) {
+        if !qualifies(programme, &sight) {
+            return Vec::new();
+        }
+        let (rows, tier) = (evidence(&[&programme.grant], &sight), tier_of(programme, &sight));
+        return vec![grant(run, customer, index, tier, looking.cause, rows, None)];
+    }
+    look_at_held(run, customer, programme, looking, unseen).into_iter().collect()
+}
+
+/// Whether it would be granted, were it not held.
+pub(super) fn qualifies(programme: &Programme, sight: &Sight<'_>) -> bool {
+    truth(&programme.keep, sight) != Ok(false) && truth(&programme.grant, sight) == Ok(true)
+}
+
+/// The tier that the rule gives.
+pub(super) fn tier_of(programme: &Programme, sight: &Sight<'_>) -> Option<usize> {
+    programme.tiers.iter().position(|(_, when)| truth(when, sight) == Ok(true))
+}
+
+fn look_at_held(
+    run: &Run,
+    customer: &mut Customer,
+    programme: &Programme,
+    looking: &Looking<'_>,
     unseen: &mut Vec<Unseen>,
 ) -> Option<Draft> {
-    let programme = &run.rules.programmes[index];
+    let Looking { cause, refund, .. } = *looking;
     let sight = Sight { rules: &run.rules, customer, event: None };
     let keep = truth(&programme.keep, &sight) != Ok(false);
-    let tier = programme.tiers.iter().position(|(_, when)| truth(when, &sight) == Ok(true));
-    let now = customer.as_of;
-    if !customer.held.contains_key(&programme.name) {
-        let is_granted = keep && truth(&programme.grant, &sight) == Ok(true);
-        let rows = || evidence(&[&programme.grant], &Sight { rules: &run.rules, customer, event: None });
-        let rows = if is_granted { rows() } else { Vec::new() };
-        return is_granted.then(|| grant(run, customer, index, tier, cause, rows));
-    }
+    let (tier, now) = (tier_of(programme, &sight), customer.as_of);
     let kept_for = || evidence(&[&programme.keep], &sight);
     let tiers: Vec<&Node> =
         programme.tiers.iter().take(tier.map_or(usize::MAX, |tier| tier + 1)).map(|t| &t.1).collect();
@@ -265,7 +306,7 @@ fn follow(run: &Run, customer: &mut Customer, index: usize, cause: Cause<'_>) ->
     let (from, tier) = match (&held, told) {
         (None, None) => return None,
         (None, Some(tier)) => {
-            return Some(grant(run, customer, index, tier, cause, vec![row("held", Value::Bool(true))]));
+            return Some(grant(run, customer, index, tier, cause, vec![row("held", Value::Bool(true))], None));
         }
         (Some(held), Some(tier)) if held.tier == tier => return None,
         (Some(held), told) => (held.tier, told),
@@ -309,6 +350,7 @@ pub(super) fn grant(
     tier: Option<usize>,
     cause: Cause<'_>,
     rows: Vec<Row>,
+    rank: Option<usize>,
 ) -> Draft {
     let programme = &run.rules.programmes[index];
     let kind = "vip.granted";
@@ -318,6 +360,7 @@ pub(super) fn grant(
     fields.put("programme", programme.name.clone());
     fields.put("profile", programme.profile.clone());
     fields.put_some("tier", tier.map(|tier| programme.tiers[tier].0.clone()));
+    fields.put_some("rank", rank);
     fields.put_some("valid_until", paid_until(run, customer, programme).map(|end| end.to_string()));
     fields.put_some("routing", programme.routing.as_ref().map(|it| routing(run, it, customer)));
     fields.put_some("greeting", programme.greeting.as_ref().and_then(|it| greeting(it, customer)));

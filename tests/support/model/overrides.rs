@@ -307,7 +307,7 @@ fn draft(
 fn grant(run: &Run, customer: &mut Customer, index: usize, cause: Cause<'_>, (word, rule): (&Word, &Rule)) -> Draft {
     let programme = &run.rules.programmes[index];
     let tier = word.tier.or(rule.tier);
-    let mut draft = look::grant(run, customer, index, tier, cause, rule.rows.clone());
+    let mut draft = look::grant(run, customer, index, tier, cause, rule.rows.clone(), None);
     let held = customer.held.get_mut(&programme.name).expect("granted just now");
     held.by = if rule.holds { By::Both } else { By::Override };
     held.tier_by_override = word.tier.is_some();

@@ -74,6 +74,8 @@ pub(super) enum Step {
         until: EventTime,
     },
     RuleAgrees,
+    /// Waits no longer for a place.
+    OffWaitlist,
 }
 
 /// What the rules say at a look.
@@ -88,7 +90,7 @@ impl Step {
     /// Whether `vip.events` tells of it.
     pub(super) fn is_visible(&self) -> bool {
         !matches!(self, Self::Stay | Self::HeldByTenure { .. } | Self::KeptInTenure)
-            && !matches!(self, Self::TierHeld { .. } | Self::TierKept)
+            && !matches!(self, Self::TierHeld { .. } | Self::TierKept | Self::OffWaitlist)
     }
 }
 

@@ -59,6 +59,12 @@ impl Agents {
         self.resolutions.push(resolution);
     }
 
+    /// How many are there, of a team or of all.
+    pub(super) fn on_shift(&self, team: Option<&str>) -> u64 {
+        let there = self.known.values().filter(|agent| agent.state != AgentState::Offline);
+        there.filter(|agent| team.is_none() || agent.team.as_deref() == team).count() as u64
+    }
+
     fn is_free(&self, id: &str) -> bool {
         self.known.get(id).is_some_and(|agent| {
             let open = agent.open_cases.unwrap_or(0);

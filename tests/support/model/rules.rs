@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
 use serde_json::{Map, Value as Yaml};
 
 use vipstream::model::event::{Account, Kind};
@@ -28,6 +29,10 @@ pub(super) struct Ruleset {
     pub(super) features: Vec<Feature>,
     pub(super) labels: Vec<Label>,
     pub(super) programmes: Vec<Programme>,
+    /// From one decision about everybody to the next.
+    pub(super) settle: Duration,
+    /// How many persons may hold any programme.
+    pub(super) budget: Option<Places>,
     pub(super) alerts: Vec<Alert>,
     pub(super) exceptions: Option<exceptions::Rule>,
     pub(super) weights: Vec<(String, Value)>,
@@ -79,6 +84,38 @@ pub(super) struct Programme {
     pub(super) entitlements: Vec<String>,
     pub(super) greeting: Option<String>,
     pub(super) routing: Option<Routing>,
+    pub(super) budget: Option<Budget>,
+}
+
+/// How many may hold a programme, and who comes first.
+pub(super) struct Budget {
+    pub(super) places: Places,
+    pub(super) rank: Node,
+    /// As written.
+    pub(super) rank_text: String,
+    pub(super) is_earliest: bool,
+    /// A part of what is to be outranked.
+    pub(super) margin: Decimal,
+    pub(super) per: Option<Node>,
+}
+
+impl Budget {
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
+        [&self.rank].into_iter().chain(&self.per)
+    }
+}
+
+/// How many places there are.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Places {
+    Max(u64),
+    /// Percent of the active customers.
+    Share(Decimal),
+    /// So many for each agent on shift.
+    Capacity {
+        team: Option<String>,
+        per_agent: u64,
+    },
 }
 
 /// Where a programme's members go, as written.
@@ -114,12 +151,13 @@ impl Ruleset {
         let programmes = entries(top, "programmes").map(|(name, body)| programme(name, body, &parse)).collect();
         let alerts = entries(top, "alerts").map(|(name, body)| alert(name, body, &parse)).collect();
         let zone = text_of(top, "timezone").unwrap_or_else(|| "UTC".to_owned());
+        let hop = duration_of(top, "hop").unwrap_or(Duration::from_secs(1));
         Self {
             name: text_of(top, "ruleset").expect("a ruleset has a name"),
             currency: text_of(top, "currency").expect("a ruleset has a currency"),
             calendar: Calendar::new(TimeZone::get(&zone).expect("a timezone of the tz database")),
             visit_gap: duration_of(top, "visit_gap").unwrap_or(Duration::from_mins(30)),
-            hop: duration_of(top, "hop").unwrap_or(Duration::from_secs(1)),
+            hop,
             lateness: duration_of(top, "lateness").unwrap_or(Duration::from_mins(1)),
             skip_grace_on_refund: words(top, "skip_grace").iter().any(|word| word == "refund"),
             exceptions: top
@@ -127,6 +165,8 @@ impl Ruleset {
                 .map(|body| exceptions::Rule::read(body.as_object().expect("a map"), &parse, window)),
             labels,
             programmes,
+            settle: duration_of(top, "settle").unwrap_or(Duration::from_secs(10).max(hop * 2)),
+            budget: top.get("budget").and_then(Yaml::as_object).map(places),
             alerts,
             weights: entries(top, "weights").map(|(tier, weight)| (tier.clone(), weight_of(weight))).collect(),
             features,
@@ -148,7 +188,8 @@ impl Ruleset {
     pub(super) fn watched(&self, of_account: bool) -> impl Iterator<Item = &Node> {
         let programmes = self.programmes.iter().filter(move |programme| programme.of_account == of_account);
         let of_programmes = programmes.flat_map(|programme| {
-            [&programme.grant, &programme.keep].into_iter().chain(programme.tiers.iter().map(|t| &t.1))
+            let own = [&programme.grant, &programme.keep].into_iter().chain(programme.tiers.iter().map(|t| &t.1));
+            own.chain(programme.budget.iter().flat_map(Budget::nodes))
         });
         let labels = self.labels.iter().filter(move |_| !of_account);
         labels.map(|label| &label.when).chain(of_programmes)
@@ -261,9 +302,10 @@ fn feature(name: &str, body: &Yaml) -> Feature {
 fn programme(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Programme {
     let body = body.as_object().expect("a programme is a map");
     let grant = text_of(body, "grant").expect("a programme has a grant");
+    let of_account = text_of(body, "applies_to").as_deref() == Some("account");
     Programme {
         name: name.to_owned(),
-        of_account: text_of(body, "applies_to").as_deref() == Some("account"),
+        of_account,
         profile: text_of(body, "profile").expect("a programme has a profile"),
         keep: parse(&text_of(body, "keep").unwrap_or_else(|| grant.clone())),
         grant: parse(&grant),
@@ -273,7 +315,42 @@ fn programme(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Programme
         entitlements: words(body, "entitlements"),
         greeting: text_of(body, "greeting"),
         routing: routing(body),
+        budget: body.get("budget").and_then(Yaml::as_object).map(|body| budget(body, of_account, parse)),
     }
+}
+
+fn budget(body: &Map<String, Yaml>, of_account: bool, parse: &dyn Fn(&str) -> Node) -> Budget {
+    let rank = text_of(body, "rank").expect("a budget has a rank");
+    let time = rank.strip_prefix("earliest(").and_then(|rest| rest.strip_suffix(')'));
+    let field = |name: String| match name.strip_prefix("account.") {
+        None if of_account => format!("account.{name}"),
+        _ => name,
+    };
+    Budget {
+        places: places(body),
+        rank: parse(time.unwrap_or(&rank)),
+        is_earliest: time.is_some(),
+        margin: text_of(body, "margin").map_or(Decimal::ZERO, |text| percent(&text) / Decimal::ONE_HUNDRED),
+        per: text_of(body, "per").map(|name| parse(&field(name))),
+        rank_text: rank,
+    }
+}
+
+fn places(body: &Map<String, Yaml>) -> Places {
+    let number = |body: &Map<String, Yaml>, name: &str| body.get(name).and_then(Yaml::as_u64);
+    if let Some(places) = number(body, "max") {
+        return Places::Max(places);
+    }
+    if let Some(share) = text_of(body, "share") {
+        return Places::Share(percent(&share));
+    }
+    let capacity = body.get("capacity").and_then(Yaml::as_object).expect("a budget has places");
+    let per_agent = number(capacity, "per_agent").expect("an agent can have some");
+    Places::Capacity { team: text_of(capacity, "team"), per_agent }
+}
+
+fn percent(text: &str) -> Decimal {
+    text.strip_suffix('%').and_then(|number| number.parse().ok()).expect("a percentage")
 }
 
 fn routing(body: &Map<String, Yaml>) -> Option<Routing> {

@@ -10,6 +10,7 @@ use super::overrides::Shown;
 use super::programme::Step;
 use super::routing::routing;
 use super::rules::Programme;
+use super::seats::Candidacy;
 use super::value::Value;
 
 /// Where the customer stands; nothing of somebody about whom nothing was ever decided.
@@ -68,6 +69,7 @@ pub(super) fn status(run: &Run, customer: &Customer, cause: Cause<'_>) -> Option
         if let Some(shown) = customer.shown(programme) {
             shown.put(&mut body);
         }
+        body.put_some("waitlist", customer.candidacies.get(&programme.name).and_then(Candidacy::json));
         Json::Object(body.0)
     });
     body.put("progress", progress.collect::<Vec<_>>());
@@ -152,6 +154,7 @@ impl Unseen {
             Step::KeptByOverride { until } => ("kept_by_override", Some(until)),
             Step::DeniedByOverride { until } => ("denied_by_override", Some(until)),
             Step::RuleAgrees => ("rule_agrees", None),
+            Step::OffWaitlist => ("off_waitlist", None),
             seen => panic!("{seen:?} is a decision that is seen"),
         };
         let kind = "decision";

@@ -10,14 +10,17 @@ use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::time::EventTime;
 
+use super::budget::Ruling;
 use super::customer::{Customer, Entity, Waiting};
 use super::effects::{Does, Effect, MAX_HOPS, Sending, name_handles};
 use super::lines::Line;
-use super::look::{self, Cause, Mode, Run};
+use super::look::{self, Cause, Looking, Mode, Run};
 use super::memory::{Object, Outcome};
 use super::money::Rates;
 use super::overrides;
 use super::routing::Resolution;
+use super::seats::Rulings;
+use super::settling::Settling;
 use super::status;
 
 /// A record that could be read, or why it could not.
@@ -59,7 +62,7 @@ pub(super) struct Walk {
     pub(super) counts: Counts,
     /// How far event time has certainly come.
     clock: EventTime,
-    customers: BTreeMap<Entity, Customer>,
+    pub(super) customers: BTreeMap<Entity, Customer>,
     /// Who was erased, and is nobody from then on.
     erased: BTreeSet<Entity>,
     /// Each customer's next instant at which time alone may change a decision.
@@ -73,7 +76,8 @@ pub(super) struct Walk {
     /// The instant at hand.
     now: EventTime,
     /// Which task this is, of how many.
-    home: (u32, u32),
+    pub(super) home: (u32, u32),
+    pub(super) settling: Settling,
 }
 
 /// Who is to be looked at when: at most one instant each.
@@ -119,6 +123,7 @@ impl Walk {
             effects: BTreeMap::new(),
             arrivals: VecDeque::new(),
             now: EventTime::MIN,
+            settling: Settling::default(),
         }
     }
 
@@ -144,6 +149,8 @@ impl Walk {
             self.arrive();
         }
         self.pass(clock);
+        self.tell_reached();
+        self.arrive();
     }
 
     /// Time passes: looks that waited for the clock, deadlines up to `due`, and what comes into force; each instant in
@@ -157,7 +164,20 @@ impl Walk {
             // A customer's next deadline lies after the time for which their look waits.
             if let Some((_, entity)) = self.waiting.first(self.clock) {
                 self.look_after_waiting(&entity);
-            } else if let Some((instant, entity)) = self.deadlines.first(limit) {
+                continue;
+            }
+            let deadline = self.deadlines.first(limit);
+            let happens = deadline.as_ref().map(|(instant, _)| *instant).or(effect);
+            // Everybody is asked once all of an instant has happened.
+            let settlement = self.next_settlement().filter(|at| *at <= self.due());
+            if let Some(at) = settlement.filter(|at| happens.is_none_or(|instant| *at < instant)) {
+                self.now = at;
+                self.settle(at);
+                continue;
+            }
+            let until = happens.map_or(self.due(), |instant| EventTime(instant.0 - 1).min(self.due()));
+            self.settling.own.pass(self.run.rules.settle, until);
+            if let Some((instant, entity)) = deadline {
                 self.now = instant;
                 self.fire(&entity, instant);
             } else if effect.is_some() {
@@ -200,7 +220,7 @@ impl Walk {
     }
 
     /// To the task where the target is at home; what every task keeps, to each.
-    fn deliver(&mut self, effect: &Effect) {
+    pub(super) fn deliver(&mut self, effect: &Effect) {
         let (here, tasks) = self.home;
         let homes = match effect.to {
             Entity::Everybody => (0..tasks).collect(),
@@ -216,8 +236,9 @@ impl Walk {
     }
 
     fn await_effect(&mut self, effect: Effect) {
-        // What is brought is known at once where time is lived.
-        if self.run.mode == Mode::Live && matches!(effect.does, Does::Bring(..)) {
+        // What is brought is known at once where time is lived; and who waits for all tasks need not wait otherwise.
+        let waits_not = matches!(effect.does, Does::Bring(..) | Does::Report(_) | Does::Reached(_));
+        if self.run.mode == Mode::Live && waits_not {
             self.arrivals.push_back(effect);
         } else {
             // Of two of one number the one that came first is first.
@@ -238,7 +259,11 @@ impl Walk {
 
     /// Something is done to an entity.
     fn undergo(&mut self, effect: Effect) {
+        self.settling.own.stir();
         let Effect { to, from, at, hops, origin, does, .. } = effect;
+        if let Entity::Settler(_) = to {
+            return self.hear_task(from, does);
+        }
         if let Does::Resolved { agent, on, cases, well } = does {
             let told = self.run.rules.calendar.date(at);
             return self.run.agents.count(Resolution { agent, on, cases, well, told });
@@ -273,8 +298,16 @@ impl Walk {
         }
         let rules = &self.run.rules;
         let mut outcome = Outcome::default();
+        let mut told = None;
         let sendings = match does {
-            Does::Bring(..) | Does::Resolved { .. } | Does::Except(..) => unreachable!("taken above"),
+            Does::Verdict(ruling) => {
+                outcome.look = customer.stands_as(rules, &ruling);
+                told = Some(ruling).filter(|_| outcome.look);
+                Vec::new()
+            }
+            Does::Bring(..) | Does::Resolved { .. } | Does::Except(..) | Does::Report(_) | Does::Reached(_) => {
+                unreachable!("taken above")
+            }
             Does::Claim => customer.claimed(&from, Some(at)),
             Does::Release => customer.claimed(&from, None),
             Does::Refer(told, at, status) => {
@@ -338,7 +371,7 @@ impl Walk {
         self.customers.get_mut(&to).expect("met just now").move_to(as_of);
         self.send(&to, sendings, cause, hops);
         let decided = self.customers[&to].status_seq;
-        self.judge(&to, cause, outcome);
+        self.judge(&to, cause, outcome, told);
         let customer = &self.customers[&to];
         if outcome.described && customer.status_seq == decided {
             self.found.statuses.extend(status::status(&self.run, customer, cause));
@@ -358,12 +391,17 @@ impl Walk {
         customer.move_to(customer.as_of.max(to));
     }
 
-    fn due(&self) -> EventTime {
-        let lateness = if self.run.mode == Mode::Live { self.run.rules.lateness } else { Duration::ZERO };
-        self.clock.minus(lateness)
+    pub(super) fn due(&self) -> EventTime {
+        self.clock.minus(self.lateness())
+    }
+
+    /// How long deadlines wait behind the clock.
+    pub(super) fn lateness(&self) -> Duration {
+        if self.run.mode == Mode::Live { self.run.rules.lateness } else { Duration::ZERO }
     }
 
     fn fire(&mut self, entity: &Entity, instant: EventTime) {
+        self.settling.own.stir();
         let customer = self.customers.get_mut(entity).expect("a deadline is somebody's");
         assert!(customer.waiting.is_none(), "a deadline comes after the look that waits");
         customer.move_to(instant);
@@ -379,7 +417,7 @@ impl Walk {
             customer.drop_exceptions(&self.run.rules);
             return self.await_exit(entity);
         }
-        self.look(entity, None, false);
+        self.look(entity, &Looking { cause: None, refund: false, rulings: &Rulings::new() });
         self.queue(entity);
     }
 
@@ -393,22 +431,24 @@ impl Walk {
     }
 
     fn look_after_waiting(&mut self, entity: &Entity) {
+        self.settling.own.stir();
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
-        let Waiting { event, refund } = customer.waiting.take().expect("a look waits");
+        let Waiting { event, refund, rulings } = customer.waiting.take().expect("a look waits");
         let cause = event.as_ref().map(|(event, position)| (event, *position));
-        self.look(entity, cause, refund);
+        self.look(entity, &Looking { cause, refund, rulings: &rulings });
         self.queue(entity);
     }
 
     /// A look, after which an account tells its contacts what has become of it.
-    fn look(&mut self, entity: &Entity, cause: Cause<'_>, refund: bool) {
+    fn look(&mut self, entity: &Entity, looking: &Looking<'_>) {
         let customer = self.customers.get_mut(entity).expect("somebody is looked at");
-        look::look(&self.run, customer, cause, refund, &mut self.found);
+        look::look(&self.run, customer, looking, &mut self.found);
         let sendings = customer.tell(&self.run.rules);
-        self.send(entity, sendings, cause, 0);
+        self.send(entity, sendings, looking.cause, 0);
     }
 
     fn take(&mut self, event: &Event, position: Position) {
+        self.settling.own.stir();
         if let Body::FxRate(rate) = &event.body {
             return self.take_rate(rate, event, position);
         }
@@ -476,7 +516,7 @@ impl Walk {
             self.catch_up(&entity, event.at);
             self.forget_orders(&entity);
             self.run.rules.rates = after.clone();
-            self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() });
+            self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() }, None);
             self.queue(&entity);
         }
     }
@@ -544,7 +584,7 @@ impl Walk {
         if !entity.is_author() {
             // Where it touches no fact, a look finds nothing.
             let looks_now = customer.as_of <= self.clock;
-            self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome });
+            self.judge(entity, cause, Outcome { look: outcome.look && (touches || looks_now), ..outcome }, None);
         }
         let customer = &self.customers[entity];
         if outcome.described && customer.status_seq == decided {
@@ -563,7 +603,8 @@ impl Walk {
     }
 
     /// A look, at once or when the clock comes to the entity's time.
-    fn judge(&mut self, entity: &Entity, cause: Cause<'_>, outcome: Outcome) {
+    fn judge(&mut self, entity: &Entity, cause: Cause<'_>, outcome: Outcome, told: Option<Ruling>) {
+        let told = told.map(|ruling| (self.run.rules.programmes[ruling.programme].name.clone(), ruling));
         let customer = self.customers.get_mut(entity).expect("met just now");
         if customer.merged_into().is_some() {
             return;
@@ -575,9 +616,12 @@ impl Walk {
             customer.waiting = Some(Waiting {
                 event: event.filter(|_| outcome.look).or(former.event),
                 refund: former.refund || (outcome.look && outcome.refund),
+                // Of two the newer holds.
+                rulings: former.rulings.into_iter().chain(told).collect(),
             });
         } else if outcome.look && customer.as_of <= self.clock {
-            self.look(entity, cause, outcome.refund);
+            let rulings = told.into_iter().collect();
+            self.look(entity, &Looking { cause, refund: outcome.refund, rulings: &rulings });
         }
     }
 
