@@ -177,6 +177,8 @@ pub struct Stats {
     pub acknowledged: [u64; Acknowledged::ALL.len()],
     /// Who holds anything, and by whose word.
     pub members: Members,
+    /// By programme whose budget is decided here: who has a place or was granted one, and who waits.
+    pub budgets: Vec<(u8, u64, u64)>,
     /// Cases that agents treated as an exception, each once a kind.
     pub exceptions: u64,
     /// Contacts beyond those whom an account tells what it is and holds.
@@ -289,6 +291,7 @@ impl Engine {
             rule_errors,
             exception_kinds: known(EntityKind::Exception),
             members: self.members,
+            budgets: self.budget_counts(),
             ..self.stats.clone()
         }
     }
@@ -338,7 +341,7 @@ impl Engine {
                 *slice = slice.saturating_sub(1);
                 self.take_first_effect(outputs);
             } else if let Some(at) = settlement {
-                self.settle(at);
+                self.settle(at, outputs);
             } else {
                 break;
             }

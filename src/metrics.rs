@@ -14,7 +14,7 @@ use crate::engine::overrides::{Members, Refusal};
 use crate::model::event::Acknowledged;
 use crate::model::names::Named;
 use crate::model::output::Output;
-use crate::model::output::insight::EXCEPTION_CANDIDATE;
+use crate::model::output::insight::{EXCEPTION_CANDIDATE, OVERRIDES_EXCEEDED};
 use crate::model::record::Code;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -41,6 +41,11 @@ const TESTS: &str = "vipstream_task_test_purchases_total";
 const SELF_REFERRALS: &str = "vipstream_task_self_referrals_total";
 const UNKNOWN: &str = "vipstream_task_unknown_values_total";
 const RULE_ERRORS: &str = "vipstream_task_rule_errors_total";
+const SETTLEMENTS: &str = "vipstream_task_settlements_total";
+const LATE_VERDICTS: &str = "vipstream_task_late_verdicts_total";
+const SETTLEMENT_LAG: &str = "vipstream_task_settlement_lag_seconds";
+const BUDGET_MEMBERS: &str = "vipstream_task_budget_members";
+const BUDGET_CANDIDATES: &str = "vipstream_task_budget_candidates";
 const REORDERED: &str = "vipstream_task_reordered_total";
 const EPOCHS: &str = "vipstream_task_epochs_total";
 const EPOCH_SECONDS: &str = "vipstream_task_epoch_seconds";
@@ -107,6 +112,11 @@ pub(crate) fn describe() {
     describe_counter!(DEADLINES, Unit::Count, "Deadlines that fired");
     describe_counter!(STALE_ALERTS, Unit::Count, "Alerts not sent, since they had expired");
     describe_counter!(UNPRICED, Unit::Count, "Events in a currency without a rate");
+    describe_counter!(SETTLEMENTS, Unit::Count, "Settlements decided here");
+    describe_counter!(LATE_VERDICTS, Unit::Count, "What was decided and came after it was to be in force");
+    describe_gauge!(SETTLEMENT_LAG, Unit::Seconds, "How far behind the deadlines the newest settlement was decided");
+    describe_gauge!(BUDGET_MEMBERS, Unit::Count, "Who has a place of a budget decided here, or was granted one");
+    describe_gauge!(BUDGET_CANDIDATES, Unit::Count, "Who waits for a place of a budget decided here");
     describe_gauge!(UNPRICED_NOW, Unit::Count, "Amounts that count in nothing until a rate comes");
     describe_counter!(
         CONTACTS_BEYOND,
@@ -204,6 +214,9 @@ pub(crate) struct TaskMetrics {
     refused: Vec<Counter>,
     /// By [`Acknowledged`].
     acknowledged: Vec<Counter>,
+    settlement_lag: Gauge,
+    /// By programme: who has a place, and who waits.
+    budgets: Vec<[Gauge; 2]>,
     left_out: Gauge,
     restored: Gauge,
     restore_seconds: Gauge,
@@ -266,6 +279,15 @@ impl TaskMetrics {
                 .iter()
                 .map(|action| counter!(ACKNOWLEDGEMENTS, "task" => task.clone(), "action" => action.name()))
                 .collect(),
+            settlement_lag: level(SETTLEMENT_LAG),
+            budgets: rules.summary()[2]
+                .1
+                .iter()
+                .map(|programme| {
+                    [BUDGET_MEMBERS, BUDGET_CANDIDATES]
+                        .map(|name| gauge!(name, "task" => task.clone(), "programme" => (*programme).to_owned()))
+                })
+                .collect(),
             left_out: level(LEFT_OUT),
             restored,
             restore_seconds: level(RESTORE_SECONDS),
@@ -301,6 +323,12 @@ impl TaskMetrics {
         let known = entities.into_iter().chain([members, by_override, overrides]);
         for (gauge, known) in self.known.iter().zip(known) {
             gauge.set(level(known));
+        }
+        self.settlement_lag.set(stats.settlement_lag.as_secs_f64());
+        for (programme, members, candidates) in &stats.budgets {
+            let [held, wanted] = &self.budgets[usize::from(*programme)];
+            held.set(level(*members));
+            wanted.set(level(*candidates));
         }
     }
 
@@ -395,7 +423,7 @@ impl Drop for TaskMetrics {
     fn drop(&mut self) {
         let (waiting, unpriced) = (&self.effects_waiting, &self.unpriced);
         let levels = [&self.restored, &self.left_out, &self.snapshots_under_way, waiting, unpriced];
-        levels.into_iter().chain(&self.known).for_each(|gauge| gauge.set(0.0));
+        levels.into_iter().chain(&self.known).chain(self.budgets.iter().flatten()).for_each(|gauge| gauge.set(0.0));
     }
 }
 
@@ -429,7 +457,7 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 20] = [
+const COUNTED: [(&str, Read); 22] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
@@ -441,6 +469,8 @@ const COUNTED: [(&str, Read); 20] = [
     (DEADLINES, |stats| stats.deadlines),
     (STALE_ALERTS, |stats| stats.stale_alerts),
     (UNPRICED, |stats| stats.unpriced),
+    (SETTLEMENTS, |stats| stats.settlements),
+    (LATE_VERDICTS, |stats| stats.settlements_late),
     (CONTACTS_BEYOND, |stats| stats.contacts_beyond),
     (UNMATCHED, |stats| stats.unmatched),
     (CLAMPED, |stats| stats.clamped),
@@ -530,15 +560,17 @@ const ALERT: &str = "agent.alert";
 
 const STATUS: &str = "status";
 const AUDIT: &str = "decision";
-const OUTPUT_TYPES: [&str; 10] = [
+const OUTPUT_TYPES: [&str; 12] = [
     "vip.granted",
     "vip.revoked",
     "vip.changed",
     "vip.expiring",
+    "vip.waitlisted",
     "cohort.entered",
     "cohort.left",
     ALERT,
     STATUS,
     AUDIT,
     EXCEPTION_CANDIDATE,
+    OVERRIDES_EXCEEDED,
 ];

@@ -127,7 +127,7 @@ impl Engine {
     fn take_effect(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         self.stats.effects += 1;
         if effect.to.kind() == EntityKind::Settler {
-            return self.hear_task(effect);
+            return self.hear_task(effect, outputs);
         }
         if let Does::Resolved { agent, day, cases, well } = &effect.does {
             let today = self.rules.calendar.day(effect.at);

@@ -15,6 +15,8 @@ use super::customers::Slot;
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect};
 use crate::model::id::{CustomerId, EntityKind};
+use crate::model::output::insight::{Finding, Insight, OVERRIDES_EXCEEDED, OverridesExceeded};
+use crate::model::output::{Cause, Evidence, Output, OutputId, Scalar};
 use crate::model::settle::{Entry, Report, after};
 use crate::model::time::EventTime;
 use crate::rules::budget::Places;
@@ -41,6 +43,7 @@ pub(super) struct Settlement {
     census: Census,
     active_said: u64,
     measured_said: Histograms,
+    members_said: (u64, u64),
     /// The settlement of the next midnight, where there is something to be said at it.
     next_cut: Option<EventTime>,
     pub(super) cuts: Cuts,
@@ -120,6 +123,13 @@ impl Engine {
         self.settlement.next.get_or_insert(next);
     }
 
+    /// Other customers than before may be members, or by other words.
+    pub(super) fn note_members(&mut self) {
+        if self.rules.max_overrides.is_some() {
+            self.settle_next();
+        }
+    }
+
     /// Agents have changed: as many as before may be on shift, or not.
     pub(super) fn note_agents(&mut self) {
         if self.is_settler() && self.rules.places().any(|places| matches!(places, Places::Capacity { .. })) {
@@ -197,13 +207,13 @@ impl Engine {
     }
 
     /// Says what changed, or decides: whichever is first.
-    pub(super) fn settle(&mut self, at: EventTime) {
+    pub(super) fn settle(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
         self.now = at;
         if self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
             self.pass_settlements(at);
             self.report(at);
         } else if let Some(settled) = self.settlement.settler.next() {
-            self.decide(settled);
+            self.decide(settled, outputs);
         }
     }
 
@@ -229,13 +239,16 @@ impl Engine {
         let active = (std::mem::replace(&mut settlement.active_said, active) != active).then_some(active);
         let measured = is_midnight.then(|| settlement.census.news(&mut settlement.measured_said));
         let measured = measured.filter(|changes| !changes.is_empty());
+        let members = self.rules.max_overrides.map(|_| (self.members.customers, self.members.by_override));
+        let members = members.filter(|members| *members != settlement.members_said);
+        settlement.members_said = members.unwrap_or(settlement.members_said);
         let on_shift = self.on_shift();
-        let mut report = Report { at, entries: Vec::new(), active, on_shift, measured };
+        let mut report = Report { at, entries: Vec::new(), active, on_shift, measured, members };
         while !entries.is_empty() || report.says_of_all() {
             let rest = entries.split_off(entries.len().min(MOST_ENTRIES));
             report.entries = std::mem::replace(&mut entries, rest);
             self.tell_settler(at, Does::Report(Box::new(report.clone())));
-            (report.active, report.on_shift, report.measured) = (None, None, None);
+            report = Report { at, entries: Vec::new(), active: None, on_shift: None, measured: None, members: None };
         }
     }
 
@@ -279,7 +292,7 @@ impl Engine {
     }
 
     /// The settler hears of a task.
-    pub(super) fn hear_task(&mut self, effect: Effect) {
+    pub(super) fn hear_task(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         let task = self.home.of(&effect.from);
         match effect.does {
             Does::Report(report) => self.settlement.settler.hear(task, *report),
@@ -289,12 +302,12 @@ impl Engine {
         while self.mode == TimeMode::Live
             && let Some(at) = self.settlement.settler.next_reached(self.home.tasks)
         {
-            self.decide(at);
+            self.decide(at, outputs);
         }
     }
 
     /// Decides a settlement, and tells whom it concerns.
-    fn decide(&mut self, at: EventTime) {
+    fn decide(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
         let rules = std::sync::Arc::clone(&self.rules);
         let in_force = at.plus(self.lateness()).plus(rules.settle);
         let verdicts = self.settlement.settler.decide(at, &rules);
@@ -305,8 +318,35 @@ impl Engine {
             self.settlement.cuts_told.clone_from(&values);
             self.rule(CustomerId::every_task(), in_force, Does::Cuts { settled_at: at, values });
         }
+        let exceeded = rules.max_overrides.and_then(|most| Some((most, self.settlement.settler.exceeds(most)?)));
+        if let Some((most, found)) = exceeded {
+            outputs.push(Output::Insight(Box::new(self.exceeded(at, most, found))));
+        }
         for (to, verdict) in verdicts {
             self.rule(to, in_force, Does::Verdict(Box::new(verdict)));
+        }
+    }
+
+    /// That too many are members by override.
+    fn exceeded(&self, at: EventTime, most: Decimal, (by_override, members): (u64, u64)) -> Insight {
+        let ruleset = self.rules.name();
+        let share = (Decimal::from(by_override) / Decimal::from(members.max(1))).round_dp(4);
+        Insight {
+            event_id: OutputId::of(&[&self.app, OVERRIDES_EXCEEDED, ruleset, "", "", "timer", ""], at),
+            occurred_at: at,
+            cause: Cause::Timer,
+            trigger: None,
+            evidence: vec![Evidence {
+                feature: "overrides.share".into(),
+                window: None,
+                value: Some(Scalar::Decimal(share)),
+                threshold: Some(Scalar::Decimal(most)),
+                op: Some("<="),
+                holds: Some(false),
+                settled_at: Some(at),
+                sample: Vec::new(),
+            }],
+            finding: Finding::OverridesExceeded(OverridesExceeded { ruleset: ruleset.into(), by_override, members }),
         }
     }
 
@@ -318,10 +358,10 @@ impl Engine {
     }
 
     /// By programme with a budget: how many hold a place or were granted one, and how many wait, as far as is decided here.
-    pub(super) fn budget_counts(&self) -> Vec<(u8, usize, usize)> {
+    pub(super) fn budget_counts(&self) -> Vec<(u8, u64, u64)> {
         let budgeted = (0..).zip(&self.rules.programmes).filter(|(_, rule)| rule.budget.is_some());
         let is_here = self.is_settler();
         let here = budgeted.filter(|_| is_here).map(|(at, _)| (at, self.settlement.settler.counts(at)));
-        here.map(|(at, (seats, waiting))| (at, seats, waiting)).collect()
+        here.map(|(at, (seats, waiting))| (at, seats as u64, waiting as u64)).collect()
     }
 }

@@ -40,12 +40,15 @@ pub struct Report {
     /// Customers more or fewer with values of a bucket, by place among the features that are measured, where the settlement
     /// is that of a midnight.
     pub measured: Option<Vec<(u8, Bucket, i64)>>,
+    /// Customers of the task who hold anything, and who of them by a person's word alone, where these are other numbers.
+    pub members: Option<(u64, u64)>,
 }
 
 impl Report {
     /// Whether it says something of the task as a whole.
     pub const fn says_of_all(&self) -> bool {
-        self.active.is_some() || self.on_shift.is_some() || self.measured.is_some()
+        let counts = self.active.is_some() || self.on_shift.is_some();
+        counts || self.measured.is_some() || self.members.is_some()
     }
 }
 

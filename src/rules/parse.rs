@@ -72,6 +72,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let budget = budgets::over_all(&mut top, &programmes, problems);
     let alerts = alerts::read(&mut top, known, &labels, &programmes, problems);
+    let max_overrides = budgets::overrides(&mut top, problems);
     let exceptions = exceptions::read(&mut top, known, &labels, &programmes, problems);
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
@@ -97,6 +98,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         hop,
         settle,
         budget,
+        max_overrides,
         refund_skips_grace,
         features,
         labels,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use rust_decimal::Decimal;
 
 use super::budget::{Budget, Places};
 use super::calendar::{Calendar, Window};
@@ -33,6 +34,8 @@ pub struct Ruleset {
     pub(crate) settle: Duration,
     /// Places over all programmes for customers.
     pub(crate) budget: Option<Places>,
+    /// Of all who hold anything, the most who may by a person's word alone.
+    pub(crate) max_overrides: Option<Decimal>,
     /// A refund revokes at once, without tenure and grace.
     pub(crate) refund_skips_grace: bool,
     pub(crate) features: Vec<Feature>,
@@ -360,7 +363,8 @@ impl Ruleset {
 
     /// Whether something is decided that needs everybody.
     pub fn settles(&self) -> bool {
-        !self.percentiles.is_empty() || self.programmes.iter().any(|programme| programme.budget.is_some())
+        let counts = !self.percentiles.is_empty() || self.max_overrides.is_some();
+        counts || self.programmes.iter().any(|programme| programme.budget.is_some())
     }
 
     /// Whether all customers are counted.

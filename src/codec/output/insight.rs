@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Wire;
 use super::line::{Line, Rows};
-use crate::model::output::insight::{ExceptionCandidate, Finding, Insight};
+use crate::model::output::insight::{ExceptionCandidate, Finding, Insight, OverridesExceeded};
 use crate::model::time::EventTime;
 
 impl Wire {
@@ -18,6 +18,10 @@ impl Wire {
         line.put("evidence", &Rows::new(&insight.evidence, &self.topics));
         match &insight.finding {
             Finding::ExceptionCandidate(candidate) => put(candidate, &mut line),
+            Finding::OverridesExceeded(OverridesExceeded { by_override, members, .. }) => {
+                line.put("by_override", by_override);
+                line.put("members", members);
+            }
         }
         line.finish()
     }

@@ -54,6 +54,7 @@ impl Engine {
         if was != is {
             self.members.recount(was, is);
             self.customers[slot].rare().counted = is;
+            self.note_members();
         }
     }
 
@@ -61,5 +62,8 @@ impl Engine {
     pub(in crate::engine) fn uncount_member(&mut self, slot: Slot) {
         let was = self.customers[slot].rare.as_ref().map_or_else(Counted::default, |rare| rare.counted);
         self.members.recount(was, Counted::default());
+        if was != Counted::default() {
+            self.note_members();
+        }
     }
 }

@@ -34,6 +34,9 @@ pub(super) struct Settler {
     active: BTreeMap<u32, u64>,
     on_shift: BTreeMap<u8, u64>,
     measured: Histograms,
+    members: BTreeMap<u32, (u64, u64)>,
+    /// Too many are members by override, and that was said.
+    exceeded: bool,
     known: BTreeMap<Key, Known>,
     /// By programme and part of its budget.
     pub(super) lists: BTreeMap<(u8, CompactString), List>,
@@ -137,6 +140,7 @@ impl Settler {
         for (task, report) in self.reports.remove(&at).unwrap_or_default() {
             self.active.extend(report.active.map(|active| (task, active)));
             self.on_shift.extend(report.on_shift.into_iter().flatten());
+            self.members.extend(report.members.map(|members| (task, members)));
             for (measured, bucket, by) in report.measured.into_iter().flatten() {
                 census::add(&mut self.measured, (measured, bucket), by);
             }
@@ -166,6 +170,15 @@ impl Settler {
         }
         self.lists.retain(|_, list| !list.seats.is_empty() || !list.waiting.is_empty());
         verdicts
+    }
+
+    /// How many are members by override, of how many, where these are too many and were not before.
+    pub(super) fn exceeds(&mut self, most: Decimal) -> Option<(u64, u64)> {
+        let (members, by_override) =
+            self.members.values().fold((0, 0), |sum, (members, by_override)| (sum.0 + members, sum.1 + by_override));
+        let exceeds = Decimal::from(by_override) > most * Decimal::from(members);
+        let was = std::mem::replace(&mut self.exceeded, exceeds);
+        (exceeds && !was).then_some((by_override, members))
     }
 
     /// What parts of all customers do not exceed, by place in the ruleset.

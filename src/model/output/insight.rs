@@ -21,6 +21,7 @@ pub struct Insight {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     ExceptionCandidate(ExceptionCandidate),
+    OverridesExceeded(OverridesExceeded),
 }
 
 impl Finding {
@@ -28,6 +29,7 @@ impl Finding {
     pub const fn type_name(&self) -> &'static str {
         match self {
             Self::ExceptionCandidate(_) => EXCEPTION_CANDIDATE,
+            Self::OverridesExceeded(_) => OVERRIDES_EXCEEDED,
         }
     }
 
@@ -35,12 +37,26 @@ impl Finding {
     pub fn name(&self) -> &str {
         match self {
             Self::ExceptionCandidate(candidate) => &candidate.kind,
+            Self::OverridesExceeded(exceeded) => &exceeded.ruleset,
         }
     }
 }
 
 /// The `type` of a candidate.
 pub const EXCEPTION_CANDIDATE: &str = "exception.candidate";
+
+/// The `type` of too many overrides.
+pub const OVERRIDES_EXCEEDED: &str = "overrides.exceeded";
+
+/// Too large a part of those who hold anything does so by a person's word alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OverridesExceeded {
+    pub ruleset: CompactString,
+    /// Customers who hold a programme that the rule would not give them.
+    pub by_override: u64,
+    /// Customers who hold any.
+    pub members: u64,
+}
 
 /// A kind of exception that agents grant so often that it might become the norm.
 #[derive(Clone, Debug, PartialEq)]

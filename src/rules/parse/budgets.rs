@@ -72,6 +72,20 @@ pub(super) fn over_all(top: &mut Section<'_>, programmes: &[Programme], problems
     places
 }
 
+/// The bound on how many may be members by a person's word alone.
+pub(super) fn overrides(top: &mut Section<'_>, problems: &mut Problems) -> Option<Decimal> {
+    let node = top.take("overrides")?;
+    let mut section = Section::open(node, "overrides", problems)?;
+    let given = section.take("max_share");
+    if given.is_none() {
+        let help = "such as `overrides: { max_share: 5% }`";
+        problems.add_with_help(section.line, "overrides", "`max_share` is missing", help);
+    }
+    let share = given.and_then(|node| percent(node, &section.at("max_share"), problems));
+    section.close(problems);
+    share
+}
+
 /// Exactly one of `max`, `share`, `capacity`.
 fn places(section: &mut Section<'_>, problems: &mut Problems) -> Option<Places> {
     let given = ["max", "share", "capacity"].map(|key| (section.at(key), section.take(key)));
