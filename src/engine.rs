@@ -321,6 +321,9 @@ impl Engine {
             let effect = self.effects.first().filter(|at| *at <= clock && (has_room || self.mode == TimeMode::Event));
             let settlement = self.next_settlement().filter(|at| *at <= due && has_room);
             let limit = [effect, settlement].into_iter().flatten().fold(due, EventTime::min);
+            // What an account becomes is said at a settlement, and no earlier deadline may come after that.
+            let first = self.deadlines.first().filter(|_| self.rules.settles());
+            let limit_of_accounts = first.map_or(limit, |first| first.min(limit));
             // Looks first: a customer's deadline lies after the time for which its look waits.
             if has_room && let Some((at, slot)) = self.looks.pop(clock, by_id) {
                 let customer = &self.customers[slot];
@@ -331,7 +334,7 @@ impl Engine {
                     self.requeue(slot);
                 }
             } else if (has_room || self.mode == TimeMode::Event)
-                && let Some((at, slot)) = self.account_deadlines.pop(limit, by_id)
+                && let Some((at, slot)) = self.account_deadlines.pop(limit_of_accounts, by_id)
             {
                 // What an account tells is in force a hop later, whatever else falls due.
                 *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));

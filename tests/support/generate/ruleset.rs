@@ -69,10 +69,12 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
     let bools = vec!["subscribed".to_owned()];
     let others = ACCOUNT.iter().map(|&predicate| predicate.to_owned()).collect();
     let mut of_accounts = Scope { features, bools, others };
-    for number in 0..=dice.below(3) {
+    for number in 0..=dice.below(3) + usize::from(with_budgets) {
         let of_account = with_accounts && dice.chance(60);
-        programme(dice, number, of_account, if of_account { &mut of_accounts } else { &mut scope }, &mut text);
-        if with_budgets && dice.chance(75) {
+        let with_budget = with_budgets && dice.chance(75);
+        let own = if of_account { &mut of_accounts } else { &mut scope };
+        programme(dice, number, (of_account, with_budget), own, &mut text);
+        if with_budget {
             budget(dice, of_account, &scope, &mut text);
             // Over all, somebody must be able to give way.
             can_give_way |= !of_account;
@@ -129,13 +131,21 @@ fn feature(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String)
     scope.features.push((name, of, with));
 }
 
-fn programme(dice: &mut Dice, number: usize, of_account: bool, scope: &mut Scope, text: &mut String) {
+fn programme(
+    dice: &mut Dice,
+    number: usize,
+    (of_account, with_budget): (bool, bool),
+    scope: &mut Scope,
+    text: &mut String,
+) {
     let name = format!("p{number}");
     let _ = writeln!(text, "  {name}:\n    profile: {}", dice.pick(&["value", "grievance"]));
     if of_account {
         text.push_str("    applies_to: account\n");
     }
     let grant = match dice.below(8) {
+        // More than there are places for.
+        0..=4 if with_budget => format!("{} >= {}", scope.features[0].0, dice.pick(&["0", "1"])),
         0..=2 => format!("{} >= {}", scope.features[0].0, dice.pick(&["1", "2", "3", "50"])),
         3..=5 => threshold(dice, scope),
         _ => predicate(dice, scope, 2),

@@ -44,9 +44,11 @@ impl Row {
     }
 
     /// What a budget ranks by, against the weakest who has a place.
-    pub(super) fn ranked(budget: &Budget, value: Option<Value>, cut: Option<Value>, holds: bool) -> Self {
-        let op = cut.is_some().then_some(if budget.is_earliest { "<=" } else { ">=" });
-        let (feature, holds) = (budget.rank_text.clone(), cut.is_some().then_some(holds));
+    pub(super) fn ranked(budget: &Budget, value: Option<Value>, cut: Option<Value>) -> Self {
+        let better = if budget.is_earliest { Comparison::LessOrEqual } else { Comparison::GreaterOrEqual };
+        let op = cut.is_some().then_some(better.sign());
+        let holds = value.as_ref().zip(cut.as_ref()).and_then(|(value, cut)| compare(better, value, cut).ok());
+        let feature = budget.rank_text.clone();
         Self { feature, window: None, value, threshold: cut, op, holds, sample: Vec::new() }
     }
 

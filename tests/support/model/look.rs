@@ -83,6 +83,7 @@ pub(super) fn look(run: &Run, customer: &mut Customer, looking: &Looking<'_>, fo
             (true, false) => follow(run, customer, index, cause).into_iter().collect(),
             (false, true) => Vec::new(),
             _ => {
+                seats::weigh(run, customer, &run.rules.programmes[index]);
                 let judged = overrides::judge(run, customer, index, cause, &mut unseen);
                 restated |= judged.restated;
                 if judged.is_done {

@@ -9,13 +9,12 @@ use vipstream::model::time::EventTime;
 use super::budget::{Ruling, Stand, What};
 use super::customer::{Customer, Sight};
 use super::evidence::{Row, evidence};
-use super::expr::Comparison;
 use super::lines::Object;
 use super::look::{self, Draft, Looking, Run};
 use super::programme::{By, Step};
 use super::rules::{Budget, Programme, Ruleset};
 use super::status::Unseen;
-use super::value::{Value, compare, evaluate};
+use super::value::{Value, evaluate};
 
 /// What was decided about one customer, by programme.
 pub(super) type Rulings = BTreeMap<String, Ruling>;
@@ -99,6 +98,14 @@ impl Customer {
     }
 }
 
+/// Works out anew what a budget ranks by.
+pub(super) fn weigh(run: &Run, customer: &mut Customer, programme: &Programme) {
+    if let Some(budget) = &programme.budget {
+        let weighed = Weighed::of(budget, &Sight { rules: &run.rules, customer, event: None });
+        customer.weighed.insert(programme.name.clone(), weighed);
+    }
+}
+
 /// Looks at a programme with a budget; `None` where that is no other than one without.
 pub(super) fn look(
     run: &Run,
@@ -109,8 +116,7 @@ pub(super) fn look(
 ) -> Option<Vec<Draft>> {
     let programme = &run.rules.programmes[index];
     let budget = programme.budget.as_ref().expect("it has one");
-    let weighed = Weighed::of(budget, &Sight { rules: &run.rules, customer, event: None });
-    customer.weighed.insert(programme.name.clone(), weighed.clone());
+    let weighed = customer.weighed[&programme.name].clone();
     let ruling = looking.rulings.get(&programme.name).filter(|ruling| customer.stands_as(&run.rules, ruling));
     if customer.held.contains_key(&programme.name) {
         return ruling.map(|ruling| displace(run, customer, index, looking, ruling));
@@ -131,7 +137,7 @@ pub(super) fn look(
     let drafts = match ruling {
         Some(ruling) if ruling.what == What::Grant => {
             customer.candidacies.remove(&programme.name);
-            rows.push(Row::ranked(budget, ruling.value.clone(), ruling.cut.clone(), true));
+            rows.push(Row::ranked(budget, ruling.value.clone(), ruling.cut.clone()));
             vec![look::grant(run, customer, index, tier, looking.cause, rows, Some(ruling.rank))]
         }
         Some(ruling) if candidacy.told.is_none() => {
@@ -154,7 +160,7 @@ fn displace(run: &Run, customer: &mut Customer, index: usize, looking: &Looking<
     fields.put("reason", reason);
     fields.put("revokes", held.grant.to_string());
     let id = look::output_id(run, customer, looking.cause, kind, &programme.name, reason);
-    let rows = vec![Row::ranked(budget, ruling.value.clone(), ruling.cut.clone(), false)];
+    let rows = vec![Row::ranked(budget, ruling.value.clone(), ruling.cut.clone())];
     let name = programme.name.clone();
     let revoked =
         Draft { kind, name, id, evidence: rows, fields, with_weight: false, with_standing: true, shown: None };
@@ -180,10 +186,7 @@ fn waitlist(run: &Run, customer: &Customer, index: usize, looking: &Looking<'_>,
     fields.put("places", ruling.places);
     fields.put("settled_at", ruling.settled_at.to_string());
     let mut rows = evidence(&[&programme.grant], &Sight { rules: &run.rules, customer, event: None });
-    let better = if budget.is_earliest { Comparison::LessOrEqual } else { Comparison::GreaterOrEqual };
-    let both = ruling.value.as_ref().zip(ruling.cut.as_ref());
-    let holds = both.is_some_and(|(value, cut)| compare(better, value, cut) == Ok(true));
-    rows.push(Row::ranked(budget, ruling.value.clone(), ruling.cut.clone(), holds));
+    rows.push(Row::ranked(budget, ruling.value.clone(), ruling.cut.clone()));
     let id = look::output_id(run, customer, looking.cause, kind, &programme.name, "");
     let name = programme.name.clone();
     Draft { kind, name, id, evidence: rows, fields, with_weight: false, with_standing: true, shown: None }
