@@ -409,6 +409,11 @@ impl Engine {
         self.deliver(Effect { to, from: self.settler(), number, at, hops: 1, origin: None, does });
     }
 
+    /// What parts of all customers do not exceed, by place in the ruleset, as told last.
+    pub fn percentiles(&self) -> impl Iterator<Item = Option<Decimal>> {
+        self.settlement.cuts.newest().iter().copied()
+    }
+
     /// By programme with a budget: how many hold a place or were granted one, and how many wait, as far as is decided here.
     pub(super) fn budget_counts(&self) -> Vec<(u8, u64, u64)> {
         let budgeted = (0..).zip(&self.rules.programmes).filter(|(_, rule)| rule.budget.is_some());
