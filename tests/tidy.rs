@@ -258,6 +258,8 @@ fn metrics_are_named_alike() {
         "_customers",
         "_accounts",
         "_handles",
+        "_members",
+        "_overrides",
         "_effects",
         "_amounts",
         "_partitions",
