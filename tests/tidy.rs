@@ -258,6 +258,7 @@ fn metrics_are_named_alike() {
         "_customers",
         "_accounts",
         "_handles",
+        "_kinds",
         "_effects",
         "_amounts",
         "_partitions",
