@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::broker::BrokerError;
 use crate::broker::cluster::{Cluster, ClusterError};
 use crate::broker::group::{KafkaGroup, Member};
 use crate::broker::kafka::Kafka;
+use crate::broker::{BrokerError, Partition};
 use crate::codec::output::Wire;
 use crate::config::Config;
 use crate::engine::TimeMode;
@@ -233,6 +233,16 @@ impl Health {
             Some(lag) if lag > READY_LAG => Some(format!("{lag} records behind, ready below {READY_LAG}")),
             Some(_) => None,
         }
+    }
+
+    /// Whether the tasks here have applied each of these input partitions up to there.
+    pub(crate) fn have_applied(&self, ends: &BTreeMap<(Kind, u32), u64>) -> bool {
+        let standings = self.setup.progress.standings();
+        ends.iter().all(|((kind, partition), end)| {
+            let partition = Partition::Input(*kind, *partition);
+            let positions = standings.values().filter_map(|standing| standing.positions.get(&partition));
+            positions.min().is_some_and(|position| position >= end)
+        })
     }
 }
 

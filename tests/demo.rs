@@ -70,6 +70,8 @@ fn grants_revocations_and_alerts_are_told_with_who_and_why_until_interrupted() {
     let record = first_record(&bootstrap, "vip.events");
     let decision: serde_json::Value = serde_json::from_slice(&record).unwrap();
     assert!(decision["evidence"].is_array(), "{decision}");
+    let (start, _) = visitor(&bootstrap).fetch_watermarks("vip.purchases", 0, Duration::from_secs(30)).unwrap();
+    assert_eq!(start, 0, "the broker has room for the history");
 
     let interrupted = Command::new("kill").args(["-INT", &demo.child.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
@@ -80,7 +82,7 @@ fn grants_revocations_and_alerts_are_told_with_who_and_why_until_interrupted() {
 }
 
 #[test]
-fn it_ends_by_itself_and_takes_other_rules() {
+fn it_ends_by_itself_once_all_is_decided_and_takes_other_rules() {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("mine.yaml");
     let text = "
@@ -91,8 +93,9 @@ features: { orders: { count: purchase } }
 programmes: { regular: { profile: value, grant: orders >= 3 } }
 ";
     std::fs::write(&rules, text).unwrap();
-    let mut demo = Demo::start(&["--seconds", "8", "--rules", rules.to_str().unwrap()]);
+    let mut demo = Demo::start(&["--seconds", "1", "--rules", rules.to_str().unwrap()]);
     assert_eq!(demo.end(), Some(0));
+    assert!(demo.seen.iter().any(|line| line.ends_with(" VIPs in the end")), "{:#?}", demo.seen);
     assert!(demo.seen.iter().any(|line| line.starts_with("regular ")), "{:#?}", demo.seen);
 }
 
@@ -106,11 +109,14 @@ fn rules_that_are_wrong_are_named_with_exit_code_2() {
 }
 
 fn first_record(bootstrap: &str, topic: &str) -> Vec<u8> {
-    let consumer: BaseConsumer =
-        ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", "visitor").create().unwrap();
+    let consumer = visitor(bootstrap);
     let mut topics = TopicPartitionList::new();
     topics.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&topics).unwrap();
     let record = consumer.poll(Duration::from_secs(30)).expect("a record comes").unwrap();
     record.payload().unwrap().to_vec()
+}
+
+fn visitor(bootstrap: &str) -> BaseConsumer {
+    ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", "visitor").create().unwrap()
 }

@@ -3,13 +3,14 @@
 //! Draining before the commit matters: the library's own flush polls in steps of 100 ms, so that a commit through
 //! it alone costs that much.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::connection::{Context, client, is_denial};
 use super::consumer::signed;
@@ -70,10 +71,25 @@ impl Transactions {
         self.producer.commit_transaction(STEP).map_err(|error| self.refusal(&error))
     }
 
+    /// The library throws away what it has not sent and waits for what it has, so that the sequence numbers of the next
+    /// transaction follow: a purge would leave a gap, which the broker refuses, and the records after it would lie there
+    /// until they time out. It does not take the deliveries that it waits for, so another thread does.
     pub(super) fn abort(&self) -> Result<(), Refusal> {
-        self.producer.purge(PurgeConfig::default().queue().inflight());
-        self.drain();
-        self.producer.abort_transaction(STEP).map_err(|error| self.refusal(&error))
+        let is_over = AtomicBool::new(false);
+        let take_deliveries = || {
+            while !is_over.load(Ordering::Relaxed) {
+                self.producer.poll(Duration::ZERO);
+                std::thread::sleep(NAP);
+            }
+        };
+        let aborted = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("deliveries".to_owned());
+            thread.spawn_scoped(scope, take_deliveries).expect("the system has room for a thread");
+            let aborted = self.producer.abort_transaction(STEP);
+            is_over.store(true, Ordering::Relaxed);
+            aborted
+        });
+        aborted.map_err(|error| self.refusal(&error))
     }
 
     /// Waits until every record was delivered or has failed. The library's poll spins through the last millisecond of

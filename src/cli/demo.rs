@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use crate::app;
+use crate::app::{self, Health};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::load::Shape;
@@ -37,7 +37,7 @@ use super::load::default_topic;
 use super::run::stop_on_signal;
 use feeder::Feeder;
 use news::News;
-use reader::Reader;
+use reader::{Ends, Reader};
 use screen::{Lines, Screen, Watching};
 use tally::Tally;
 
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         customers: shape.customers,
         day: DAY,
     };
-    let mut view: Box<dyn View> = if std::io::stdout().is_terminal() {
+    let view: Box<dyn View> = if std::io::stdout().is_terminal() {
         Box::new(Screen::open(watching)?)
     } else {
         Box::new(Lines::open(&watching)?)
@@ -81,42 +81,75 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     // The history lies in the topics before the tasks start, as it would where the service is new.
     let mut feeder = Feeder::start(&bootstrap, shape, live_from, DAY)?;
     let tasks = Tasks::start(&bootstrap, rules)?;
-    let mut reader = Reader::open(&bootstrap, zone)?;
-    let mut tally = Tally::default();
+    let mut show = Show { reader: Reader::open(&bootstrap, zone)?, tally: Tally::default(), live_from, view };
     while !quit.load(Ordering::Relaxed) && ends.is_none_or(|ends| clock::now() < ends) && !tasks.has_ended() {
         feeder.check()?;
-        for news in reader.news(FRAME)? {
-            tally.count(&news);
-            if news.at >= live_from && !news.what.is_label() {
-                view.tell(&news)?;
+        show.go_on(feeder.sent())?;
+    }
+    // The traffic is over. What was sent is still decided and shown, so that the summary is true of it.
+    feeder.stop()?;
+    let sent = show.reader.inputs()?;
+    let over = clock::now();
+    let has_patience = || clock::since(over) < if quit.load(Ordering::Relaxed) { HURRY } else { PATIENCE };
+    while !tasks.has_ended() && !tasks.have_applied(&sent) && has_patience() {
+        show.go_on(feeder.sent())?;
+    }
+    let is_decided = tasks.have_applied(&sent);
+    tasks.stop()?;
+    while !show.reader.is_at_end()? && has_patience() {
+        show.go_on(feeder.sent())?;
+    }
+    show.tally.is_early = !is_decided || !show.reader.is_at_end()?;
+    show.view.close(&show.tally)?;
+    Ok(())
+}
+
+/// What is shown, and what there is to show.
+struct Show {
+    reader: Reader,
+    tally: Tally,
+    live_from: EventTime,
+    view: Box<dyn View>,
+}
+
+impl Show {
+    /// Shows what arrives within a frame.
+    fn go_on(&mut self, sent: u64) -> anyhow::Result<()> {
+        for news in self.reader.news(FRAME)? {
+            self.tally.count(&news);
+            if news.at >= self.live_from && !news.what.is_label() {
+                self.view.tell(&news)?;
             }
         }
-        tally.sent = feeder.sent();
-        view.draw(&tally, clock::now())?;
+        self.tally.sent = sent;
+        self.view.draw(&self.tally, clock::now())?;
+        Ok(())
     }
-    feeder.stop()?;
-    tasks.stop()?;
-    view.close(&tally)?;
-    Ok(())
 }
 
 /// The service itself, as `run` starts it.
 struct Tasks {
     switch: Arc<AtomicBool>,
+    health: Health,
     ended: JoinHandle<Result<(), TaskError>>,
 }
 
 impl Tasks {
     fn start(bootstrap: &str, rules: Arc<Ruleset>) -> anyhow::Result<Self> {
         let running = app::start(&config(bootstrap)?, rules)?;
-        let switch = running.switch();
+        let (switch, health) = (running.switch(), running.health());
         let ended = std::thread::Builder::new().name("tasks".to_owned()).spawn(move || running.join());
-        Ok(Self { switch, ended: ended.context("cannot start the tasks")? })
+        Ok(Self { switch, health, ended: ended.context("cannot start the tasks")? })
     }
 
     /// Whether they ended by themselves: they failed.
     fn has_ended(&self) -> bool {
         self.ended.is_finished()
+    }
+
+    /// Whether they have decided all that was sent.
+    fn have_applied(&self, sent: &Ends) -> bool {
+        self.health.have_applied(sent)
     }
 
     /// Ends them, and says why if they had failed.
@@ -204,5 +237,8 @@ const EVENTS_A_DAY: u64 = 90;
 /// How long a day takes.
 const DAY: Duration = Duration::from_millis(400);
 const DAY_MS: i64 = 86_400_000;
+/// How long after the traffic's end the decisions about it are waited for, and how long when interrupted.
+const PATIENCE: Duration = Duration::from_secs(30);
+const HURRY: Duration = Duration::from_secs(3);
 /// How often the screen is drawn.
 const FRAME: Duration = Duration::from_millis(100);

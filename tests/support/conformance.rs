@@ -79,17 +79,8 @@ impl Log {
         self.step(&format!("to the {topic} `{value}`"), &sent);
     }
 
-    /// Commits as a task does: what is refused is aborted and sent again. The library may refuse a commit right after an
-    /// abort.
     fn commit<B: Broker>(&mut self, who: &str, broker: &mut B, relay: &[&str], journal: &str) {
-        let mut done = Ok(());
-        for _ in 0..TRIES {
-            done = self.try_commit(broker, relay, journal);
-            match done {
-                Err(Refusal::Abortable(_)) if broker.abort().is_ok() => {}
-                _ => break,
-            }
-        }
+        let done = self.try_commit(broker, relay, journal);
         self.step(&format!("{who} commits {relay:?} and {journal}"), &done);
     }
 
@@ -173,7 +164,6 @@ fn refusal(done: &Result<(), Refusal>) -> String {
     word.to_owned()
 }
 
-const TRIES: usize = 5;
 const PATIENCE: usize = 200;
 const ARRIVAL: usize = 10;
 const WAIT: Duration = Duration::from_millis(50);

@@ -37,6 +37,8 @@ impl Feeder {
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "10")
+            // The broker keeps 5 MB of a partition: plain, a sixth of the orders would be gone before they are read.
+            .set("compression.type", "lz4")
             .create()
             .context("cannot write to the demo's topics")?;
         let shared = Arc::new(Shared::default());
@@ -46,10 +48,10 @@ impl Feeder {
             feed.send()?;
             more = feed.load.next_into(&mut feed.record);
         }
-        feed.producer.flush(PATIENCE).context("cannot write to the demo's topics")?;
+        feed.flush()?;
         let thread = std::thread::Builder::new()
             .name("traffic".to_owned())
-            .spawn(move || feed.go_on(live_from, day))
+            .spawn(move || feed.go_on(live_from, day).and_then(|()| feed.flush()))
             .context("cannot start the traffic")?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -67,7 +69,7 @@ impl Feeder {
         }
     }
 
-    /// Ends the traffic.
+    /// Ends the traffic. What was sent is there then.
     pub(super) fn stop(&mut self) -> anyhow::Result<()> {
         self.shared.stop.store(true, Ordering::Relaxed);
         match self.thread.take() {
@@ -86,7 +88,7 @@ struct Feed {
 }
 
 impl Feed {
-    fn go_on(mut self, live_from: EventTime, day: Duration) -> anyhow::Result<()> {
+    fn go_on(&mut self, live_from: EventTime, day: Duration) -> anyhow::Result<()> {
         let begun = clock::now();
         loop {
             let into = u128::try_from(self.record.at.0 - live_from.0).unwrap_or(0);
@@ -119,6 +121,10 @@ impl Feed {
         self.producer.poll(Duration::ZERO);
         self.shared.sent.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn flush(&self) -> anyhow::Result<()> {
+        self.producer.flush(PATIENCE).context("cannot write to the demo's topics")
     }
 }
 

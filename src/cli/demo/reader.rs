@@ -15,6 +15,9 @@ use crate::cli::load::default_topic;
 use crate::clock;
 use crate::model::event::Kind;
 
+/// The end of each partition of the inputs.
+pub(super) type Ends = BTreeMap<(Kind, u32), u64>;
+
 /// A subscriber of decisions and alerts, who looks customers' names up in their profiles.
 pub(super) struct Reader {
     consumer: BaseConsumer,
@@ -64,9 +67,40 @@ impl Reader {
         }
     }
 
+    /// Up to where every input goes now.
+    pub(super) fn inputs(&self) -> anyhow::Result<Ends> {
+        let inputs = Kind::ALL.into_iter().flat_map(|kind| (0..PARTITIONS).map(move |partition| (kind, partition)));
+        let ends = inputs.map(|(kind, partition)| {
+            let end = u64::try_from(self.end(default_topic(kind), partition)?).unwrap_or_default();
+            Ok(((kind, u32::try_from(partition).unwrap_or_default()), end))
+        });
+        ends.collect()
+    }
+
+    /// Whether all decisions and alerts that are there have been told.
+    pub(super) fn is_at_end(&self) -> anyhow::Result<bool> {
+        let read = self.consumer.position().context("cannot read the demo's topics")?;
+        for element in read.elements().iter().filter(|element| [EVENTS, ALERTS].contains(&element.topic())) {
+            // None where nothing was read yet.
+            let position = element.offset().to_raw().unwrap_or_default().max(0);
+            if position < self.end(element.topic(), element.partition())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn end(&self, topic: &str, partition: i32) -> anyhow::Result<i64> {
+        let ends = self.consumer.fetch_watermarks(topic, partition, ANSWER);
+        Ok(ends.with_context(|| format!("cannot ask where {topic} ends"))?.1)
+    }
+
     fn meet(&mut self, profile: &Value) {
         if let (Some(id), Some(name)) = (profile["customer_id"].as_str(), profile["name"].as_str()) {
             self.words.names.insert(id.to_owned(), name.to_owned());
         }
     }
 }
+
+/// How long the broker, which is in this process, may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);

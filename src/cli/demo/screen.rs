@@ -241,9 +241,10 @@ fn subject(news: &News) -> String {
 
 /// What came of it all.
 fn summary(tally: &Tally) -> Vec<String> {
+    let end = if tally.is_early { "so far: not all events are decided yet" } else { "in the end" };
     let mut lines = vec![
         String::new(),
-        format!("{} events, {} VIPs in the end", HumanCount(tally.sent), tally.vips()),
+        format!("{} events, {} VIPs {end}", HumanCount(tally.sent), tally.vips()),
         String::new(),
         format!("{:<28}{:>9}{:>9}{:>9}", "programme", "granted", "revoked", "held"),
     ];

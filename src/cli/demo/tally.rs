@@ -9,6 +9,8 @@ use super::news::{News, What};
 pub(super) struct Tally {
     /// Events sent into the topics.
     pub(super) sent: u64,
+    /// Not all of them were decided when patience ended.
+    pub(super) is_early: bool,
     by_name: BTreeMap<(What, String), u64>,
     /// Customers' programmes, by the newest output about them.
     standing: BTreeMap<String, BTreeSet<String>>,
