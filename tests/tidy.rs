@@ -260,6 +260,8 @@ fn metrics_are_named_alike() {
         "_handles",
         "_members",
         "_overrides",
+        "_kinds",
+        "_candidates",
         "_effects",
         "_amounts",
         "_partitions",
