@@ -345,6 +345,9 @@ impl Engine {
                 self.take_first_effect(outputs);
             } else if let Some(at) = settlement {
                 self.settle(at, outputs);
+                if self.is_saying() {
+                    *slice = 0;
+                }
             } else {
                 break;
             }
@@ -418,6 +421,7 @@ impl Engine {
     }
 
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
+        self.say_first(slot);
         let customer = &mut self.customers[slot];
         customer.look_pending = false;
         let occasion = Occasion {

@@ -370,5 +370,9 @@ fn who_put_a_public_complaint_right_makes_the_customer_a_vip_until_a_day() {
                 "expires_at": "2026-04-01T00:00:00Z" } }),
         ),
     ];
-    insta::assert_snapshot!(decides("grievance.yaml", &story), @"");
+    insta::assert_snapshot!(decides("grievance.yaml", &story), @r"
+    2026-03-02 ann vip.granted put_right: complaints_90d 1, last_case null
+    2026-04-01 ann vip.revoked put_right: complaints_90d 1, last_case null
+    2026-03-01 ann agent.alert public_complaint: event.public true, event.sentiment -0.9
+    ");
 }

@@ -152,9 +152,14 @@ impl Customers {
 
     /// An entity, where there is one of this id.
     pub(super) fn known(&self, id: &CustomerId) -> Option<&Customer> {
+        self.slot_of_known(id).map(|slot| &self[slot])
+    }
+
+    /// Where an entity is kept, where there is one of this id.
+    pub(super) fn slot_of_known(&self, id: &CustomerId) -> Option<Slot> {
         let hash = hash_of(id);
         let is_it = |(other, slot): &(u32, Slot)| *other == hash && self[*slot].id == *id;
-        self.slots.find(spread(hash), is_it).map(|(_, slot)| &self[*slot])
+        self.slots.find(spread(hash), is_it).map(|(_, slot)| *slot)
     }
 
     /// Where an entity is kept, made on first sight; `None` for whoever was erased.

@@ -5,6 +5,7 @@
 
 mod census;
 mod over_all;
+mod ranking;
 mod settler;
 
 use std::collections::BTreeSet;
@@ -33,9 +34,10 @@ pub(super) struct Settlement {
     passed: EventTime,
     /// When something is to be said.
     next: Option<EventTime>,
-    /// Who has something to say, some of them twice. Who is in it follows from the customers.
-    #[serde(skip)]
-    unsaid: Vec<Slot>,
+    /// Who has something to say.
+    unsaid: BTreeSet<CustomerId>,
+    /// What is being said of a settlement, in slices.
+    saying: Option<Saying>,
     /// Who has left and said to stand somewhere.
     gone: BTreeSet<(CustomerId, u8)>,
     /// What all customers here count for. It follows from them.
@@ -59,6 +61,18 @@ pub(super) struct Settlement {
     settler: Box<Settler>,
 }
 
+/// What of a settlement is still to be said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Saying {
+    at: EventTime,
+    unsaid: BTreeSet<CustomerId>,
+    /// Of those who have changed since, as they were.
+    said: Vec<Entry>,
+}
+
+/// Customers of whom is said in one epoch, in `live`: more wait for the next, so that no event waits for all.
+const SLICE: usize = 500;
+
 /// For so long after somebody was seen last they count as active.
 pub(super) const ACTIVE: std::time::Duration = std::time::Duration::from_hours(24 * 90);
 
@@ -75,7 +89,8 @@ impl Engine {
     pub(super) fn next_settlement(&self) -> Option<EventTime> {
         let decides = self.settlement.settler.next().filter(|_| self.mode == TimeMode::Event);
         let decided = decides.map(|at| at.plus(self.rules.hop));
-        self.settlement.next.into_iter().chain(self.settlement.next_cut).chain(decided).min()
+        let saying = self.settlement.saying.as_ref().map(|saying| saying.at);
+        saying.into_iter().chain(self.settlement.next).chain(self.settlement.next_cut).chain(decided).min()
     }
 
     /// The same by the clock, and in `live` when the settler is to hear that there was nothing.
@@ -103,17 +118,24 @@ impl Engine {
 
     /// Notes that a customer may have something to say.
     pub(super) fn note_unsaid(&mut self, slot: Slot) {
-        if self.customers[slot].is_unsaid() {
-            self.settlement.unsaid.push(slot);
+        let customer = &self.customers[slot];
+        if customer.is_unsaid() {
+            self.settlement.unsaid.insert(customer.id.clone());
             self.settle_next();
+        }
+    }
+
+    /// Says how a customer stood at the settlement that is being said, before anything is done to them.
+    pub(super) fn say_first(&mut self, slot: Slot) {
+        if let Some(saying) = &mut self.settlement.saying
+            && saying.unsaid.remove(&self.customers[slot].id)
+        {
+            self.customers[slot].say_seats(&mut saying.said);
         }
     }
 
     /// The same of one who was restored, for whom it is noted when.
     pub(super) fn note_restored(&mut self, slot: Slot) {
-        if self.customers[slot].is_unsaid() {
-            self.settlement.unsaid.push(slot);
-        }
         let counted = self.counted(slot);
         self.settlement.census.change(Part::default(), counted);
     }
@@ -186,6 +208,7 @@ impl Engine {
 
     /// Somebody leaves for good, who has said to stand somewhere.
     pub(super) fn leave_budgets(&mut self, slot: Slot) {
+        self.say_first(slot);
         let counted = self.counted(slot);
         self.count_instead(counted, Part::default());
         let customer = &mut self.customers[slot];
@@ -206,10 +229,16 @@ impl Engine {
         CustomerId::settler(self.rules.name())
     }
 
+    /// Whether the rest of a settlement is to be said in the next epoch.
+    pub(super) const fn is_saying(&self) -> bool {
+        self.settlement.saying.is_some()
+    }
+
     /// Says what changed, or decides: whichever is first.
     pub(super) fn settle(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
         self.now = at;
-        if self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
+        let is_said = self.settlement.saying.as_ref().is_some_and(|saying| saying.at == at);
+        if is_said || self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
             self.pass_settlements(at);
             self.report(at);
         } else if let Some(settled) = self.settlement.settler.next() {
@@ -217,39 +246,53 @@ impl Engine {
         }
     }
 
-    /// Says what changed up to a settlement.
+    /// Says what changed up to a settlement: in `live` a slice of it.
     fn report(&mut self, at: EventTime) {
-        self.settlement.next = None;
-        let is_midnight = self.settlement.next_cut.take_if(|cut| *cut == at).is_some();
-        let mut slots = std::mem::take(&mut self.settlement.unsaid);
-        slots.sort_unstable();
-        slots.dedup();
-        let mut entries: Vec<Entry> = Vec::with_capacity(slots.len());
-        for slot in slots {
-            if self.customers[slot].is_unsaid() {
+        let (mut saying, mut report) = match self.settlement.saying.take() {
+            Some(saying) => (saying, Report::of(at)),
+            None => self.begin_report(at),
+        };
+        let mut entries = std::mem::take(&mut saying.said);
+        let slice = if self.mode == TimeMode::Live { SLICE } else { usize::MAX };
+        while entries.len() < slice
+            && let Some(id) = saying.unsaid.pop_first()
+        {
+            if let Some(slot) = self.customers.slot_of_known(&id) {
                 self.customers.touch(slot);
                 self.customers[slot].say_seats(&mut entries);
             }
         }
-        let gone = std::mem::take(&mut self.settlement.gone);
-        entries.extend(gone.into_iter().map(|(id, programme)| Entry { id, programme, standing: None }));
         entries.sort_unstable_by(|left, right| (&left.id, left.programme).cmp(&(&right.id, right.programme)));
+        while !entries.is_empty() || report.says_of_all() {
+            let rest = entries.split_off(entries.len().min(MOST_ENTRIES));
+            report.entries = std::mem::replace(&mut entries, rest);
+            self.tell_settler(at, Does::Report(Box::new(report)));
+            report = Report::of(at);
+        }
+        self.settlement.saying = (!saying.unsaid.is_empty()).then_some(saying);
+    }
+
+    /// Who has something to say at a settlement, and what all of them have together.
+    fn begin_report(&mut self, at: EventTime) -> (Saying, Report) {
+        self.settlement.next = None;
+        let gone = std::mem::take(&mut self.settlement.gone).into_iter();
+        let said = gone.map(|(id, programme)| Entry { id, programme, standing: None }).collect();
+        let unsaid = std::mem::take(&mut self.settlement.unsaid);
+        (Saying { at, unsaid, said }, self.report_of_all(at))
+    }
+
+    /// What is said of all customers here together, where it is news.
+    fn report_of_all(&mut self, at: EventTime) -> Report {
         let settlement = &mut self.settlement;
         let active = settlement.census.active;
         let active = (std::mem::replace(&mut settlement.active_said, active) != active).then_some(active);
+        let is_midnight = settlement.next_cut.take_if(|cut| *cut <= at).is_some();
         let measured = is_midnight.then(|| settlement.census.news(&mut settlement.measured_said));
         let measured = measured.filter(|changes| !changes.is_empty());
         let members = self.rules.max_overrides.map(|_| (self.members.customers, self.members.by_override));
         let members = members.filter(|members| *members != settlement.members_said);
         settlement.members_said = members.unwrap_or(settlement.members_said);
-        let on_shift = self.on_shift();
-        let mut report = Report { at, entries: Vec::new(), active, on_shift, measured, members };
-        while !entries.is_empty() || report.says_of_all() {
-            let rest = entries.split_off(entries.len().min(MOST_ENTRIES));
-            report.entries = std::mem::replace(&mut entries, rest);
-            self.tell_settler(at, Does::Report(Box::new(report.clone())));
-            report = Report { at, entries: Vec::new(), active: None, on_shift: None, measured: None, members: None };
-        }
+        Report { active, measured, members, on_shift: self.on_shift(), ..Report::of(at) }
     }
 
     /// How many agents are on shift for each budget that asks, where these are other numbers than before.
@@ -295,7 +338,10 @@ impl Engine {
     pub(super) fn hear_task(&mut self, effect: Effect, outputs: &mut Vec<Output>) {
         let task = self.home.of(&effect.from);
         match effect.does {
-            Does::Report(report) => self.settlement.settler.hear(task, *report),
+            Does::Report(report) => {
+                let is_next = self.mode == TimeMode::Event || self.has_all_before(report.at);
+                self.settlement.settler.hear(task, *report, is_next, &self.rules);
+            }
             Does::Reached(at) => self.settlement.settler.hear_reached(task, at),
             _ => {}
         }
@@ -304,6 +350,12 @@ impl Engine {
         {
             self.decide(at, outputs);
         }
+    }
+
+    /// Whether no task will speak of an earlier settlement.
+    fn has_all_before(&self, at: EventTime) -> bool {
+        let reached = self.settlement.settler.all_reached(self.home.tasks);
+        reached.is_some_and(|reached| reached >= at.minus(self.rules.settle))
     }
 
     /// Decides a settlement, and tells whom it concerns.
@@ -355,6 +407,11 @@ impl Engine {
         self.settlement.settler.sent += 1;
         let number = self.settlement.settler.sent;
         self.deliver(Effect { to, from: self.settler(), number, at, hops: 1, origin: None, does });
+    }
+
+    /// What parts of all customers do not exceed, by place in the ruleset, as told last.
+    pub fn percentiles(&self) -> impl Iterator<Item = Option<Decimal>> {
+        self.settlement.cuts.newest().iter().copied()
     }
 
     /// By programme with a budget: how many hold a place or were granted one, and how many wait, as far as is decided here.

@@ -161,6 +161,7 @@ impl Engine {
         let customer = &self.customers[slot];
         let is_author = customer.id.kind() == EntityKind::Author;
         let waited = if is_author { customer.waiting_posts() } else { 0 };
+        self.say_first(slot);
         let counted = self.counted(slot);
         self.stats.unmatched += self.customers[slot].advance(to, &self.rules);
         self.recount(slot, counted);

@@ -45,6 +45,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// That nothing changed.
+    pub const fn of(at: EventTime) -> Self {
+        Self { at, entries: Vec::new(), active: None, on_shift: None, measured: None, members: None }
+    }
+
     /// Whether it says something of the task as a whole.
     pub const fn says_of_all(&self) -> bool {
         let counts = self.active.is_some() || self.on_shift.is_some();

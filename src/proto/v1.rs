@@ -458,12 +458,16 @@ pub struct Override {
     pub approved_by: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "14")]
     pub case_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// Whom it is about, where that is an account: customer_id is empty then.
+    #[prost(string, optional, tag = "15")]
+    pub account_id: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// What an agent did about an alert.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Acknowledgement {
     #[prost(string, tag = "1")]
     pub event_id: ::prost::alloc::string::String,
+    /// Needed; the alert names it.
     #[prost(string, optional, tag = "2")]
     pub customer_id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(int64, tag = "3")]
@@ -965,6 +969,11 @@ pub struct Output {
     pub run_id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(message, repeated, tag = "12")]
     pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// What a person decided about the programme, and what its rule says all the same.
+    #[prost(message, optional, tag = "13")]
+    pub r#override: ::core::option::Option<OverrideShown>,
+    #[prost(message, optional, tag = "14")]
+    pub rule: ::core::option::Option<RuleVerdict>,
     #[prost(
         oneof = "output::Body",
         tags = "32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49"
@@ -1086,6 +1095,36 @@ pub mod scalar {
         #[prost(int64, tag = "5")]
         Time(i64),
     }
+}
+/// A person's decision about a programme.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OverrideShown {
+    #[prost(string, tag = "1")]
+    pub override_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "OverrideAction", tag = "2")]
+    pub action: i32,
+    #[prost(string, optional, tag = "3")]
+    pub tier: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, tag = "4")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// Absent of a lift.
+    #[prost(int64, optional, tag = "6")]
+    pub expires_at: ::core::option::Option<i64>,
+    #[prost(string, optional, tag = "7")]
+    pub approved_by: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "8")]
+    pub case_id: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// What a rule says. It rests on the evidence beside it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RuleVerdict {
+    /// grant or keep.
+    #[prost(string, tag = "1")]
+    pub expression: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub holds: bool,
 }
 /// Where the next contact goes.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1336,13 +1375,18 @@ pub struct Progress {
     /// Without samples.
     #[prost(message, repeated, tag = "3")]
     pub rows: ::prost::alloc::vec::Vec<Evidence>,
+    #[prost(message, optional, tag = "4")]
+    pub r#override: ::core::option::Option<OverrideShown>,
+    #[prost(message, optional, tag = "5")]
+    pub rule: ::core::option::Option<RuleVerdict>,
 }
 /// A decision that changed nothing visible.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Decision {
     #[prost(string, tag = "1")]
     pub programme: ::prost::alloc::string::String,
-    /// held_by_tenure, kept_in_tenure, tier_held, tier_kept, denied, waitlisted, ...
+    /// held_by_tenure, kept_in_tenure, tier_held, tier_kept, kept_by_override, denied_by_override, rule_agrees,
+    /// override_refused, tier_refused, ...
     #[prost(string, tag = "2")]
     pub decision: ::prost::alloc::string::String,
     /// What the rule says by itself.
@@ -1358,6 +1402,9 @@ pub struct Decision {
     pub to: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "7")]
     pub standing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why something is refused.
+    #[prost(string, optional, tag = "8")]
+    pub reason: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// Figures over a window, plain and weighted.
 #[derive(Clone, PartialEq, ::prost::Message)]

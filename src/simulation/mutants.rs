@@ -12,7 +12,7 @@ const MUTANTS: [(Mutant, u64); 12] = [
     (Mutant::GenerationIgnored, 100),
     (Mutant::ChangedEpoch, 0),
     (Mutant::ArrivalOrder, 0),
-    (Mutant::ManifestFirst, 280),
+    (Mutant::ManifestFirst, 380),
     (Mutant::ClockTwice, 500),
     (Mutant::NoHops, 0),
     (Mutant::EffectsApart, 0),

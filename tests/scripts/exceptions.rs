@@ -143,14 +143,14 @@ fn a_corrected_case_counts_as_what_it_is_now() {
 }
 
 #[test]
-fn a_case_counts_from_its_earliest_event_on_however_late_that_is_told() {
+fn a_case_counts_from_its_earliest_event_on_though_that_comes_late() {
     let seen = told(
         "d5 ann case k1 2 updated swap!
-        d1 ann case k1 1 opened
-        d5+1h bob case k2 1 opened swap!
-        d5+2h cid case k3 1 opened swap!",
+        d3 ann case k1 1 opened
+        d6 bob case k2 1 opened swap!
+        d6+1h cid case k3 1 opened swap!",
     );
-    insta::assert_snapshot!(seen, @"d5+02:00:01 swap: 2/2 (unknown 2/2), 0 approvers, 2 without, since d5+01:00, by e4");
+    insta::assert_snapshot!(seen, @"d6+01:00:01 swap: 2/2 (unknown 2/2), 0 approvers, 2 without, since d6, by e4");
 }
 
 #[test]

@@ -125,6 +125,11 @@ impl Cuts {
         self.0.drain(..self.0.len().saturating_sub(MOST));
     }
 
+    /// Those told last.
+    pub(super) fn newest(&self) -> &[Option<Decimal>] {
+        self.0.last().map_or(&[], |cut| &cut.values)
+    }
+
     /// The percentile at a place, as of an instant, and of when it is.
     pub(in crate::engine) fn at(&self, as_of: EventTime, percentile: u8) -> Option<(Decimal, EventTime)> {
         let cut = self.0.iter().rev().find(|cut| cut.since <= as_of)?;

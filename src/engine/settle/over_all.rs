@@ -30,7 +30,7 @@ pub(super) fn settle(settler: &mut Settler, places: u64, moves: &mut AllMoves, a
     }
     let mut seats = Seats::new();
     for ((programme, group), list) in settler.lists.iter().filter(|((programme, _), _)| is_for_customers(*programme)) {
-        for seat in &list.seats {
+        for seat in list.seats.iter() {
             seats.entry(seat.id.clone()).or_default().push((*programme, seat.clone(), group.clone()));
         }
     }

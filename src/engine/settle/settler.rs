@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::census::{self, Histograms};
 use super::over_all;
+use super::ranking::Ranking;
 use crate::model::id::CustomerId;
 use crate::model::settle::{self, Entry, Rank, Report, Ruling, Standing, Verdict};
 use crate::model::time::EventTime;
@@ -57,10 +58,10 @@ struct Known {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct List {
     /// Members, and who was granted a place that is not in force yet.
-    pub(super) seats: BTreeSet<Strength>,
-    pub(super) waiting: BTreeSet<Strength>,
-    /// How many of those waiting have not been told.
-    untold: usize,
+    pub(super) seats: Ranking<Strength>,
+    pub(super) waiting: Ranking<Strength>,
+    /// Those waiting who have not been told.
+    untold: BTreeSet<Strength>,
     places: u64,
     has_news: bool,
     /// When a tenure that stood in somebody's way ends.
@@ -105,9 +106,27 @@ pub(super) type AllMoves = BTreeMap<(u8, CompactString), Moves>;
 
 impl Settler {
     /// Takes in what a task has to say.
-    pub(super) fn hear(&mut self, task: u32, report: Report) {
-        self.pending.insert(report.at);
-        self.reports.entry(report.at).or_default().push((task, report));
+    pub(super) fn hear(&mut self, task: u32, report: Report, is_next: bool, rules: &Ruleset) {
+        let at = report.at;
+        self.pending.insert(at);
+        // Where nothing before is to be decided it may be known at once: then there is less to do when all are heard.
+        if is_next && self.pending.first() == Some(&at) {
+            self.note(task, report, rules);
+        } else {
+            self.reports.entry(at).or_default().push((task, report));
+        }
+    }
+
+    fn note(&mut self, task: u32, report: Report, rules: &Ruleset) {
+        self.active.extend(report.active.map(|active| (task, active)));
+        self.on_shift.extend(report.on_shift.into_iter().flatten());
+        self.members.extend(report.members.map(|members| (task, members)));
+        for (measured, bucket, by) in report.measured.into_iter().flatten() {
+            census::add(&mut self.measured, (measured, bucket), by);
+        }
+        for entry in report.entries {
+            self.take(entry, rules);
+        }
     }
 
     /// A task has said all up to an instant.
@@ -123,9 +142,13 @@ impl Settler {
 
     /// The same, where each of so many tasks has said all up to it.
     pub(super) fn next_reached(&self, tasks: u32) -> Option<EventTime> {
-        let all = (0..tasks).map(|task| self.reached.get(&task).copied());
-        let reached = all.min().flatten()?;
+        let reached = self.all_reached(tasks)?;
         self.next().filter(|at| *at <= reached)
+    }
+
+    /// Up to when each of so many tasks has said all.
+    pub(super) fn all_reached(&self, tasks: u32) -> Option<EventTime> {
+        (0..tasks).map(|task| self.reached.get(&task).copied()).min().flatten()
     }
 
     /// How many hold a place or were granted one, and how many wait.
@@ -138,15 +161,7 @@ impl Settler {
     pub(super) fn decide(&mut self, at: EventTime, rules: &Ruleset) -> Vec<(CustomerId, Verdict)> {
         self.pending.remove(&at);
         for (task, report) in self.reports.remove(&at).unwrap_or_default() {
-            self.active.extend(report.active.map(|active| (task, active)));
-            self.on_shift.extend(report.on_shift.into_iter().flatten());
-            self.members.extend(report.members.map(|members| (task, members)));
-            for (measured, bucket, by) in report.measured.into_iter().flatten() {
-                census::add(&mut self.measured, (measured, bucket), by);
-            }
-            for entry in report.entries {
-                self.take(entry, rules);
-            }
+            self.note(task, report, rules);
         }
         let mut moves = AllMoves::new();
         let keys: Vec<(u8, CompactString)> = self.lists.keys().cloned().collect();
@@ -216,7 +231,7 @@ impl Settler {
         let former = self.known.remove(&key);
         if let Some(former) = &former {
             let list = self.lists.entry((programme, former.standing.group.clone())).or_default();
-            list.remove(&Strength::of(&key.0, &former.standing), former);
+            list.remove(&Strength::of(&key.0, &former.standing));
         }
         let Some(standing) = standing else { return };
         let is_same =
@@ -301,19 +316,11 @@ impl Settler {
         let Some(list) = lists.get_mut(key) else { return };
         let cut = list.seats.last().and_then(|seat| seat.rank.0);
         let mut found: Vec<(&Strength, Ruling, usize)> = Vec::new();
-        let place = |of: &BTreeSet<Strength>, it: &Strength| of.iter().take_while(|other| *other < it).count() + 1;
-        found.extend(moves.granted.iter().map(|it| (it, Ruling::Grant, place(&list.seats, it))));
-        found.extend(moves.displaced.iter().map(|it| (it, Ruling::Displace, place(&list.waiting, it))));
-        let mut untold = list.untold;
-        for (number, it) in list.waiting.iter().enumerate() {
-            if untold == 0 {
-                break;
-            }
-            if known.get(&(it.id.clone(), key.0)).is_some_and(|known| known.ruled.is_none()) {
-                untold -= 1;
-                found.push((it, Ruling::Wait, number + 1));
-            }
-        }
+        found.extend(moves.granted.iter().map(|it| (it, Ruling::Grant, list.seats.place(it))));
+        found.extend(moves.displaced.iter().map(|it| (it, Ruling::Displace, list.waiting.place(it))));
+        let untold = std::mem::take(&mut list.untold);
+        let waiting = untold.iter().filter(|it| !moves.granted.contains(*it));
+        found.extend(waiting.map(|it| (it, Ruling::Wait, list.waiting.place(it))));
         found.sort_unstable_by_key(|(it, ..)| *it);
         for (it, ruling, place) in found {
             let place = u32::try_from(place).unwrap_or(u32::MAX);
@@ -324,7 +331,6 @@ impl Settler {
                 known.ruled = Some(ruling);
             }
         }
-        list.untold = 0;
         // What has moved may make room for more.
         if !moves.granted.is_empty() || !moves.displaced.is_empty() {
             let again = settle::after(at, rules.settle);
@@ -341,18 +347,19 @@ impl List {
             (true, Some(Ruling::Displace)) => {}
             (true, _) | (false, Some(Ruling::Grant)) => drop(self.seats.insert(strength)),
             (false, ruled) => {
-                self.untold += usize::from(ruled.is_none());
+                if ruled.is_none() {
+                    self.untold.insert(strength.clone());
+                }
                 self.waiting.insert(strength);
             }
         }
     }
 
-    fn remove(&mut self, strength: &Strength, known: &Known) {
+    fn remove(&mut self, strength: &Strength) {
         self.has_news = true;
         self.seats.remove(strength);
-        if self.waiting.remove(strength) {
-            self.untold -= usize::from(known.ruled.is_none());
-        }
+        self.waiting.remove(strength);
+        self.untold.remove(strength);
     }
 
     /// Takes back a place that was granted just now.
