@@ -25,7 +25,8 @@ impl Deadlines {
     /// The earliest queued instant, stale ones included.
     pub(super) fn first(&self) -> Option<EventTime> {
         let queued = self.queue.keys().next().copied();
-        self.current.as_ref().map(|(at, _)| *at).into_iter().chain(queued).min()
+        let current = self.current.as_ref().filter(|(_, slots)| !slots.is_empty());
+        current.map(|(at, _)| *at).into_iter().chain(queued).min()
     }
 
     /// Takes the next one up to `due`, by instant, then in the order that `sort` gives the slots of one instant.

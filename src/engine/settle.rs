@@ -362,7 +362,7 @@ impl Engine {
     fn decide(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
         let rules = std::sync::Arc::clone(&self.rules);
         let in_force = at.plus(self.lateness()).plus(rules.settle);
-        let verdicts = self.settlement.settler.decide(at, &rules);
+        let verdicts = self.settlement.settler.decide((at, in_force), &rules);
         self.stats.settlements += 1;
         self.stats.settlement_lag = self.due().since(at);
         let values = self.settlement.settler.cuts(&rules);

@@ -52,6 +52,8 @@ type Key = (CustomerId, u8);
 struct Known {
     standing: Standing,
     ruled: Option<Ruling>,
+    /// Of whoever is displaced: from when on. Who waits since then knows it.
+    displaced: Option<EventTime>,
 }
 
 /// Who holds the places of one budget, and who wants one.
@@ -158,7 +160,11 @@ impl Settler {
     }
 
     /// Decides a settlement; says what was ruled on whom.
-    pub(super) fn decide(&mut self, at: EventTime, rules: &Ruleset) -> Vec<(CustomerId, Verdict)> {
+    pub(super) fn decide(
+        &mut self,
+        (at, in_force): (EventTime, EventTime),
+        rules: &Ruleset,
+    ) -> Vec<(CustomerId, Verdict)> {
         self.pending.remove(&at);
         for (task, report) in self.reports.remove(&at).unwrap_or_default() {
             self.note(task, report, rules);
@@ -181,7 +187,7 @@ impl Settler {
         }
         let mut verdicts = Vec::new();
         for (key, moves) in moves {
-            self.rule(&key, moves, at, rules, &mut verdicts);
+            self.rule(&key, moves, (at, in_force), rules, &mut verdicts);
         }
         self.lists.retain(|_, list| !list.seats.is_empty() || !list.waiting.is_empty());
         verdicts
@@ -236,8 +242,13 @@ impl Settler {
         let Some(standing) = standing else { return };
         let is_same =
             |former: &Known| (former.standing.since, former.standing.is_member) == (standing.since, standing.is_member);
-        let ruled = former.filter(is_same).and_then(|former| former.ruled);
-        let known = Known { standing, ruled };
+        let knows = |former: &Known| former.displaced == Some(standing.since) && !standing.is_member;
+        let (ruled, displaced) = match former {
+            Some(former) if is_same(&former) => (former.ruled, former.displaced),
+            Some(former) if knows(&former) => (Some(Ruling::Wait), None),
+            _ => (None, None),
+        };
+        let known = Known { standing, ruled, displaced };
         let list = self.lists.entry((programme, known.standing.group.clone())).or_default();
         list.insert(Strength::of(&key.0, &known.standing), &known);
         self.known.insert(key, known);
@@ -308,7 +319,7 @@ impl Settler {
         &mut self,
         key: &(u8, CompactString),
         moves: Moves,
-        at: EventTime,
+        (at, in_force): (EventTime, EventTime),
         rules: &Ruleset,
         verdicts: &mut Vec<(CustomerId, Verdict)>,
     ) {
@@ -329,6 +340,7 @@ impl Settler {
             verdicts.push((it.id.clone(), verdict));
             if let Some(known) = known.get_mut(&(it.id.clone(), key.0)) {
                 known.ruled = Some(ruling);
+                known.displaced = (ruling == Ruling::Displace).then_some(in_force);
             }
         }
         // What has moved may make room for more.

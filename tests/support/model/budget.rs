@@ -86,6 +86,15 @@ impl Settler {
         settled_at: EventTime,
         in_force: EventTime,
     ) -> Vec<(Entity, Ruling)> {
+        // Whoever has said something else since begins anew.
+        let stands = |is_member: bool| {
+            move |(at, since): (&(usize, Entity), &EventTime)| {
+                census.stands.get(at).is_some_and(|stand| stand.is_member == is_member && stand.since == *since)
+            }
+        };
+        let (is_candidate, is_member) = (stands(false), stands(true));
+        self.granted.retain(|at, since| is_candidate((at, since)));
+        self.displaced.retain(|at, since| is_member((at, since)));
         let mut parts = self.parts(rules, census);
         for part in &mut parts {
             part.settle(&rules.programmes[part.programme], settled_at);

@@ -169,7 +169,7 @@ fn displace(run: &Run, customer: &mut Customer, index: usize, looking: &Looking<
     if !look::qualifies(programme, &sight) || weighed.rank.is_none() || weighed.group.is_none() {
         return vec![revoked];
     }
-    let candidacy = Candidacy { since: ruling.in_force, told: Some(ruling.clone()) };
+    let candidacy = Candidacy { since: customer.as_of, told: Some(ruling.clone()) };
     customer.candidacies.insert(programme.name.clone(), candidacy);
     vec![revoked, waitlist(run, customer, index, looking, ruling)]
 }
