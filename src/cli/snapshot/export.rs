@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, archive: &Archive) -> anyhow::Result<()> {
             What::Accounts => Box::new(engine.views(EntityKind::Account).map(|view| line("account_id", &view))),
             What::Agents => Box::new(engine.agents().map(|view| agent(&view))),
             What::Rates => Box::new(engine.rates().map(rate)),
-            What::Exceptions => Box::new(engine.exceptions().map(exception)),
+            What::Exceptions => Box::new(engine.exceptions().map(|view| exception(&view))),
         };
         let mut written = 0;
         for line in lines {
@@ -113,7 +113,7 @@ fn agent(view: &AgentView<'_>) -> Value {
     })
 }
 
-fn exception(view: ExceptionView<'_>) -> Value {
+fn exception(view: &ExceptionView<'_>) -> Value {
     let cohorts = view.cohorts.iter();
     let cohorts = cohorts.map(|it| json!({ "cases": it.cases, "cohort": it.cohort, "customers": it.customers }));
     json!({

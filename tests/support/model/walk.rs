@@ -260,6 +260,9 @@ impl Walk {
     /// Something is done to an entity.
     fn undergo(&mut self, effect: Effect) {
         self.settling.own.stir();
+        if self.erased.contains(&effect.to) {
+            return self.pass_over(effect);
+        }
         let Effect { to, from, at, hops, origin, does, .. } = effect;
         if let Entity::Settler(_) = to {
             return self.hear_task(from, does);
@@ -267,23 +270,6 @@ impl Walk {
         if let Does::Resolved { agent, on, cases, well } = does {
             let told = self.run.rules.calendar.date(at);
             return self.run.agents.count(Resolution { agent, on, cases, well, told });
-        }
-        if self.erased.contains(&to) {
-            self.counts.erased_events += 1;
-            let (from, to) = (to, from);
-            let answer = match does {
-                // Whoever would be somebody erased stays somebody else.
-                Does::Absorb(_) => Some((Does::Cut, hops)),
-                Does::Refer(..) => Some((Does::Forgotten(from.clone()), hops + 1)),
-                _ => None,
-            };
-            if let Some((does, hops)) = answer {
-                let at = if matches!(does, Does::Cut) { at } else { at.max(self.now) };
-                let at = at.plus(self.run.rules.hop);
-                let answer = Effect { to, from, number: 0, at, hops, origin, does };
-                self.deliver(&answer);
-            }
-            return;
         }
         let cause = origin.as_ref().map(|(event, position)| (event, *position));
         if let Does::Bring(event, position) = does {
@@ -377,6 +363,24 @@ impl Walk {
             self.found.statuses.extend(status::status(&self.run, customer, cause));
         }
         self.queue(&to);
+    }
+
+    /// Something is done to somebody who was erased.
+    fn pass_over(&mut self, effect: Effect) {
+        self.counts.erased_events += 1;
+        let Effect { to: from, from: to, at, hops, origin, does, .. } = effect;
+        let answer = match does {
+            // Whoever would be somebody erased stays somebody else.
+            Does::Absorb(_) => Some((Does::Cut, hops)),
+            Does::Refer(..) => Some((Does::Forgotten(from.clone()), hops + 1)),
+            _ => None,
+        };
+        if let Some((does, hops)) = answer {
+            let at = if matches!(does, Does::Cut) { at } else { at.max(self.now) };
+            let at = at.plus(self.run.rules.hop);
+            let answer = Effect { to, from, number: 0, at, hops, origin, does };
+            self.deliver(&answer);
+        }
     }
 
     /// Whatever an entity's time brings up to an instant comes first; then its time is there.
