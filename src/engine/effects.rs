@@ -170,8 +170,12 @@ impl Engine {
         let (customer, sendings) = (&mut self.customers[slot], &mut self.sendings);
         match does {
             // Taken before.
-            Does::Bring(..) | Does::Resolved { .. } | Does::Except { .. } => {}
-            Does::Report(_) | Does::Reached(_) | Does::Cuts { .. } => {}
+            Does::Bring(..)
+            | Does::Resolved { .. }
+            | Does::Except { .. }
+            | Does::Report(_)
+            | Does::Reached(_)
+            | Does::Cuts { .. } => {}
             Does::Claim => {
                 let forgotten = customer.claimed(from, Some(at), sendings);
                 self.stats.forgotten.add(Forgotten::Owner, forgotten);

@@ -357,7 +357,7 @@ impl List {
         self.has_news = true;
         match (known.standing.is_member, known.ruled) {
             (true, Some(Ruling::Displace)) => {}
-            (true, _) | (false, Some(Ruling::Grant)) => drop(self.seats.insert(strength)),
+            (true, _) | (false, Some(Ruling::Grant)) => self.seats.insert(strength),
             (false, ruled) => {
                 if ruled.is_none() {
                     self.untold.insert(strength.clone());
