@@ -122,9 +122,9 @@ impl Passed {
             | (Does::RollUp(_), effect::Does::RollUp(_))
             | (Does::Account(_), effect::Does::Account(_)) => true,
             (Does::Report(report), effect::Does::Report(written)) => is_report(report, written),
-            (Does::Reached(at), effect::Does::Reached(written)) => at == written,
+            (Does::Reached(at), effect::Does::Reached(written))
+            | (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
             (Does::Verdict(ruling), effect::Does::Verdict(written)) => is_ruling(ruling, written),
-            (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
             (Does::Forgotten(entity), effect::Does::Forgotten { who }) => names(entity, who),
             (Does::Part(entity, all), effect::Does::Part { who, names: written }) => {
                 names(entity, who) && all.len() == written.len()

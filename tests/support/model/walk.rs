@@ -353,16 +353,20 @@ impl Walk {
             }
         };
         // What was counted before is not what counts now.
-        let as_of = self.customers[&to].as_of;
-        self.customers.get_mut(&to).expect("met just now").move_to(as_of);
+        customer.move_to(customer.as_of);
         self.send(&to, sendings, cause, hops);
-        let decided = self.customers[&to].status_seq;
-        self.judge(&to, cause, outcome, told);
-        let customer = &self.customers[&to];
+        self.judge_undergone(&to, cause, outcome, told);
+    }
+
+    /// Something was done to an entity: what comes of it.
+    fn judge_undergone(&mut self, to: &Entity, cause: Cause<'_>, outcome: Outcome, told: Option<Ruling>) {
+        let decided = self.customers[to].status_seq;
+        self.judge(to, cause, outcome, told);
+        let customer = &self.customers[to];
         if outcome.described && customer.status_seq == decided {
             self.found.statuses.extend(status::status(&self.run, customer, cause));
         }
-        self.queue(&to);
+        self.queue(to);
     }
 
     /// Something is done to somebody who was erased.
