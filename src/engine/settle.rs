@@ -206,7 +206,7 @@ impl Engine {
             return;
         }
         let delay = self.lateness().saturating_add(self.rules.settle);
-        let next = self.next_midnight(customer.as_of, delay);
+        let next = self.next_midnight(self.customers[slot].as_of, delay);
         let customer = &mut self.customers[slot];
         customer.deadline = customer.deadline.min(next);
     }
