@@ -241,7 +241,7 @@ impl Engine {
 
     /// Says what changed, or decides: whichever is first.
     pub(super) fn settle(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
-        self.now = at;
+        self.now = self.now.max(at);
         let is_said = self.settlement.saying.as_ref().is_some_and(|saying| saying.at == at);
         if is_said || self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
             self.pass_settlements(at);

@@ -171,18 +171,18 @@ impl Walk {
             // Everybody is asked once all of an instant has happened.
             let settlement = self.next_settlement().filter(|at| *at <= self.due());
             if let Some(at) = settlement.filter(|at| happens.is_none_or(|instant| *at < instant)) {
-                self.now = at;
+                self.now = self.now.max(at);
                 self.settle(at);
                 continue;
             }
             let until = happens.map_or(self.due(), |instant| EventTime(instant.0 - 1).min(self.due()));
             self.settling.own.pass(self.run.rules.settle, until);
             if let Some((instant, entity)) = deadline {
-                self.now = instant;
+                self.now = self.now.max(instant);
                 self.fire(&entity, instant);
             } else if effect.is_some() {
                 let (_, effect) = self.effects.pop_first().expect("it is there");
-                self.now = effect.at;
+                self.now = self.now.max(effect.at);
                 self.undergo(effect);
             } else {
                 return;
