@@ -7,6 +7,7 @@ use vipstream::codec::RawRecord;
 use vipstream::merge::Lane;
 use vipstream::model::effect::Effect;
 use vipstream::model::event::Kind;
+use vipstream::model::id::{CustomerId, EntityKind};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
 use vipstream::task::journal::JournalRecord;
@@ -107,7 +108,9 @@ impl Ledger {
             // Time goes on to the very end, and does something to others: it may not be in force yet.
             let clock = self.journal[task as usize].last().map_or(i64::MIN, |last| last.clock_ms);
             let behind = effects.iter().filter(|(offset, (source, effect))| {
-                reached(task, Lane::Effect(*source)) <= **offset && effect.at.0 <= clock
+                // What is settled goes on with time as well.
+                let is_settled = [&effect.to, &effect.from].map(CustomerId::kind).contains(&EntityKind::Settler);
+                reached(task, Lane::Effect(*source)) <= **offset && effect.at.0 <= clock && !is_settled
             });
             unread.extend(behind.map(|(offset, it)| format!("relay {task} at {offset}: {it:?}")));
         }
