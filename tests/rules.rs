@@ -165,7 +165,7 @@ fn a_mistake_about_budgets_is_named() {
         ("{ max: 5, share: 10%, rank: spend }", places),
         ("{ max: -1, rank: spend }", "`-1` is no whole number from 0 to 1000000000"),
         ("{ share: lots, rank: spend }", "`lots` is no percentage"),
-        ("{ max: 5, rank: region }", "is text, a number is expected"),
+        ("{ max: 5, rank: region }", "is text, int or decimal is expected"),
         ("{ max: 5, rank: earliest(spend) }", "is decimal, time is expected"),
         ("{ max: 5, rank: earliest(last_seen), margin: 5% }", "no instant is a tenth more than another"),
         ("{ share: 5%, rank: spend, per: region }", "a share is one of all active customers, and cannot be had in parts"),

@@ -148,7 +148,7 @@ fn what_leaves_the_window_counts_no_more_though_nobody_does_anything() {
 
 #[test]
 fn midnight_is_the_rulesets_and_the_settlement_the_first_after_it() {
-    // Settlements are at 3, 10, 17 and 24 o'clock UTC of day 0; the day after begins at 23.
+    // Settlements are at 3, 10, 17 and 24 o'clock UTC of day 0, which began an hour before it; the next begins at 23.
     let rules = format!("timezone: Europe/Ljubljana\nsettle: 7h\n{}", crate::support::script::with_head(PROBE));
     let rules = rules.replace("timezone: UTC\n", "");
     let script = "
@@ -157,7 +157,7 @@ fn midnight_is_the_rulesets_and_the_settlement_the_first_after_it() {
         d1+6h59m zoe csat i1 5
         d1+7h zoe csat i2 5";
     insta::assert_snapshot!(cuts(&rules, script), @r"
-    d1+06:59 percentile(spend, 0.5) null
+    d1+06:59 percentile(spend, 0.5) 100 as of d0+03:00
     d1+07:00 percentile(spend, 0.5) 10 as of d1
     ");
 }

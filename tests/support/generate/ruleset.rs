@@ -226,7 +226,7 @@ fn budget(dice: &mut Dice, of_account: bool, scope: &Scope, text: &mut String) {
     } else {
         let name = *dice.pick(&numbers);
         let rank = match dice.below(8) {
-            4 if scope.of_all => format!("{name} - percentile({name}, 0.5)"),
+            4 if scope.of_all && !of_account => format!("{name} - percentile({name}, 0.5)"),
             0 => format!("-{name}"),
             1 => format!("{name} * 2 - 100"),
             2 => format!("100 / {name}"),
