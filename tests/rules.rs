@@ -168,7 +168,10 @@ fn a_mistake_about_budgets_is_named() {
         ("{ max: 5, rank: region }", "is text, int or decimal is expected"),
         ("{ max: 5, rank: earliest(spend) }", "is decimal, time is expected"),
         ("{ max: 5, rank: earliest(last_seen), margin: 5% }", "no instant is a tenth more than another"),
-        ("{ share: 5%, rank: spend, per: region }", "a share is one of all active customers, and cannot be had in parts"),
+        (
+            "{ share: 5%, rank: spend, per: region }",
+            "a share is one of all active customers, and cannot be had in parts",
+        ),
         ("{ max: 5, rank: spend, per: spend }", "is decimal, text is expected"),
         ("{ capacity: { team: care }, rank: spend }", "says not how many an agent can carry"),
     ] {

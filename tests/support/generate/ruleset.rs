@@ -41,7 +41,12 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
             let _ = writeln!(text, "{line}");
         }
     }
-    let mut scope = Scope { features: Vec::new(), bools: vec!["subscribed".to_owned()], others: Vec::new(), of_all: dice.chance(20) };
+    let mut scope = Scope {
+        features: Vec::new(),
+        bools: vec!["subscribed".to_owned()],
+        others: Vec::new(),
+        of_all: dice.chance(20),
+    };
     text.push_str("features:\n");
     for number in 0..3 + dice.below(6) {
         feature(dice, number, &mut scope, &mut text);

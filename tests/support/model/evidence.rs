@@ -30,7 +30,16 @@ impl Row {
     /// A value that nothing is compared with; a yes or no tests itself.
     pub(super) fn plain(feature: String, value: Value) -> Self {
         let holds = if let Value::Bool(holds) = value { Some(holds) } else { None };
-        Self { feature, window: None, value: Some(value), threshold: None, op: None, holds, settled_at: None, sample: Vec::new() }
+        Self {
+            feature,
+            window: None,
+            value: Some(value),
+            threshold: None,
+            op: None,
+            holds,
+            settled_at: None,
+            sample: Vec::new(),
+        }
     }
 
     /// So many, of which so many are enough.

@@ -289,7 +289,8 @@ impl Ruleset {
         };
         let mut features = self.features.iter().filter(|feature| feature.kind == kind);
         let is_measured = |feature: &str| !of_account && self.measures(feature);
-        features.any(|feature| is_read(&feature.name) || is_measured(&feature.name)) || FACTS.iter().any(|fact| is_of_kind(fact) && is_read(fact))
+        features.any(|feature| is_read(&feature.name) || is_measured(&feature.name))
+            || FACTS.iter().any(|fact| is_of_kind(fact) && is_read(fact))
     }
 }
 

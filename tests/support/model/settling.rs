@@ -104,7 +104,8 @@ impl Walk {
         self.found.insights.extend(gauge.exceeds(&self.run, settled_at));
         let Some(values) = gauge.news(&self.run.rules) else { return };
         *sent += 1;
-        let (from, number, does) = (Entity::Settler(self.run.rules.name.clone()), *sent, Does::Cuts(settled_at, values));
+        let (from, number, does) =
+            (Entity::Settler(self.run.rules.name.clone()), *sent, Does::Cuts(settled_at, values));
         let (to, at) = (Entity::Everybody, in_force);
         self.deliver(&Effect { to, from, number, at, hops: 1, origin: None, does });
     }
