@@ -23,6 +23,7 @@ mod scripts {
     mod identity;
     mod objects;
     mod overrides;
+    mod percentiles;
     mod presence;
     mod programmes;
     mod purchases;

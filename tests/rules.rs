@@ -12,6 +12,10 @@ fn a_ruleset_with_twenty_mistakes_gets_twenty_messages_in_one_run() {
     assert_eq!(problems.len(), 20, "each mistake once");
 }
 
+const OF_CUSTOMERS: &str =
+    "`percentile` is over all customers, and may be read by labels, programmes for customers and alerts";
+const MISUSED: &str = "`percentile` takes the name of a feature that is a number, and a part between 0 and 1";
+
 /// A ruleset that is right but for one expression, and what is said of that.
 fn told(grant: &str) -> String {
     let text = format!(
@@ -37,7 +41,15 @@ fn a_mistake_in_an_expression_is_named() {
         ("held.p", "`held.p` is evaluated after this expression"),
         ("label.loyal", "unknown name `label.loyal`"),
         ("event.amount > 1", "`event.amount`: there is no event here"),
-        ("percentile(spend, 0.8) > 1", "`percentile()` is not known to this version"),
+        ("percentile(spend, 0.8) > 1", "ok"),
+        ("spend >= percentile(f.spend, 0.8)", "ok"),
+        ("spend >= percentile(spend, 1.0)", MISUSED),
+        ("spend >= percentile(spend, 80)", MISUSED),
+        ("spend >= percentile(spend)", MISUSED),
+        ("spend >= percentile(spend * 2, 0.5)", MISUSED),
+        ("spend >= percentile(last_seen, 0.5)", MISUSED),
+        ("spend >= percentile(income, 0.5)", "unknown fact `income`"),
+        ("percentile(spend, 0.5)", "is decimal, bool is expected"),
         (
             "days_since(last_seen) > orders",
             "`days_since(TIME)` may only be compared with a whole number: `days_since(x) > 60`",
@@ -73,6 +85,7 @@ fn a_rule_about_accounts_reads_nothing_of_customers() {
         ("region == 'west'", "`region`: a profile is a customer's, and an account has none"),
         ("attributes.x == 1", "`attributes.x`: a profile is a customer's, and an account has none"),
         ("held.c", "`held.c`: an account never holds `c`"),
+        ("orders >= percentile(orders, 0.5)", OF_CUSTOMERS),
     ] {
         assert_eq!(told(grant), expected, "{grant}");
     }
@@ -123,10 +136,67 @@ fn an_expression_that_yaml_cuts_apart_is_explained() {
 
 #[test]
 fn what_later_versions_bring_is_refused_with_a_sentence() {
-    let text = "ruleset: acme\ncurrency: EUR\npivots: { for: vip }\nprogrammes:\n  p: { grant: \"true\", budget: { max: 1 } }\n";
+    let text = "ruleset: acme\ncurrency: EUR\npivots: { for: vip }\n";
     let told = yaml::list(&Ruleset::parse("r", text).expect_err("not yet"));
     assert!(told.contains("pivots are something this version does not know"), "{told}");
-    assert!(told.contains("`budget` is not known to this version"), "{told}");
+}
+
+/// What is said of a ruleset to which something is added.
+fn told_with(top: &str, programme: &str) -> String {
+    let text = format!(
+        "ruleset: acme\ncurrency: EUR\nhop: 5s\n{top}features: {{ spend: {{ sum: purchase.amount }} }}\nprogrammes:\n  p: {{ grant: spend >= 1{programme} }}\n"
+    );
+    match Ruleset::parse("r", &text) {
+        Ok(_) => "ok".to_owned(),
+        Err(problems) => problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>().join("; "),
+    }
+}
+
+#[test]
+fn a_mistake_about_budgets_is_named() {
+    let places = "says not how many places there are, or says it twice";
+    for (budget, expected) in [
+        ("{ max: 5, rank: spend, margin: 10%, per: region }", "ok"),
+        ("{ max: 0, rank: earliest(first_purchase) }", "ok"),
+        ("{ share: 5.5%, rank: spend }", "ok"),
+        ("{ capacity: { team: care, per_agent: 2 }, rank: spend - 1, per: attributes.plan }", "ok"),
+        ("{ max: 5 }", "`rank` is missing"),
+        ("{ rank: spend }", places),
+        ("{ max: 5, share: 10%, rank: spend }", places),
+        ("{ max: -1, rank: spend }", "`-1` is no whole number from 0 to 1000000000"),
+        ("{ share: lots, rank: spend }", "`lots` is no percentage"),
+        ("{ max: 5, rank: region }", "is text, int or decimal is expected"),
+        ("{ max: 5, rank: earliest(spend) }", "is decimal, time is expected"),
+        ("{ max: 5, rank: earliest(last_seen), margin: 5% }", "no instant is a tenth more than another"),
+        (
+            "{ share: 5%, rank: spend, per: region }",
+            "a share is one of all active customers, and cannot be had in parts",
+        ),
+        ("{ max: 5, rank: spend, per: spend }", "is decimal, text is expected"),
+        ("{ capacity: { team: care }, rank: spend }", "says not how many an agent can carry"),
+    ] {
+        assert_eq!(told_with("", &format!(", budget: {budget}")), expected, "{budget}");
+    }
+}
+
+#[test]
+fn a_mistake_about_settlements_and_what_is_bounded_over_all_is_named() {
+    let nobody = "no programme for customers has a budget of its own, so nobody could give way";
+    let precedence = "over all, precedence decides, and then the rank within a programme";
+    let own = ", budget: { max: 5, rank: spend }";
+    for (top, programme, expected) in [
+        ("settle: 10s", own, "ok"),
+        ("settle: 9s", own, "9s is less than two hops of 5s: what is decided could not be in force in time"),
+        ("budget: { max: 5 }", own, "ok"),
+        ("budget: { max: 5 }", "", nobody),
+        ("budget: { max: 5 }", ", applies_to: account, budget: { max: 5, rank: spend }", nobody),
+        ("budget: { max: 5, rank: spend, per: region }", own, &format!("{precedence}; {precedence}")),
+        ("overrides: { max_share: 5% }", "", "ok"),
+        ("overrides: {}", "", "`max_share` is missing"),
+        ("overrides: { max_share: 5 }", "", "`5` is no percentage"),
+    ] {
+        assert_eq!(told_with(&format!("{top}\n"), programme), expected, "{top} {programme}");
+    }
 }
 
 #[test]

@@ -12,19 +12,22 @@ use crate::rules::value::Val;
 
 /// The rows of an expression, filled in. `event` is where the event at hand lies.
 pub(super) fn of(program: &Program, view: &View<'_>, event: Option<Position>) -> Vec<Evidence> {
-    let fill = |row| Evidence { sample: sample(row, view, event), ..fill(row, view) };
-    program.rows().iter().map(fill).collect()
+    distinct(program.rows().iter().map(|row| Evidence { sample: sample(row, view, event), ..fill(row, view) }))
 }
 
 /// The rows of an expression, without the records behind them.
 pub(super) fn without_samples(program: &Program, view: &View<'_>) -> Vec<Evidence> {
-    program.rows().iter().map(|row| fill(row, view)).collect()
+    distinct(program.rows().iter().map(|row| fill(row, view)))
 }
 
 /// The rows of several expressions, those that say the same only once.
 pub(super) fn of_all<'a>(programs: impl Iterator<Item = &'a Program>, view: &View<'_>) -> Vec<Evidence> {
+    distinct(programs.flat_map(|program| of(program, view, None)))
+}
+
+fn distinct(all: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
     let mut rows: Vec<Evidence> = Vec::new();
-    for row in programs.flat_map(|program| of(program, view, None)) {
+    for row in all {
         let same =
             |other: &Evidence| other.feature == row.feature && other.op == row.op && other.threshold == row.threshold;
         if !rows.iter().any(same) {

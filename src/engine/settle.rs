@@ -202,7 +202,8 @@ impl Engine {
     pub(super) fn find_deadline(&mut self, slot: Slot) {
         let customer = &mut self.customers[slot];
         customer.find_deadline(&self.rules);
-        if self.rules.percentiles.is_empty() || customer.id.kind() != EntityKind::Customer {
+        let is_own = customer.id.kind() == EntityKind::Customer && customer.merged_into().is_none();
+        if self.rules.percentiles.is_empty() || !is_own {
             return;
         }
         let delay = self.lateness().saturating_add(self.rules.settle);

@@ -107,8 +107,9 @@ fn spelled(operand: &IdedExpr, field: &str, fact: Fact) -> CompactString {
 /// Adds a row, unless one says the same of the fact already.
 fn push(row: Row, rows: &mut Vec<Row>) {
     let asked = |row: &Row| match &row.test {
-        Test::Compare(op, threshold) => Some((*op, threshold.clone())),
-        Test::CompareAll(..) | Test::True | Test::Read => None,
+        Test::Compare(op, threshold) => Some((*op, Some(threshold.clone()), None)),
+        Test::CompareAll(op, cut) => Some((*op, None, Some(*cut))),
+        Test::True | Test::Read => None,
     };
     if !rows.iter().any(|other| other.name == row.name && asked(other) == asked(&row)) {
         rows.push(row);

@@ -41,6 +41,8 @@ pub(super) fn all(
     let mut failed = failed.into_inner().expect("no noting panics");
     failed.sort();
     if let Some((seed, report)) = failed.first() {
+        // What explains it may take its time.
+        eprintln!("seed {seed} differs:\n{report}");
         let all: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
         panic!("{} seeds differ: {all:?}\n{}", all.len(), explain(*seed, report));
     }

@@ -25,6 +25,7 @@ mod look;
 mod memory;
 mod money;
 mod overrides;
+mod percentile;
 mod presence;
 mod programme;
 mod routing;

@@ -291,6 +291,9 @@ pub fn row_in_short(row: &Json) -> String {
     if let Some(holds) = row.get("holds") {
         text.push_str(if holds == &json!(true) { " holds" } else { " fails" });
     }
+    if let Some(at) = row.get("settled_at").and_then(Json::as_str) {
+        text.push_str(&format!(" as of {}", short_time(at)));
+    }
     for place in row["sample"].as_array().expect("a sample is a list") {
         text.push_str(&format!(" {}:{}:{}", plain(&place["topic"]), place["partition"], place["offset"]));
     }

@@ -116,8 +116,8 @@ struct Cut {
     values: Vec<Option<Decimal>>,
 }
 
-/// A day apart, as they are at most: nobody's time is further behind than a wave of deadlines takes.
-const MOST: usize = 4;
+/// A day apart, as they are at most: for whoever's time is further behind there is none.
+const MOST: usize = 400;
 
 impl Cuts {
     /// Takes in what is in force since an instant.

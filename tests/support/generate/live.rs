@@ -13,6 +13,7 @@ use vipstream::model::time::EventTime;
 
 use super::dice::Dice;
 use super::{DAY_MS, Generated, STEPS};
+use crate::support::model::Input;
 use crate::support::model::fold::{Epoch, How, Mode, Taken, home_of};
 
 /// A ruleset, and the epochs of one task.
@@ -36,17 +37,28 @@ pub fn in_mode(seed: u64, mode: Mode) -> Live {
     let lateness = *dice.pick(&["5m", "0s", "3h"]);
     let ruleset = ruleset.replace("lateness: 5m", &format!("lateness: {lateness}"));
     let shared = dice.chance(20);
+    let since = begin(&ruleset, &inputs);
     let mut lanes = Vec::new();
     let mut kinds: Vec<Kind> = Vec::new();
     for (kind, lines) in inputs {
         let partition = u32::try_from(kinds.iter().filter(|other| **other == kind).count()).expect("few partitions");
         kinds.push(kind);
-        lanes.push(lane(&mut dice, (kind, partition), lines, shared));
+        lanes.push(lane(&mut dice, (kind, partition), lines, (since, shared)));
     }
     let honest = dice.chance(60);
     let epochs =
         Course { dice, mode, honest, lanes, clock: EventTime::MIN, wall: EventTime::MIN, epochs: vec![] }.run();
     Live { ruleset, mode, epochs }
+}
+
+/// Before it nobody is met. Where every midnight brings a look, decades before the stream are more than an epoch fires.
+fn begin(ruleset: &str, inputs: &[Input]) -> EventTime {
+    let of_lane = |(kind, lines): &(Kind, Vec<Vec<u8>>)| {
+        let raw = lines.iter().map(|line| RawRecord { key: None, value: Some(line), timestamp: None, headers: &[] });
+        raw.filter_map(|raw| decode(*kind, &raw).ok()).map(|event| event.at).min()
+    };
+    let first = inputs.iter().filter_map(of_lane).min();
+    first.filter(|_| ruleset.contains("percentile(")).unwrap_or(EventTime::MIN)
 }
 
 /// One partition: what is still to be taken, the next last, each with its merge time.
@@ -62,7 +74,12 @@ impl Lane {
     }
 }
 
-fn lane(dice: &mut Dice, (kind, partition): (Kind, u32), lines: Vec<Vec<u8>>, shared: bool) -> Lane {
+fn lane(
+    dice: &mut Dice,
+    (kind, partition): (Kind, u32),
+    lines: Vec<Vec<u8>>,
+    (since, shared): (EventTime, bool),
+) -> Lane {
     let mut values: Vec<Option<Vec<u8>>> = lines.into_iter().map(Some).collect();
     let nulls = match kind {
         Kind::Customer => 60,
@@ -84,7 +101,7 @@ fn lane(dice: &mut Dice, (kind, partition): (Kind, u32), lines: Vec<Vec<u8>>, sh
             _ => format!("c{who}"),
         };
         let key = dice.chance(95).then(|| id.into_bytes());
-        let timestamp = Some(reached.plus(Duration::from_millis(dice.below(600_000) as u64)));
+        let timestamp = Some(reached.max(since).plus(Duration::from_millis(dice.below(600_000) as u64)));
         let position = Position { kind, partition, offset };
         let mut taken = Taken { position, key, value, timestamp, how: How::Read };
         taken.how = how(dice, &taken, reached, shared);

@@ -22,6 +22,8 @@ struct Scope {
     bools: Vec<String>,
     /// Whole predicates that only this place may contain.
     others: Vec<String>,
+    /// What all customers have may be asked for.
+    of_all: bool,
 }
 
 /// A rule file.
@@ -39,12 +41,18 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
             let _ = writeln!(text, "{line}");
         }
     }
-    let mut scope = Scope { features: Vec::new(), bools: vec!["subscribed".to_owned()], others: Vec::new() };
+    let mut scope = Scope {
+        features: Vec::new(),
+        bools: vec!["subscribed".to_owned()],
+        others: Vec::new(),
+        of_all: dice.chance(20),
+    };
     text.push_str("features:\n");
     for number in 0..3 + dice.below(6) {
         feature(dice, number, &mut scope, &mut text);
     }
     scope.others.extend(PROFILE.iter().map(|&predicate| predicate.to_owned()));
+    let (of_all, with_overrides) = (scope.of_all, dice.chance(20));
     let with_accounts = dice.chance(50);
     if with_accounts {
         scope.others.extend(ACCOUNT.iter().map(|&predicate| predicate.to_owned()));
@@ -57,18 +65,21 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
         }
     }
     let (with_budgets, mut can_give_way) = (dice.chance(45), false);
-    if with_budgets {
+    if with_overrides {
+        let _ = writeln!(text, "overrides: {{ max_share: {} }}", dice.pick(&["0%", "5%", "25%", "50%", "12.5%"]));
+    }
+    if with_budgets || of_all || with_overrides {
         // Rarely the default: then only what touches something is worth deciding on, and everything is late in `live`.
         if dice.chance(90) {
             let _ = writeln!(text, "settle: {}", dice.pick(&["30m", "1h", "6h", "1d", "1d", "7d"]));
         }
-        text.push_str("#over-all\n");
     }
+    text.push_str("#over-all\n");
     text.push_str("programmes:\n");
     let features = scope.features.clone();
     let bools = vec!["subscribed".to_owned()];
     let others = ACCOUNT.iter().map(|&predicate| predicate.to_owned()).collect();
-    let mut of_accounts = Scope { features, bools, others };
+    let mut of_accounts = Scope { features, bools, others, of_all: false };
     for number in 0..=dice.below(3) + usize::from(with_budgets) {
         let of_account = with_accounts && dice.chance(60);
         let with_budget = with_budgets && dice.chance(75);
@@ -84,9 +95,11 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
             scope.bools.push(format!("held.p{number}"));
         }
     }
+    scope.of_all = false;
     if dice.chance(60) {
         exceptions(dice, &scope, &mut text);
     }
+    scope.of_all = of_all;
     let over_all =
         if can_give_way && dice.chance(40) { format!("budget: {{ {} }}\n", places(dice)) } else { String::new() };
     text = text.replace("#over-all\n", &over_all);
@@ -218,6 +231,7 @@ fn budget(dice: &mut Dice, of_account: bool, scope: &Scope, text: &mut String) {
     } else {
         let name = *dice.pick(&numbers);
         let rank = match dice.below(8) {
+            4 if scope.of_all && !of_account => format!("{name} - percentile({name}, 0.5)"),
             0 => format!("-{name}"),
             1 => format!("{name} * 2 - 100"),
             2 => format!("100 / {name}"),
@@ -314,6 +328,9 @@ fn threshold(dice: &mut Dice, scope: &Scope) -> String {
         };
     }
     let (other, other_type, _) = dice.pick(&scope.features);
+    if scope.of_all && dice.chance(40) {
+        return above(dice, &fact, name, op);
+    }
     match dice.below(14) {
         0 => format!("{limit} <= {fact}"),
         1 => format!("has(f.{name})"),
@@ -324,6 +341,23 @@ fn threshold(dice: &mut Dice, scope: &Scope) -> String {
         5 if *other_type != Type::Text => format!("{fact} / {other} {op} {limit}"),
         6 => format!("{fact} in [{limit}, 1]"),
         _ => format!("{fact} {op} {limit}"),
+    }
+}
+
+/// Against what a part of all customers do not exceed.
+fn above(dice: &mut Dice, fact: &str, name: &str, op: &str) -> String {
+    let mut percentile = || {
+        let part = dice.pick(&["0.5", "0.8", "0.25", "0.90", "0.99", "0.05"]);
+        format!("percentile({name}, {part})")
+    };
+    let (cut, other) = (percentile(), percentile());
+    match dice.below(10) {
+        0 => format!("{cut} {op} {fact}"),
+        1 => format!("{fact} - {cut} {op} 10.0"),
+        2 => format!("{cut} {op} 100"),
+        3 => format!("({fact} >= {cut} && {fact} <= {other})"),
+        4 => format!("(has(f.{name}) && {fact} {op} {cut})"),
+        _ => format!("{fact} {op} {cut}"),
     }
 }
 

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use vipstream::model::time::EventTime;
 
 use super::customer::Entity;
+use super::percentile::Measured;
 use super::rules::{Places, Programme, Ruleset};
 use super::value::Value;
 
@@ -32,6 +33,10 @@ pub(super) struct Census {
     pub(super) active: u64,
     /// Agents there, by team and of none.
     pub(super) on_shift: BTreeMap<Option<String>, u64>,
+    /// Where the instant is that of a midnight.
+    pub(super) measured: Option<Measured>,
+    /// Customers who hold anything, and who of them by a person's word alone.
+    pub(super) members: (u64, u64),
 }
 
 /// What is decided about one who said something.
@@ -386,7 +391,7 @@ programmes:
     fn decided(settler: &mut Settler, stands: &[(usize, &str, Stand)]) -> Vec<String> {
         let rules = Ruleset::read(RULES);
         let stands = stands.iter().map(|(at, id, stand)| ((*at, Entity::customer(id)), stand.clone())).collect();
-        let census = Census { stands, active: 17, on_shift: BTreeMap::new() };
+        let census = Census { stands, active: 17, ..Census::default() };
         let told = settler.decide(&rules, &census, EventTime(10 * DAY), EventTime(10 * DAY + 10_000));
         let line =
             |(entity, it): (Entity, Ruling)| format!("{} {} {:?} {}", it.programme, entity.key(), it.what, it.rank);

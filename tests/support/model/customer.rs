@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use rust_decimal::Decimal;
 
 use vipstream::model::event::{Attribute, Body, Event, Profile};
 use vipstream::model::id::CustomerId;
@@ -259,7 +260,8 @@ impl Customer {
         let sight = Sight { rules, customer: self, event: None };
         let mut instants: Vec<EventTime> = Vec::new();
         for feature in &rules.features {
-            if rules.watched(of_account).any(|node| node.reads(&feature.name)) {
+            let is_measured = !of_account && rules.measures(&feature.name);
+            if is_measured || rules.watched(of_account).any(|node| node.reads(&feature.name)) {
                 instants.extend(sight.contributions(feature).iter().filter_map(|found| found.exit));
             }
         }
@@ -270,6 +272,9 @@ impl Customer {
             instants.extend(self.memory.period_end(rules));
         }
         instants.extend(self.ends_of_words(rules));
+        if !of_account && !rules.percentiles.is_empty() {
+            instants.push(rules.next_cut(self.as_of));
+        }
         instants.extend(self.active_until().filter(|_| rules.counts_active()));
         for programme in &rules.programmes {
             if let Some(held) = self.held.get(&programme.name) {
@@ -309,6 +314,13 @@ impl Sight<'_> {
     /// Where the event in hand lies.
     pub(super) fn trigger_position(&self) -> Vec<Position> {
         self.event.iter().map(|(_, position)| *position).collect()
+    }
+
+    /// What a part of all customers do not exceed, and as of when. Nobody knows whether an author is one of them.
+    pub(super) fn cut(&self, feature: &str, part: Decimal) -> Option<(Decimal, EventTime)> {
+        let is_known = !self.customer.entity.is_author();
+        let percentile = (feature.to_owned(), part.normalize());
+        is_known.then(|| self.rules.cuts.at(self.customer.as_of, &percentile)).flatten()
     }
 
     /// The instants after now at which `days_since(fact) OP days` turns.
@@ -407,6 +419,10 @@ impl Readings for Sight<'_> {
 
     fn days_since(&self, time: EventTime) -> i64 {
         self.rules.calendar.days_between(time, self.customer.as_of)
+    }
+
+    fn percentile(&self, feature: &str, part: Decimal) -> Option<Value> {
+        self.cut(feature, part).map(|(value, _)| Value::Decimal(value))
     }
 }
 

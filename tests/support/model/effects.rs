@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::Date;
+use rust_decimal::Decimal;
 
 use vipstream::model::event::{Body, Event, Profile, ReferralStatus};
 use vipstream::model::record::Position;
@@ -16,6 +17,7 @@ use super::customer::{Customer, Entity};
 use super::exceptions::{Counted, Exceptional};
 use super::identity::Known;
 use super::memory::{Memory, Object};
+use super::percentile::Percentile;
 use super::routing::Resolved;
 use super::settlement::Report;
 
@@ -93,6 +95,8 @@ pub(super) enum Does {
     Reached(EventTime),
     /// What was decided about the target.
     Verdict(Ruling),
+    /// Percentiles of all customers as of an instant.
+    Cuts(EventTime, BTreeMap<Percentile, Decimal>),
 }
 
 /// To be done to another.

@@ -3,10 +3,12 @@
 use serde_json::{Map, Value as Json, json};
 
 use vipstream::model::record::Position;
+use vipstream::model::time::EventTime;
 
 use super::customer::Sight;
 use super::expr::{Comparison, Node};
 use super::lines::Topics;
+use super::percentile;
 use super::rules::Budget;
 use super::value::{Readings, Value, compare, evaluate};
 
@@ -19,6 +21,8 @@ pub(super) struct Row {
     threshold: Option<Value>,
     op: Option<&'static str>,
     pub(super) holds: Option<bool>,
+    /// Of when what it says of all customers is.
+    settled_at: Option<EventTime>,
     sample: Vec<Position>,
 }
 
@@ -26,7 +30,16 @@ impl Row {
     /// A value that nothing is compared with; a yes or no tests itself.
     pub(super) fn plain(feature: String, value: Value) -> Self {
         let holds = if let Value::Bool(holds) = value { Some(holds) } else { None };
-        Self { feature, window: None, value: Some(value), threshold: None, op: None, holds, sample: Vec::new() }
+        Self {
+            feature,
+            window: None,
+            value: Some(value),
+            threshold: None,
+            op: None,
+            holds,
+            settled_at: None,
+            sample: Vec::new(),
+        }
     }
 
     /// So many, of which so many are enough.
@@ -39,6 +52,7 @@ impl Row {
             threshold: number(threshold),
             op: Some(">="),
             holds: Some(true),
+            settled_at: None,
             sample,
         }
     }
@@ -49,7 +63,13 @@ impl Row {
         let op = cut.is_some().then_some(better.sign());
         let holds = value.as_ref().zip(cut.as_ref()).and_then(|(value, cut)| compare(better, value, cut).ok());
         let feature = budget.rank_text.clone();
-        Self { feature, window: None, value, threshold: cut, op, holds, sample: Vec::new() }
+        Self { feature, window: None, value, threshold: cut, op, holds, settled_at: None, sample: Vec::new() }
+    }
+
+    /// More than may be, as of a settlement.
+    pub(super) fn exceeded(feature: &str, value: Value, most: Value, at: EventTime) -> Self {
+        let row = Self::plain(feature.to_owned(), value);
+        Self { threshold: Some(most), op: Some("<="), holds: Some(false), settled_at: Some(at), ..row }
     }
 
     /// As on the wire.
@@ -68,6 +88,9 @@ impl Row {
         }
         if let Some(holds) = self.holds {
             row.insert("holds".to_owned(), json!(holds));
+        }
+        if let Some(at) = self.settled_at {
+            row.insert("settled_at".to_owned(), json!(at.to_string()));
         }
         let sample: Vec<Json> = self.sample.iter().map(|position| topics.place(position)).collect();
         row.insert("sample".to_owned(), json!(sample));
@@ -97,8 +120,11 @@ fn walk(node: &Node, decides: bool, sight: &Sight<'_>, rows: &mut Vec<Row>) {
         Node::Compare(op, left, right) => match (left.as_ref(), right.as_ref()) {
             (fact, Node::Literal(limit)) if is_fact(fact) => rows.push(compared(fact, *op, limit, sight)),
             (Node::Literal(limit), fact) if is_fact(fact) => rows.push(compared(fact, op.flipped(), limit, sight)),
+            (fact, all @ Node::Percentile(..)) if is_fact(fact) => rows.push(above(fact, *op, all, sight)),
+            (all @ Node::Percentile(..), fact) if is_fact(fact) => rows.push(above(fact, op.flipped(), all, sight)),
             _ => node.parts().into_iter().for_each(|part| walk(part, false, sight, rows)),
         },
+        all @ Node::Percentile(..) => rows.push(bare(all, sight)),
         Node::Not(_) | Node::And(..) | Node::Or(..) => {
             node.parts().into_iter().for_each(|part| walk(part, decides, sight, rows));
         }
@@ -123,6 +149,13 @@ fn compared(fact: &Node, op: Comparison, limit: &Value, sight: &Sight<'_>) -> Ro
     Row { threshold: Some(limit.clone()), op: Some(op.sign()), holds, ..row }
 }
 
+/// Against what others have.
+fn above(fact: &Node, op: Comparison, all: &Node, sight: &Sight<'_>) -> Row {
+    let (row, cut) = (bare(fact, sight), bare(all, sight));
+    let holds = row.value.as_ref().zip(cut.value.as_ref()).and_then(|(value, cut)| compare(op, value, cut).ok());
+    Row { threshold: cut.value, op: Some(op.sign()), holds, settled_at: cut.settled_at, ..row }
+}
+
 fn bare(fact: &Node, sight: &Sight<'_>) -> Row {
     let (feature, window, sample) = match fact {
         Node::Fact(name) => {
@@ -134,8 +167,13 @@ fn bare(fact: &Node, sight: &Sight<'_>) -> Row {
             Node::Fact(name) => (format!("days_since({name})"), None, Vec::new()),
             other => panic!("days_since wants a fact, not {other:?}"),
         },
+        Node::Percentile(feature, part) => (percentile::name(feature, *part), None, Vec::new()),
         other => panic!("{other:?} is no fact"),
     };
+    let settled_at = match fact {
+        Node::Percentile(feature, part) => sight.cut(feature, *part).map(|(_, at)| at),
+        _ => None,
+    };
     let value = evaluate(fact, sight as &dyn Readings).ok();
-    Row { feature, window, value, threshold: None, op: None, holds: None, sample }
+    Row { feature, window, value, threshold: None, op: None, holds: None, settled_at, sample }
 }

@@ -14,6 +14,8 @@ pub(super) enum Node {
     Fact(String),
     Field(String),
     DaysSince(Box<Node>),
+    /// Of a feature: what a part of all customers do not exceed.
+    Percentile(String, Decimal),
     Has(Box<Node>),
     Not(Box<Node>),
     Negate(Box<Node>),
@@ -166,6 +168,9 @@ fn operation(call: &CallExpr, scope: &Scope<'_>) -> Result<Node, String> {
     if call.func_name == operators::IN {
         return membership(call, scope);
     }
+    if call.func_name == "percentile" {
+        return percentile(call, scope);
+    }
     for part in call.target.as_deref().into_iter().chain(&call.args) {
         parts.push(Box::new(node(part, scope)?));
     }
@@ -208,11 +213,19 @@ fn membership(call: &CallExpr, scope: &Scope<'_>) -> Result<Node, String> {
     Ok(Node::In(Box::new(node(item, scope)?), items))
 }
 
+fn percentile(call: &CallExpr, scope: &Scope<'_>) -> Result<Node, String> {
+    let [feature, part] = call.args.as_slice() else { return Err("`percentile` takes two".to_owned()) };
+    match (node(feature, scope)?, node(part, scope)?) {
+        (Node::Fact(feature), Node::Literal(Value::Decimal(part))) => Ok(Node::Percentile(feature, part)),
+        _ => Err("`percentile` takes a feature and a part".to_owned()),
+    }
+}
+
 impl Node {
     /// The parts directly below, left to right.
     pub(super) fn parts(&self) -> Vec<&Node> {
         match self {
-            Self::Literal(_) | Self::Fact(_) | Self::Field(_) => Vec::new(),
+            Self::Literal(_) | Self::Fact(_) | Self::Field(_) | Self::Percentile(..) => Vec::new(),
             Self::DaysSince(a) | Self::Has(a) | Self::Not(a) | Self::Negate(a) | Self::Size(a) => vec![a],
             Self::And(a, b)
             | Self::Or(a, b)

@@ -142,4 +142,8 @@ impl Readings for Fields<'_> {
     fn days_since(&self, _: EventTime) -> i64 {
         unreachable!("a feature's expression reads no facts")
     }
+
+    fn percentile(&self, _: &str, _: Decimal) -> Option<Value> {
+        unreachable!("a feature's expression reads nothing of others")
+    }
 }

@@ -125,6 +125,12 @@ impl Passed {
             (Does::Reached(at), effect::Does::Reached(written))
             | (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
             (Does::Verdict(ruling), effect::Does::Verdict(written)) => is_ruling(ruling, written),
+            (Does::Cuts(at, values), effect::Does::Cuts { settled_at, values: written }) => {
+                let (mut values, mut written) = (Vec::from_iter(values.values()), Vec::from_iter(written.iter().flatten()));
+                values.sort();
+                written.sort();
+                at == settled_at && values == written
+            }
             (Does::Forgotten(entity), effect::Does::Forgotten { who }) => names(entity, who),
             (Does::Part(entity, all), effect::Does::Part { who, names: written }) => {
                 names(entity, who) && all.len() == written.len()
@@ -172,6 +178,7 @@ fn is_report(report: &Report, written: &settle::Report) -> bool {
     };
     let numbers = (report.at, report.entries.len(), report.active, report.on_shift.is_some());
     numbers == (written.at, written.entries.len(), written.active, written.on_shift.is_some())
+        && (report.measured.is_some(), report.members) == (written.measured.is_some(), written.members)
         && both.clone().all(are_same)
 }
 

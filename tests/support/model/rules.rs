@@ -13,6 +13,7 @@ use super::calendar::{Calendar, Window};
 use super::exceptions;
 use super::expr::{self, Node, Scope};
 use super::money::Rates;
+use super::percentile::{Cuts, Percentile};
 use super::value::Value;
 
 /// A whole rule file.
@@ -36,8 +37,14 @@ pub(super) struct Ruleset {
     pub(super) alerts: Vec<Alert>,
     pub(super) exceptions: Option<exceptions::Rule>,
     pub(super) weights: Vec<(String, Value)>,
+    /// The part of the members that may be so by a person's word alone.
+    pub(super) max_overrides: Option<Decimal>,
     /// The rates read so far.
     pub(super) rates: Rates,
+    /// All that are read, in any expression.
+    pub(super) percentiles: Vec<Percentile>,
+    /// Those told so far.
+    pub(super) cuts: Cuts,
 }
 
 /// A rolling fact.
@@ -152,7 +159,7 @@ impl Ruleset {
         let alerts = entries(top, "alerts").map(|(name, body)| alert(name, body, &parse)).collect();
         let zone = text_of(top, "timezone").unwrap_or_else(|| "UTC".to_owned());
         let hop = duration_of(top, "hop").unwrap_or(Duration::from_secs(1));
-        Self {
+        let mut rules = Self {
             name: text_of(top, "ruleset").expect("a ruleset has a name"),
             currency: text_of(top, "currency").expect("a ruleset has a currency"),
             calendar: Calendar::new(TimeZone::get(&zone).expect("a timezone of the tz database")),
@@ -170,8 +177,17 @@ impl Ruleset {
             alerts,
             weights: entries(top, "weights").map(|(tier, weight)| (tier.clone(), weight_of(weight))).collect(),
             features,
+            max_overrides: top
+                .get("overrides")
+                .and_then(Yaml::as_object)
+                .and_then(|body| text_of(body, "max_share"))
+                .map(|share| percent(&share) / Decimal::ONE_HUNDRED),
             rates: Rates::default(),
-        }
+            percentiles: Vec::new(),
+            cuts: Cuts::default(),
+        };
+        rules.percentiles = rules.find_percentiles();
+        rules
     }
 
     /// Whether purchases of referred customers count for anybody.
@@ -272,7 +288,9 @@ impl Ruleset {
             _ => kind == Kind::Customer,
         };
         let mut features = self.features.iter().filter(|feature| feature.kind == kind);
-        features.any(|feature| is_read(&feature.name)) || FACTS.iter().any(|fact| is_of_kind(fact) && is_read(fact))
+        let is_measured = |feature: &str| !of_account && self.measures(feature);
+        features.any(|feature| is_read(&feature.name) || is_measured(&feature.name))
+            || FACTS.iter().any(|fact| is_of_kind(fact) && is_read(fact))
     }
 }
 

@@ -7,6 +7,7 @@ use vipstream::model::time::EventTime;
 
 use super::budget::{Census, Ruling, Settler, Stand};
 use super::customer::{Customer, Entity};
+use super::percentile::{self, Gauge, Measured};
 use super::routing::Agents;
 use super::rules::{Places, Ruleset};
 
@@ -24,21 +25,26 @@ pub(super) struct Settlements {
     stirred: bool,
     /// When next time alone changes what would be decided.
     wakes: Option<EventTime>,
+    /// Something happened since the last midnight's.
+    stirred_today: bool,
 }
 
 impl Settlements {
     /// The next instant at which something may change.
-    pub(super) fn next(&self, settle: Duration) -> Option<EventTime> {
+    pub(super) fn next(&self, rules: &Ruleset) -> Option<EventTime> {
+        let settle = rules.settle;
         let soonest = self.settled.plus(settle);
         if self.stirred {
             return Some(soonest);
         }
-        self.wakes.map(|wakes| at_or_after(wakes, settle).max(soonest))
+        let wakes = self.wakes.map(|wakes| at_or_after(wakes, settle).max(soonest));
+        let measures = self.stirred_today && !rules.percentiles.is_empty();
+        wakes.into_iter().chain(measures.then(|| rules.next_of_midnight(self.settled))).min()
     }
 
     /// Something happened.
     pub(super) fn stir(&mut self) {
-        self.stirred = true;
+        (self.stirred, self.stirred_today) = (true, true);
     }
 
     /// All up to and including an instant is settled: there is nothing else to decide there.
@@ -47,7 +53,8 @@ impl Settlements {
     }
 
     /// All was said or decided as of an instant.
-    pub(super) fn settle(&mut self, at: EventTime, is_over: bool, wakes: Option<EventTime>) {
+    pub(super) fn settle(&mut self, rules: &Ruleset, at: EventTime, is_over: bool, wakes: Option<EventTime>) {
+        self.stirred_today &= !rules.is_of_midnight(at);
         (self.settled, self.stirred, self.wakes) = (at, !is_over, wakes);
     }
 
@@ -62,18 +69,28 @@ fn before_or_at(at: EventTime, settle: Duration) -> EventTime {
     EventTime(at.0.div_euclid(step) * step)
 }
 
-fn at_or_after(at: EventTime, settle: Duration) -> EventTime {
+/// The first settlement not before an instant.
+pub(super) fn at_or_after(at: EventTime, settle: Duration) -> EventTime {
     let before = before_or_at(at, settle);
     if before == at { at } else { before.plus(settle) }
 }
 
 /// Everybody as of an instant.
-pub(super) fn census(rules: &Ruleset, agents: &Agents, customers: &BTreeMap<Entity, Customer>) -> Census {
+pub(super) fn census(
+    rules: &Ruleset,
+    agents: &Agents,
+    customers: &BTreeMap<Entity, Customer>,
+    at: EventTime,
+) -> Census {
     let mut census = Census::default();
     for (entity, customer) in customers.iter().filter(|(_, customer)| customer.merged_into().is_none()) {
         let stands = customer.stands(rules).into_iter();
         census.stands.extend(stands.map(|(programme, stand)| ((programme, entity.clone()), stand)));
         census.active += u64::from(rules.counts_active() && customer.active_until().is_some());
+    }
+    census.measured = rules.is_of_midnight(at).then(|| percentile::measured(rules, customers));
+    if rules.max_overrides.is_some() {
+        census.members = percentile::members(customers);
     }
     for places in rules.places() {
         if let Places::Capacity { team, .. } = places {
@@ -93,8 +110,9 @@ impl Customer {
 }
 
 impl Ruleset {
-    pub(super) fn has_budgets(&self) -> bool {
-        self.places().next().is_some()
+    /// Whether anything is to be known of all.
+    pub(super) fn settles(&self) -> bool {
+        self.places().next().is_some() || self.max_overrides.is_some() || !self.percentiles.is_empty()
     }
 
     /// Whether places depend on how many customers are active.
@@ -115,6 +133,8 @@ pub(super) struct Report {
     pub(super) entries: Vec<(Entity, usize, Option<Stand>)>,
     pub(super) active: Option<u64>,
     pub(super) on_shift: Option<BTreeMap<Option<String>, u64>>,
+    pub(super) measured: Option<Measured>,
+    pub(super) members: Option<(u64, u64)>,
 }
 
 /// What a task has said of its own.
@@ -128,7 +148,7 @@ pub(super) struct Speaker {
 
 impl Speaker {
     /// What is to be said of an instant.
-    pub(super) fn reports(&mut self, at: EventTime, now: Census) -> Vec<Report> {
+    pub(super) fn reports(&mut self, at: EventTime, mut now: Census) -> Vec<Report> {
         let mut changed: BTreeMap<(Entity, usize), Option<Stand>> = BTreeMap::new();
         for ((programme, entity), stand) in &now.stands {
             if self.said.stands.get(&(*programme, entity.clone())) != Some(stand) {
@@ -144,16 +164,22 @@ impl Speaker {
         let there = |of: &Census| of.on_shift.values().any(|count| *count > 0);
         let is_news = now.on_shift != self.said.on_shift && (there(&now) || there(&self.said));
         let on_shift = is_news.then(|| now.on_shift.clone());
+        let said = self.said.measured.take().unwrap_or_default();
+        let measured = now.measured.clone().filter(|measured| *measured != said);
+        now.measured.get_or_insert(said);
+        let members = (now.members != self.said.members).then_some(now.members);
         self.said = now;
         let entries: Vec<_> = changed.into_iter().map(|((entity, at), stand)| (entity, at, stand)).collect();
         let mut parts: Vec<Vec<_>> = entries.chunks(MOST_ENTRIES).map(<[_]>::to_vec).collect();
-        if parts.is_empty() && (active.is_some() || on_shift.is_some()) {
+        let is_of_all = active.is_some() || on_shift.is_some() || measured.is_some() || members.is_some();
+        if parts.is_empty() && is_of_all {
             parts.push(Vec::new());
         }
         let part = |(number, entries): (usize, Vec<_>)| {
             let is_first = number == 0;
             let (active, on_shift) = (active.filter(|_| is_first), on_shift.clone().filter(|_| is_first));
-            Report { at, entries, active, on_shift }
+            let (measured, members) = (measured.clone().filter(|_| is_first), members.filter(|_| is_first));
+            Report { at, entries, active, on_shift, measured, members }
         };
         parts.into_iter().enumerate().map(part).collect()
     }
@@ -164,6 +190,8 @@ impl Speaker {
 pub(super) struct Listener {
     settler: Settler,
     heard: Census,
+    /// Of all customers together.
+    pub(super) gauge: Gauge,
     active: BTreeMap<Entity, u64>,
     /// What was said of settlements that are not decided yet.
     waiting: BTreeMap<EventTime, Vec<(Entity, Report)>>,
@@ -188,8 +216,8 @@ impl Listener {
     }
 
     /// The next settlement to decide.
-    pub(super) fn next(&self, settle: Duration) -> Option<EventTime> {
-        self.waiting.keys().next().copied().into_iter().chain(self.decided.next(settle)).min()
+    pub(super) fn next(&self, rules: &Ruleset) -> Option<EventTime> {
+        self.waiting.keys().next().copied().into_iter().chain(self.decided.next(rules)).min()
     }
 
     pub(super) fn decide(&mut self, rules: &Ruleset, at: EventTime, in_force: EventTime) -> Vec<(Entity, Ruling)> {
@@ -198,6 +226,7 @@ impl Listener {
                 self.heard.stands.remove(&(programme, entity.clone()));
                 self.heard.stands.extend(stand.map(|stand| ((programme, entity), stand)));
             }
+            self.gauge.hear(from.clone(), report.measured, report.members);
             self.active.extend(report.active.map(|active| (from, active)));
             self.heard.on_shift.extend(report.on_shift.unwrap_or_default());
         }
@@ -217,6 +246,6 @@ pub(super) fn decide(
     let rulings = settler.decide(rules, census, at, in_force);
     let members = census.stands.iter().filter(|(_, stand)| stand.is_member);
     let tenures = members.map(|((programme, _), stand)| stand.since.plus(rules.programmes[*programme].tenure));
-    settlements.settle(at, rulings.is_empty(), tenures.filter(|instant| *instant > at).min());
+    settlements.settle(rules, at, rulings.is_empty(), tenures.filter(|instant| *instant > at).min());
     rulings
 }

@@ -25,28 +25,32 @@ impl Walk {
     /// The next instant at which something is said or decided.
     pub(super) fn next_settlement(&self) -> Option<EventTime> {
         let rules = &self.run.rules;
-        if !rules.has_budgets() {
+        if !rules.settles() {
             return None;
         }
-        let said = self.settling.own.next(rules.settle);
-        let decided = self.settling.listener.next(rules.settle).filter(|_| self.run.mode == Mode::Event);
+        let said = self.settling.own.next(rules);
+        let decided = self.settling.listener.next(rules).filter(|_| self.run.mode == Mode::Event);
         said.into_iter().chain(decided.map(|at| at.plus(rules.hop))).min()
     }
 
     /// Everything up to an instant has happened.
     pub(super) fn settle(&mut self, at: EventTime) {
         let rules = &self.run.rules;
-        if self.settling.own.next(rules.settle) != Some(at) {
+        if self.settling.own.next(rules) != Some(at) {
             return self.decide(at.minus(rules.hop));
         }
         let is_settlers = self.home.0 == murmur2::home(rules.name.as_bytes(), self.home.1);
-        let mut census = settlement::census(rules, &self.run.agents, &self.customers);
+        let mut census = settlement::census(rules, &self.run.agents, &self.customers, at);
         if self.run.mode == Mode::Event && self.home.1 == 1 {
-            let Settling { settler, own, .. } = &mut self.settling;
-            let rulings = settlement::decide(settler, own, rules, &census, (at, at.plus(rules.settle)));
-            return self.tell(rulings, at.plus(rules.settle));
+            let Settling { settler, own, listener, .. } = &mut self.settling;
+            let in_force = at.plus(rules.settle);
+            let rulings = settlement::decide(settler, own, rules, &census, (at, in_force));
+            let members = Some(census.members);
+            listener.gauge.hear(Entity::Task(self.home.0.to_string()), census.measured, members);
+            self.tell_of_all(at, in_force);
+            return self.tell(rulings, in_force);
         }
-        self.settling.own.settle(at, true, None);
+        self.settling.own.settle(rules, at, true, None);
         if !is_settlers {
             census.on_shift.clear();
         }
@@ -59,7 +63,7 @@ impl Walk {
     pub(super) fn tell_reached(&mut self) {
         let reached = self.settling.own.settled();
         let is_news = reached > self.settling.speaker.reached;
-        if self.run.mode == Mode::Live && self.run.rules.has_budgets() && is_news {
+        if self.run.mode == Mode::Live && self.run.rules.settles() && is_news {
             self.settling.speaker.reached = reached;
             self.tell_settler(reached, Does::Reached(reached));
         }
@@ -80,7 +84,7 @@ impl Walk {
             other => panic!("the settler hears of {other:?}"),
         }
         while self.run.mode == Mode::Live {
-            let next = self.settling.listener.next(self.run.rules.settle);
+            let next = self.settling.listener.next(&self.run.rules);
             let reached = self.settling.listener.all_reached(self.home.1);
             let Some(at) = next.filter(|at| *at <= reached) else { return };
             self.decide(at);
@@ -90,7 +94,20 @@ impl Walk {
     fn decide(&mut self, at: EventTime) {
         let in_force = at.plus(self.lateness()).plus(self.run.rules.settle);
         let rulings = self.settling.listener.decide(&self.run.rules, at, in_force);
+        self.tell_of_all(at, in_force);
         self.tell(rulings, in_force);
+    }
+
+    /// What is decided of all together: everybody hears of it, or whoever owns the rules.
+    fn tell_of_all(&mut self, settled_at: EventTime, in_force: EventTime) {
+        let Listener { gauge, sent, .. } = &mut self.settling.listener;
+        self.found.insights.extend(gauge.exceeds(&self.run, settled_at));
+        let Some(values) = gauge.news(&self.run.rules) else { return };
+        *sent += 1;
+        let (from, number, does) =
+            (Entity::Settler(self.run.rules.name.clone()), *sent, Does::Cuts(settled_at, values));
+        let (to, at) = (Entity::Everybody, in_force);
+        self.deliver(&Effect { to, from, number, at, hops: 1, origin: None, does });
     }
 
     /// Whoever is concerned hears of it.

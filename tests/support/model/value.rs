@@ -28,6 +28,7 @@ pub(super) trait Readings {
     fn fact(&self, name: &str) -> Option<Value>;
     fn field(&self, name: &str) -> Option<Value>;
     fn days_since(&self, time: EventTime) -> i64;
+    fn percentile(&self, feature: &str, part: Decimal) -> Option<Value>;
 }
 
 impl Value {
@@ -73,6 +74,7 @@ pub(super) fn evaluate(node: &Node, readings: &dyn Readings) -> Result<Value, Fa
             Value::Time(time) => Value::Int(readings.days_since(time)),
             _ => return Err(Failed),
         },
+        Node::Percentile(feature, part) => readings.percentile(feature, *part).ok_or(Failed)?,
         Node::Has(of) => Value::Bool(value(of).is_ok()),
         Node::Not(of) => Value::Bool(!truth(of, readings)?),
         Node::Negate(of) => match value(of)? {

@@ -109,7 +109,10 @@ impl Agenda {
 }
 
 impl Walk {
-    pub(super) fn new(run: Run, home: (u32, u32)) -> Self {
+    pub(super) fn new(mut run: Run, home: (u32, u32)) -> Self {
+        if run.mode == Mode::Event {
+            run.rules.lateness = Duration::ZERO;
+        }
         Self {
             run,
             home,
@@ -236,6 +239,10 @@ impl Walk {
     }
 
     fn await_effect(&mut self, effect: Effect) {
+        if let Does::Cuts(settled_at, values) = effect.does {
+            // In force later, it is asked for by time.
+            return self.run.rules.cuts.take(effect.at, settled_at, values);
+        }
         // What is brought is known at once where time is lived; and who waits for all tasks need not wait otherwise.
         let waits_not = matches!(effect.does, Does::Bring(..) | Does::Report(_) | Does::Reached(_));
         if self.run.mode == Mode::Live && waits_not {
@@ -291,7 +298,8 @@ impl Walk {
                 told = Some(ruling).filter(|_| outcome.look);
                 Vec::new()
             }
-            Does::Bring(..) | Does::Resolved { .. } | Does::Except(..) | Does::Report(_) | Does::Reached(_) => {
+            Does::Bring(..) | Does::Resolved { .. } | Does::Except(..) => unreachable!("taken above"),
+            Does::Report(_) | Does::Reached(_) | Does::Cuts(..) => {
                 unreachable!("taken above")
             }
             Does::Claim => customer.claimed(&from, Some(at)),
@@ -405,7 +413,7 @@ impl Walk {
 
     /// How long deadlines wait behind the clock.
     pub(super) fn lateness(&self) -> Duration {
-        if self.run.mode == Mode::Live { self.run.rules.lateness } else { Duration::ZERO }
+        self.run.rules.lateness
     }
 
     fn fire(&mut self, entity: &Entity, instant: EventTime) {
