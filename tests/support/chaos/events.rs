@@ -41,6 +41,7 @@ const FEATURES_OF_TIES: &str = "
 const SETTLED: &str = "
 settle: 2s
 budget: { max: 12 }
+overrides: { max_share: 10% }
 exceptions:
   cohort: \"vip ? 'vip' : 'other'\"
   candidate: { cases: 3, customers: 2, over: 1m }
