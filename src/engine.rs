@@ -371,7 +371,7 @@ impl Engine {
             return false;
         }
         customer.queued = NEVER;
-        self.now = at;
+        self.now = self.now.max(at);
         let fires = customer.deadline == at;
         if fires {
             self.customers.touch(slot);

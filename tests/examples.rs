@@ -32,6 +32,7 @@ fn every_example_ruleset_is_accepted() {
     assert_eq!(rules("advocates.yaml").name(), "advocates");
     assert_eq!(rules("value.yaml").name(), "value");
     assert_eq!(rules("grievance.yaml").name(), "grievance");
+    assert_eq!(rules("budgets.yaml").name(), "budgets");
 }
 
 #[test]
@@ -348,6 +349,56 @@ fn advocates_are_granted_by_number_and_by_what_is_left_of_purchases_and_revoked(
     2027-01-02 max vip.expiring profitable: net_365d 0
     2027-01-15 pam vip.revoked popular: friends_365d 0
     2027-01-16 max vip.revoked profitable: net_365d 0
+    ");
+}
+
+#[test]
+fn the_first_of_a_region_has_its_place_and_a_stronger_one_takes_that_of_the_weakest() {
+    let who = |id: &str, region: &str| {
+        let event = json!({ "customer_id": id, "occurred_at": "2026-01-01T09:00:00Z", "version": 1, "region": region });
+        ("customer", event)
+    };
+    let mut story = vec![
+        (
+            "agent",
+            json!({ "agent_id": "mia", "occurred_at": "2026-01-01T08:00:00Z", "version": 1, "team": "concierge",
+            "state": "online" }),
+        ),
+        who("ann", "west"),
+        who("bob", "west"),
+        who("cid", "west"),
+        who("dan", "east"),
+        order("bob", "2026-01-02", "b1", 1_500),
+        order("ann", "2026-01-03", "a1", 2_000),
+        order("dan", "2026-01-04", "d1", 10),
+        order("cid", "2026-02-10", "c1", 3_200),
+        order("cid", "2026-03-10", "c2", 300),
+    ];
+    let rich: Vec<String> = (0..20).map(|number| format!("rich{number:02}")).collect();
+    story.extend((3_000..).zip(&rich).map(|(spend, who)| order(who, "2026-01-05", who, spend)));
+    let decided = decides("budgets.yaml", &story);
+    let of_others = |line: &&str| line.contains("rich") || line.contains("top_fifth");
+    let seen: Vec<&str> = decided.lines().filter(|line| !of_others(line)).collect();
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    2026-01-02 bob vip.granted pioneer: orders_365d 1, earliest(first_purchase) 2026-01-02T09:00:00.000Z
+    2026-01-02 bob vip.granted concierge: spend_365d 1500, spend_365d 1500
+    2026-01-03 ann vip.waitlisted pioneer: orders_365d 1, earliest(first_purchase) 2026-01-03T09:00:00.000Z
+    2026-01-03 ann vip.granted concierge: spend_365d 2000, spend_365d 2000
+    2026-01-04 dan vip.granted pioneer: orders_365d 1, earliest(first_purchase) 2026-01-04T09:00:00.000Z
+    2026-02-01 bob vip.revoked concierge: spend_365d 1500
+    2026-02-01 bob vip.waitlisted concierge: spend_365d 1500, spend_365d 1500
+    2026-02-02 ann vip.revoked concierge: spend_365d 2000
+    2026-02-02 ann vip.waitlisted concierge: spend_365d 2000, spend_365d 2000
+    2026-02-10 cid vip.waitlisted pioneer: orders_365d 1, earliest(first_purchase) 2026-02-10T09:00:00.000Z
+    2026-02-10 cid vip.waitlisted concierge: spend_365d 3200, spend_365d 3200
+    2026-03-10 cid vip.granted concierge: spend_365d 3500, spend_365d 3500
+    2027-01-01 bob vip.revoked pioneer: orders_365d 0
+    2027-01-01 ann vip.granted pioneer: orders_365d 1, earliest(first_purchase) 2026-01-03T09:00:00.000Z
+    2027-01-02 ann vip.revoked pioneer: orders_365d 0
+    2027-01-02 cid vip.granted pioneer: orders_365d 2, earliest(first_purchase) 2026-02-10T09:00:00.000Z
+    2027-01-03 dan vip.revoked pioneer: orders_365d 0
+    2027-02-09 cid vip.revoked concierge: spend_365d 300
+    2027-03-09 cid vip.revoked pioneer: orders_365d 0
     ");
 }
 

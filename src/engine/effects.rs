@@ -118,7 +118,7 @@ impl Engine {
     /// Takes the first effect of the queue, which is in force by now.
     pub(super) fn take_first_effect(&mut self, outputs: &mut Vec<Output>) {
         if let Some((_, effect)) = self.effects.queue.pop_first() {
-            self.now = effect.at;
+            self.now = self.now.max(effect.at);
             self.pass_settlements(EventTime(effect.at.0 - 1));
             self.take_effect(effect, outputs);
         }
@@ -170,8 +170,12 @@ impl Engine {
         let (customer, sendings) = (&mut self.customers[slot], &mut self.sendings);
         match does {
             // Taken before.
-            Does::Bring(..) | Does::Resolved { .. } | Does::Except { .. } => {}
-            Does::Report(_) | Does::Reached(_) | Does::Cuts { .. } => {}
+            Does::Bring(..)
+            | Does::Resolved { .. }
+            | Does::Except { .. }
+            | Does::Report(_)
+            | Does::Reached(_)
+            | Does::Cuts { .. } => {}
             Does::Claim => {
                 let forgotten = customer.claimed(from, Some(at), sendings);
                 self.stats.forgotten.add(Forgotten::Owner, forgotten);

@@ -29,7 +29,7 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    const fn new(programme: u8) -> Self {
+    pub(super) const fn new(programme: u8) -> Self {
         Self { programme, now: None, said: None, listed: None, verdict: None }
     }
 

@@ -9,6 +9,7 @@ mod ranking;
 mod settler;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,6 @@ use crate::model::output::{Cause, Evidence, Output, OutputId, Scalar};
 use crate::model::settle::{Entry, Report, after};
 use crate::model::time::EventTime;
 use crate::rules::budget::Places;
-use crate::rules::calendar::Day;
 use census::{Census, Histograms, Part};
 pub(super) use census::{Cuts, NO_CUTS};
 use rust_decimal::Decimal;
@@ -74,7 +74,7 @@ struct Saying {
 const SLICE: usize = 500;
 
 /// For so long after somebody was seen last they count as active.
-pub(super) const ACTIVE: std::time::Duration = std::time::Duration::from_hours(24 * 90);
+pub(super) const ACTIVE: Duration = Duration::from_hours(24 * 90);
 
 /// Entries of a report: a greater one goes in parts.
 const MOST_ENTRIES: usize = 1_000;
@@ -180,15 +180,22 @@ impl Engine {
             self.settle_next();
         }
         if measured && self.settlement.next_cut.is_none() {
-            let today = self.rules.calendar.day(self.settlement.passed);
-            self.settlement.next_cut =
-                (today..).map(|day| self.of_midnight(day)).find(|at| *at > self.settlement.passed);
+            self.settlement.next_cut = Some(self.next_midnight(self.settlement.passed, Duration::ZERO));
         }
     }
 
-    /// The settlement of the midnight at which a local date begins.
-    fn of_midnight(&self, day: Day) -> EventTime {
-        after(EventTime(self.rules.calendar.start(day).0 - 1), self.rules.settle)
+    /// The first instant after another that is so long after the settlement of a local midnight.
+    fn next_midnight(&self, passed: EventTime, delay: Duration) -> EventTime {
+        let earliest = passed.minus(delay).minus(self.rules.settle).max(EventTime::MIN);
+        let mut day = self.rules.calendar.day(earliest);
+        loop {
+            let midnight = self.rules.calendar.start(day);
+            let at = after(EventTime(midnight.0 - 1), self.rules.settle).plus(delay);
+            if at > passed {
+                return at;
+            }
+            day += 1;
+        }
     }
 
     /// Works out when time alone may change something for a customer: what all customers have may change with each midnight.
@@ -199,10 +206,8 @@ impl Engine {
         if self.rules.percentiles.is_empty() || !is_own {
             return;
         }
-        let (as_of, delay) = (customer.as_of, self.lateness().saturating_add(self.rules.settle));
-        let since = as_of.minus(delay).minus(self.rules.settle).max(EventTime::MIN);
-        let mut cuts = (self.rules.calendar.day(since)..).map(|day| self.of_midnight(day).plus(delay));
-        let next = cuts.find(|at| *at > as_of).expect("there is another day");
+        let delay = self.lateness().saturating_add(self.rules.settle);
+        let next = self.next_midnight(self.customers[slot].as_of, delay);
         let customer = &mut self.customers[slot];
         customer.deadline = customer.deadline.min(next);
     }
@@ -237,7 +242,7 @@ impl Engine {
 
     /// Says what changed, or decides: whichever is first.
     pub(super) fn settle(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
-        self.now = at;
+        self.now = self.now.max(at);
         let is_said = self.settlement.saying.as_ref().is_some_and(|saying| saying.at == at);
         if is_said || self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
             self.pass_settlements(at);

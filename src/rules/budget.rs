@@ -49,7 +49,8 @@ impl Budget {
     pub fn rank<'v>(&'v self, facts: &impl Facts<'v>) -> Option<Decimal> {
         match self.rank.program.eval(facts) {
             Val::Int(value) => Some(Decimal::from(value)),
-            Val::Decimal(value) => Some(value),
+            // A zero below zero is written otherwise than it is read.
+            Val::Decimal(value) => Some(value.normalize()),
             Val::Time(time) => Some(Decimal::from(-time.0)),
             _ => None,
         }

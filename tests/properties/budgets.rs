@@ -58,9 +58,9 @@ fn generated(seed: u64) -> Generated {
         lines.swap(at, dice.below(at + 1));
     }
     let mut script = String::new();
-    lines.iter().for_each(|line| {
+    for line in &lines {
         let _ = writeln!(script, "{line}");
-    });
+    }
     let mut inputs = inputs(&script);
     inputs.retain(|(kind, _)| *kind == Kind::Purchase);
     Generated { ruleset: RULES.to_owned(), inputs, until: Some(time("d1")) }

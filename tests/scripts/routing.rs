@@ -285,6 +285,7 @@ fn the_grievance_examples_grant_and_revoke() {
     d101+22:00 ann vip.revoked let_down rule_false
     d188+22:00 bob vip.expiring hard_to_resolve valid_until=d202+22:00
     d202+22:00 bob vip.revoked hard_to_resolve rule_false
+    d4 cid agent.alert public_complaint normal due_at=d4+00:15
     ");
 }
 
@@ -298,6 +299,9 @@ fn the_grievance_examples_tell_why_and_to_whom() {
       hard_cases_180d/180d 2 >= 2 holds case:0:2 case:0:1
     d12 ann vip.granted let_down
       bad_surveys_90d/90d 2 >= 2 holds csat:0:1 csat:0:0
+    d4 cid agent.alert public_complaint normal due_at=d4+00:15
+      event.public true holds mention:0:0
+      event.sentiment -0.9 <= -0.4 holds mention:0:0
     ");
     let granted: String =
         in_full(GRIEVANCE, LET_DOWN).iter().filter(|it| it["type"] == "vip.granted").map(in_short).collect();

@@ -28,7 +28,7 @@ impl Tally {
             // Alerts travel in a topic of their own: their standing may be older than what was seen.
             What::Alert => {}
             What::Granted | What::Revoked | What::Changed | What::Expiring | What::Waitlisted => {
-                self.take_standing(news)
+                self.take_standing(news);
             }
         }
     }

@@ -37,12 +37,22 @@ fn evidence() -> Evidence {
         threshold: Some(Scalar::Int(5_000)),
         op: Some(">="),
         holds: Some(true),
+        settled_at: None,
         sample: vec![position(Kind::Purchase, 9), position(Kind::Purchase, 3)],
     }
 }
 
 fn fact(value: Option<Scalar>) -> Evidence {
-    Evidence { feature: "role".into(), window: None, value, threshold: None, op: None, holds: None, sample: vec![] }
+    Evidence {
+        feature: "role".into(),
+        window: None,
+        value,
+        threshold: None,
+        op: None,
+        holds: None,
+        settled_at: None,
+        sample: vec![],
+    }
 }
 
 fn decision(change: Change) -> Output {
@@ -115,6 +125,7 @@ fn each_decision_is_written_in_the_order_of_the_contract() {
         programme: "big".into(),
         profile: "value".into(),
         tier: full.then(|| "gold".into()),
+        rank: full.then_some(12),
         valid_until: full.then_some(NOON),
         routing: full.then(routing),
         greeting: full.then(|| "Welcome \"back\", Ann".into()),
@@ -127,7 +138,7 @@ fn each_decision_is_written_in_the_order_of_the_contract() {
         (
             granted(true),
             "vip.granted",
-            r#""programme":"big","profile":"value","tier":"gold","valid_until":"1997-01-01T12:00:00.000Z","routing":{"team":"concierge","agent":null,"channel":null,"reason":"team","fallbacks":[{"agent":"bob","reason":"resolves_well","share":"0.9"},{"team":"concierge","reason":"team"}]},"greeting":"Welcome \"back\", Ann","entitlements":["gift"],"priority":1,"weight":"1.5","standing":["big"]}"#,
+            r#""programme":"big","profile":"value","tier":"gold","rank":12,"valid_until":"1997-01-01T12:00:00.000Z","routing":{"team":"concierge","agent":null,"channel":null,"reason":"team","fallbacks":[{"agent":"bob","reason":"resolves_well","share":"0.9"},{"team":"concierge","reason":"team"}]},"greeting":"Welcome \"back\", Ann","entitlements":["gift"],"priority":1,"weight":"1.5","standing":["big"]}"#,
         ),
         (
             granted(false),

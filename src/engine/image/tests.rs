@@ -13,6 +13,7 @@ use super::super::overrides::Counted;
 use super::super::overrides::tests::by_hand;
 use super::super::presence::Visit;
 use super::super::programme::{By, Held};
+use super::super::seat::Seat;
 use super::super::tally::Tally;
 use super::super::ties::Ties;
 use super::super::{Engine, Home, TimeMode};
@@ -154,6 +155,7 @@ fn rare() -> Rare {
         ties: Some(Box::new(ties())),
         by_hand: Some(Box::new(by_hand())),
         counted: Counted::default(),
+        seats: vec![Seat::new(1)],
     }
 }
 

@@ -72,7 +72,9 @@ impl Census {
     /// What has changed since it was said last; from now on it is said.
     pub(super) fn news(&self, said: &mut Histograms) -> Vec<(u8, Bucket, i64)> {
         let mut changes = self.measured.clone();
-        said.iter().for_each(|(key, count)| add(&mut changes, *key, -count));
+        for (key, count) in said.iter() {
+            add(&mut changes, *key, -count);
+        }
         said.clone_from(&self.measured);
         changes.into_iter().map(|((measured, bucket), by)| (measured, bucket, by)).collect()
     }

@@ -187,7 +187,7 @@ impl Settler {
         }
         let mut verdicts = Vec::new();
         for (key, moves) in moves {
-            self.rule(&key, moves, (at, in_force), rules, &mut verdicts);
+            self.rule(&key, &moves, (at, in_force), rules, &mut verdicts);
         }
         self.lists.retain(|_, list| !list.seats.is_empty() || !list.waiting.is_empty());
         verdicts
@@ -318,7 +318,7 @@ impl Settler {
     fn rule(
         &mut self,
         key: &(u8, CompactString),
-        moves: Moves,
+        moves: &Moves,
         (at, in_force): (EventTime, EventTime),
         rules: &Ruleset,
         verdicts: &mut Vec<(CustomerId, Verdict)>,
@@ -357,7 +357,7 @@ impl List {
         self.has_news = true;
         match (known.standing.is_member, known.ruled) {
             (true, Some(Ruling::Displace)) => {}
-            (true, _) | (false, Some(Ruling::Grant)) => drop(self.seats.insert(strength)),
+            (true, _) | (false, Some(Ruling::Grant)) => self.seats.insert(strength),
             (false, ruled) => {
                 if ruled.is_none() {
                     self.untold.insert(strength.clone());

@@ -30,18 +30,12 @@ pub(super) fn settle(top: &mut Section<'_>, hop: Duration, problems: &mut Proble
 pub(super) fn read(node: &Node, path: &str, scope: &Scope<'_>, problems: &mut Problems) -> Option<Budget> {
     let mut section = Section::open(node, path, problems)?;
     let places = places(&mut section, problems);
-    let rank = match section.take("rank") {
-        Some(node) => rank(node, &section.at("rank"), scope, problems),
-        None => {
-            problems.add_with_help(
-                section.line,
-                path,
-                "`rank` is missing",
-                "say what decides who comes first: `rank: spend_365d`",
-            );
-            None
-        }
-    };
+    let given = section.take("rank");
+    if given.is_none() {
+        let help = "say what decides who comes first: `rank: spend_365d`";
+        problems.add_with_help(section.line, path, "`rank` is missing", help);
+    }
+    let rank = given.and_then(|node| rank(node, &section.at("rank"), scope, problems));
     let margin = margin(&mut section, rank.as_ref(), problems);
     let per_line = section.line_of("per");
     let per = section.take("per").and_then(|node| expression(node, &section.at("per"), scope, &[Type::Text], problems));

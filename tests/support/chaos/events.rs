@@ -19,7 +19,7 @@ pub(crate) fn rules(name: &str, lateness: &str, ties: bool) -> String {
         of_ties(FEATURES_OF_TIES),
         of_ties(PROGRAMMES_OF_TIES),
         of_ties(LABELS_OF_TIES),
-        of_ties(EXCEPTIONS),
+        of_ties(SETTLED),
     )
 }
 
@@ -37,7 +37,10 @@ const FEATURES_OF_TIES: &str = "
   buyers_1m: { distinct: referred_purchase.customer_id, over: 1m }
 ";
 
-const EXCEPTIONS: &str = "
+/// What is decided about many at once.
+const SETTLED: &str = "
+settle: 2s
+budget: { max: 12 }
 exceptions:
   cohort: \"vip ? 'vip' : 'other'\"
   candidate: { cases: 3, customers: 2, over: 1m }
@@ -78,6 +81,10 @@ const PROGRAMMES_OF_TIES: &str = "
     routing: { team: community, agent: best }
   served: { profile: value, grant: solved_2m >= 1, routing: { team: care, agent: last_resolved } }
   regular: { profile: value, grant: orders_1m >= 1, grace: 1s, routing: { team: care, agent: familiar } }
+  few: { profile: value, grant: orders_1m >= 1, budget: { max: 3, rank: spend_2m, margin: 10% }, tenure: 2s, grace: 1s }
+  first_of_a_role: { profile: entitlement, grant: orders_1m >= 1, budget: { max: 1, per: role, rank: earliest(first_purchase) } }
+  wide: { profile: value, grant: orders_1m >= 2, budget: { share: 40%, rank: orders_1m } }
+  looked_after: { profile: value, grant: spend_2m >= 50, budget: { capacity: { per_agent: 1 }, rank: spend_2m } }
 ";
 
 const LABELS: &str = "

@@ -66,8 +66,12 @@ impl Entity {
     /// The key of outputs.
     pub(super) fn key(&self) -> &str {
         match self {
-            Self::Author(key) | Self::Account(key) | Self::Exception(key) | Self::Customer(key) => key,
-            Self::Settler(key) | Self::Task(key) => key,
+            Self::Author(key)
+            | Self::Account(key)
+            | Self::Exception(key)
+            | Self::Customer(key)
+            | Self::Settler(key)
+            | Self::Task(key) => key,
             Self::Everybody => panic!("nothing is said of what every task keeps"),
         }
     }

@@ -122,15 +122,15 @@ impl Passed {
             | (Does::RollUp(_), effect::Does::RollUp(_))
             | (Does::Account(_), effect::Does::Account(_)) => true,
             (Does::Report(report), effect::Does::Report(written)) => is_report(report, written),
-            (Does::Reached(at), effect::Does::Reached(written)) => at == written,
+            (Does::Reached(at), effect::Does::Reached(written))
+            | (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
             (Does::Verdict(ruling), effect::Does::Verdict(written)) => is_ruling(ruling, written),
             (Does::Cuts(at, values), effect::Does::Cuts { settled_at, values: written }) => {
-                let (mut values, mut written) = (Vec::from_iter(values.values()), Vec::from_iter(written.iter().flatten()));
+                let (mut values, mut all) = (Vec::from_iter(values.values()), Vec::from_iter(written.iter().flatten()));
                 values.sort();
-                written.sort();
-                at == settled_at && values == written
+                all.sort();
+                at == settled_at && values == all
             }
-            (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
             (Does::Forgotten(entity), effect::Does::Forgotten { who }) => names(entity, who),
             (Does::Part(entity, all), effect::Does::Part { who, names: written }) => {
                 names(entity, who) && all.len() == written.len()

@@ -38,13 +38,13 @@ impl Candidacy {
     /// As `vip.status` tells it.
     pub(super) fn json(&self) -> Option<Json> {
         let told = self.told.as_ref()?;
-        let [value, cut] = [&told.value, &told.cut].map(or_null);
+        let [value, cut] = [told.value.as_ref(), told.cut.as_ref()].map(or_null);
         Some(json!({ "rank": told.rank, "value": value, "cut": cut, "since": self.since.to_string() }))
     }
 }
 
-fn or_null(value: &Option<Value>) -> Json {
-    value.as_ref().map_or(Json::Null, Value::json)
+fn or_null(value: Option<&Value>) -> Json {
+    value.map_or(Json::Null, Value::json)
 }
 
 impl Weighed {
@@ -181,8 +181,8 @@ fn waitlist(run: &Run, customer: &Customer, index: usize, looking: &Looking<'_>,
     let mut fields = Object::default();
     fields.put("programme", programme.name.clone());
     fields.put("rank", ruling.rank);
-    fields.put("value", or_null(&ruling.value));
-    fields.put("cut", or_null(&ruling.cut));
+    fields.put("value", or_null(ruling.value.as_ref()));
+    fields.put("cut", or_null(ruling.cut.as_ref()));
     fields.put("places", ruling.places);
     fields.put("settled_at", ruling.settled_at.to_string());
     let mut rows = evidence(&[&programme.grant], &Sight { rules: &run.rules, customer, event: None });

@@ -174,18 +174,18 @@ impl Walk {
             // Everybody is asked once all of an instant has happened.
             let settlement = self.next_settlement().filter(|at| *at <= self.due());
             if let Some(at) = settlement.filter(|at| happens.is_none_or(|instant| *at < instant)) {
-                self.now = at;
+                self.now = self.now.max(at);
                 self.settle(at);
                 continue;
             }
             let until = happens.map_or(self.due(), |instant| EventTime(instant.0 - 1).min(self.due()));
             self.settling.own.pass(self.run.rules.settle, until);
             if let Some((instant, entity)) = deadline {
-                self.now = instant;
+                self.now = self.now.max(instant);
                 self.fire(&entity, instant);
             } else if effect.is_some() {
                 let (_, effect) = self.effects.pop_first().expect("it is there");
-                self.now = effect.at;
+                self.now = self.now.max(effect.at);
                 self.undergo(effect);
             } else {
                 return;
@@ -361,16 +361,20 @@ impl Walk {
             }
         };
         // What was counted before is not what counts now.
-        let as_of = self.customers[&to].as_of;
-        self.customers.get_mut(&to).expect("met just now").move_to(as_of);
+        customer.move_to(customer.as_of);
         self.send(&to, sendings, cause, hops);
-        let decided = self.customers[&to].status_seq;
-        self.judge(&to, cause, outcome, told);
-        let customer = &self.customers[&to];
+        self.judge_undergone(&to, cause, outcome, told);
+    }
+
+    /// Something was done to an entity: what comes of it.
+    fn judge_undergone(&mut self, to: &Entity, cause: Cause<'_>, outcome: Outcome, told: Option<Ruling>) {
+        let decided = self.customers[to].status_seq;
+        self.judge(to, cause, outcome, told);
+        let customer = &self.customers[to];
         if outcome.described && customer.status_seq == decided {
             self.found.statuses.extend(status::status(&self.run, customer, cause));
         }
-        self.queue(&to);
+        self.queue(to);
     }
 
     /// Something is done to somebody who was erased.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::output::Audit;
-use crate::model::output::status::{Content, Membership, Progress, Status};
+use crate::model::output::status::{Content, Membership, Progress, Status, Waitlist};
 
 fn content(full: bool) -> Content {
     let membership = Membership {
@@ -28,6 +28,7 @@ fn content(full: bool) -> Content {
             programme: "big".into(),
             held: full,
             rows: vec![evidence(), fact(None)],
+            waitlist: full.then(|| Waitlist { rank: 3, value: Some(Scalar::Int(7)), cut: None, since: NOON }),
             overridden: None,
         }],
     }
@@ -49,7 +50,7 @@ fn status(content: Option<Content>) -> Output {
 fn a_standing_is_written_whole_and_its_evidence_without_samples() {
     assert_eq!(
         text(&status(Some(content(true)))),
-        r#"{"event_id":"00000000000000000000000000000abc","type":"status","customer_id":"ann","account_id":"acme","status_seq":7,"occurred_at":"1997-01-01T12:00:00.000Z","decided_at":"1997-01-01T12:00:00.000Z","ruleset":{"name":"acme shop","hash":"00ff"},"trigger":null,"origin":"timer","name":"Ann","merged_into":"anna","standing":["big"],"programmes":[{"programme":"big","profile":"value","tier":"gold","since":"1997-01-01T12:00:00.000Z","valid_until":"1997-01-02T12:00:00.000Z"}],"labels":["loyal"],"weight":3,"routing":{"team":"concierge","agent":null,"channel":null,"reason":"team","fallbacks":[{"agent":"bob","reason":"resolves_well","share":"0.9"},{"team":"concierge","reason":"team"}]},"greeting":"Welcome, Ann","entitlements":["gift"],"channel":"phone","progress":[{"programme":"big","held":true,"rows":[{"feature":"spend_365d","window":"365d","value":"5120","threshold":5000,"op":">=","holds":true},{"feature":"role","value":null}]}]}"#
+        r#"{"event_id":"00000000000000000000000000000abc","type":"status","customer_id":"ann","account_id":"acme","status_seq":7,"occurred_at":"1997-01-01T12:00:00.000Z","decided_at":"1997-01-01T12:00:00.000Z","ruleset":{"name":"acme shop","hash":"00ff"},"trigger":null,"origin":"timer","name":"Ann","merged_into":"anna","standing":["big"],"programmes":[{"programme":"big","profile":"value","tier":"gold","since":"1997-01-01T12:00:00.000Z","valid_until":"1997-01-02T12:00:00.000Z"}],"labels":["loyal"],"weight":3,"routing":{"team":"concierge","agent":null,"channel":null,"reason":"team","fallbacks":[{"agent":"bob","reason":"resolves_well","share":"0.9"},{"team":"concierge","reason":"team"}]},"greeting":"Welcome, Ann","entitlements":["gift"],"channel":"phone","progress":[{"programme":"big","held":true,"rows":[{"feature":"spend_365d","window":"365d","value":"5120","threshold":5000,"op":">=","holds":true},{"feature":"role","value":null}],"waitlist":{"rank":3,"value":7,"cut":null,"since":"1997-01-01T12:00:00.000Z"}}]}"#
     );
     let nothing = text(&status(Some(content(false))));
     let tail = r#""origin":"timer","standing":[],"programmes":[],"labels":[],"weight":1,"entitlements":[],"progress":[{"programme":"big","held":false,"#;
