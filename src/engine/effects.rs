@@ -226,8 +226,7 @@ impl Engine {
             Does::Join => self.stats.contacts_beyond += u64::from(!customer.joined(from, sendings)),
             Does::Leave => customer.left(from),
             Does::Verdict(verdict) => {
-                customer.hear_verdict(*verdict);
-                return Outcome { look: true, ..Outcome::default() };
+                return Outcome { look: customer.hear_verdict(*verdict), ..Outcome::default() };
             }
             Does::Account(summary) => return Outcome { look: customer.hear(from, summary), ..Outcome::default() },
             Does::RollUp(share) => {

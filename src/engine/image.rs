@@ -184,7 +184,7 @@ impl Engine {
         }
         self.requeue(slot);
         self.note_restored(slot);
-        self.count_member(slot);
+        self.count_restored_member(slot);
         self.note_all_foreign(slot);
         Ok(true)
     }

@@ -73,13 +73,20 @@ impl Customer {
         self.seat(programme).is_some_and(|seat| seat.verdict.is_some())
     }
 
-    /// Takes in what was decided, for the next look. Of two the newer holds.
-    pub(super) fn hear_verdict(&mut self, verdict: Verdict) {
+    /// Takes in what was decided, for the next look, if it is about how the customer stands still; says so. Of two the newer
+    /// holds.
+    pub(super) fn hear_verdict(&mut self, verdict: Verdict) -> bool {
+        let is_of_members = verdict.ruling == Ruling::Displace;
+        let stands = self.seat(verdict.programme).and_then(|seat| seat.now.as_ref());
+        if stands.is_none_or(|now| now.since != verdict.since || now.is_member != is_of_members) {
+            return false;
+        }
         let seat = self.seat_mut(verdict.programme);
         let is_newer = |known: &Verdict| known.settled_at <= verdict.settled_at;
         if seat.verdict.as_ref().is_none_or(is_newer) {
             seat.verdict = Some(verdict);
         }
+        true
     }
 
     /// What was told of the place on the list, and since when they are a candidate.

@@ -48,14 +48,22 @@ impl Members {
 impl Engine {
     /// Counts a customer as what they are now.
     pub(in crate::engine) fn count_member(&mut self, slot: Slot) {
+        if self.count_restored_member(slot) {
+            self.note_members();
+        }
+    }
+
+    /// The same of one who was restored, for whom it is noted; says whether they are something else than they were.
+    pub(in crate::engine) fn count_restored_member(&mut self, slot: Slot) -> bool {
         let customer = &self.customers[slot];
-        let Some(rare) = customer.rare.as_ref().filter(|_| customer.id.kind() == EntityKind::Customer) else { return };
-        let (was, is) = (rare.counted, Counted::of(customer));
+        let own = customer.rare.as_ref().filter(|_| customer.id.kind() == EntityKind::Customer);
+        let Some(was) = own.map(|rare| rare.counted) else { return false };
+        let is = Counted::of(customer);
         if was != is {
             self.members.recount(was, is);
             self.customers[slot].rare().counted = is;
-            self.note_members();
         }
+        was != is
     }
 
     /// Counts a customer no longer, who is erased.
