@@ -126,12 +126,8 @@ impl Passed {
             | (Does::Refer(_, at, _), effect::Does::Refer { at: written, .. }) => at == written,
             (Does::Verdict(ruling), effect::Does::Verdict(written)) => is_ruling(ruling, written),
             (Does::Cuts(at, values), effect::Does::Cuts { settled_at, values: written }) => {
-<<<<<<< HEAD
                 let mut values: Vec<_> = values.values().collect();
-                let mut written: Vec<_> = written.iter().flatten().collect();
-=======
-                let (mut values, mut all) = (Vec::from_iter(values.values()), Vec::from_iter(written.iter().flatten()));
->>>>>>> census
+                let mut all: Vec<_> = written.iter().flatten().collect();
                 values.sort();
                 all.sort();
                 at == settled_at && values == all
