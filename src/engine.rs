@@ -230,6 +230,7 @@ impl Engine {
         self.wall = self.wall.max(wall);
         self.behind = false;
         self.customers.begin_epoch();
+        self.go_on_saying();
         for effect in effects {
             self.receive(effect, outputs);
         }
@@ -292,6 +293,7 @@ impl Engine {
             exception_kinds: known(EntityKind::Exception),
             members: self.members,
             budgets: self.budget_counts(),
+            settlement_lag: self.settlement_lag(),
             ..self.stats.clone()
         }
     }
@@ -345,9 +347,6 @@ impl Engine {
                 self.take_first_effect(outputs);
             } else if let Some(at) = settlement {
                 self.settle(at, outputs);
-                if self.is_saying() {
-                    *slice = 0;
-                }
             } else {
                 break;
             }
@@ -357,7 +356,8 @@ impl Engine {
             || waits(self.account_deadlines.first(), due)
             || waits(self.looks.first(), clock)
             || waits(self.effects.first(), clock)
-            || waits(self.next_settlement(), due);
+            || waits(self.next_settlement(), due)
+            || self.is_saying();
         if !self.behind {
             self.pass_settlements(due);
         }

@@ -100,7 +100,10 @@ impl Engine {
     fn queue_effect(&mut self, effect: Effect) {
         match effect.does {
             // In force later, it is asked for by time.
-            Does::Cuts { settled_at, values } => self.settlement.cuts.take(effect.at, settled_at, values),
+            Does::Cuts { settled_at, values } => {
+                self.stats.settlements_late += u64::from(self.mode == TimeMode::Live && effect.at <= self.due());
+                self.settlement.cuts.take(effect.at, settled_at, values);
+            }
             Does::Bring(..) | Does::Report(_) | Does::Reached(_) if self.mode == TimeMode::Live => {
                 self.arrivals.push_back(effect);
             }

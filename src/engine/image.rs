@@ -78,7 +78,7 @@ struct Head {
 
 /// The form written and read. A field added to it, too, makes another one: a build that does not know the field must
 /// not read the rest.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Room made ahead for customers is bounded, since a number is easily wrong.
 const MOST_AHEAD: u64 = 1 << 25;

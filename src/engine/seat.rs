@@ -106,7 +106,11 @@ impl Customer {
             seat.now = None;
             return if seat.listed.take().is_some() { Candidacy::Lapsed } else { Candidacy::Waits };
         };
-        let since = seat.now.as_ref().filter(|known| !known.is_member).map_or(now.since, |known| known.since);
+        // In another part of the budget it is another candidacy.
+        let known = seat.now.as_ref().filter(|known| !known.is_member && known.group == now.group);
+        let since = known.map(|known| known.since);
+        seat.listed = seat.listed.filter(|_| since.is_some());
+        let since = since.unwrap_or(now.since);
         seat.now = Some(Standing { since, ..now });
         match verdict.filter(|verdict| verdict.since == since) {
             Some(Verdict { ruling: Ruling::Grant, rank, .. }) => {

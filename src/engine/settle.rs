@@ -11,6 +11,7 @@ mod settler;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::customers::Slot;
@@ -24,7 +25,6 @@ use crate::model::time::EventTime;
 use crate::rules::budget::Places;
 use census::{Census, Histograms, Part};
 pub(super) use census::{Cuts, NO_CUTS};
-use rust_decimal::Decimal;
 use settler::Settler;
 
 /// What is still to be said, and what the settler knows, where it is at home here.
@@ -89,8 +89,9 @@ impl Engine {
     pub(super) fn next_settlement(&self) -> Option<EventTime> {
         let decides = self.settlement.settler.next().filter(|_| self.mode == TimeMode::Event);
         let decided = decides.map(|at| at.plus(self.rules.hop));
-        let saying = self.settlement.saying.as_ref().map(|saying| saying.at);
-        saying.into_iter().chain(self.settlement.next).chain(self.settlement.next_cut).chain(decided).min()
+        // What is being said is said a slice an epoch, whatever else falls due; the next is said after it.
+        let said = self.settlement.next.into_iter().chain(self.settlement.next_cut).filter(|_| !self.is_saying());
+        said.chain(decided).min()
     }
 
     /// The same by the clock, and in `live` when the settler is to hear that there was nothing.
@@ -134,7 +135,7 @@ impl Engine {
         }
     }
 
-    /// The same of one who was restored, for whom it is noted when.
+    /// Counts a customer who was restored.
     pub(super) fn note_restored(&mut self, slot: Slot) {
         let counted = self.counted(slot);
         self.settlement.census.change(Part::default(), counted);
@@ -235,6 +236,13 @@ impl Engine {
         CustomerId::settler(self.rules.name())
     }
 
+    /// Says the next slice of the settlement that is being said.
+    pub(super) fn go_on_saying(&mut self) {
+        if let Some(at) = self.settlement.saying.as_ref().map(|saying| saying.at) {
+            self.report(at);
+        }
+    }
+
     /// Whether the rest of a settlement is to be said in the next epoch.
     pub(super) const fn is_saying(&self) -> bool {
         self.settlement.saying.is_some()
@@ -243,8 +251,7 @@ impl Engine {
     /// Says what changed, or decides: whichever is first.
     pub(super) fn settle(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
         self.now = self.now.max(at);
-        let is_said = self.settlement.saying.as_ref().is_some_and(|saying| saying.at == at);
-        if is_said || self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
+        if self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
             self.pass_settlements(at);
             self.report(at);
         } else if let Some(settled) = self.settlement.settler.next() {
@@ -329,7 +336,7 @@ impl Engine {
 
     /// At an epoch's end, in `live`: tells the settler how far all was said.
     pub(super) fn tell_reached(&mut self) {
-        if self.mode != TimeMode::Live || !self.rules.settles() || self.behind {
+        if self.mode != TimeMode::Live || !self.rules.settles() || self.behind || self.is_saying() {
             return;
         }
         let step = self.rules.settle;
@@ -420,11 +427,21 @@ impl Engine {
         self.settlement.cuts.newest().iter().copied()
     }
 
+    /// How far the settler is behind: at the newest settlement, or at the one that it waits to decide.
+    pub(super) fn settlement_lag(&self) -> Duration {
+        let waits = self.settlement.settler.next().filter(|_| self.mode == TimeMode::Live);
+        let waits = waits.map_or(Duration::ZERO, |at| self.due().since(at));
+        self.stats.settlement_lag.max(waits)
+    }
+
     /// By programme with a budget: how many hold a place or were granted one, and how many wait, as far as is decided here.
     pub(super) fn budget_counts(&self) -> Vec<(u8, u64, u64)> {
+        if !self.is_settler() {
+            return Vec::new();
+        }
+        let counts = self.settlement.settler.counts();
         let budgeted = (0..).zip(&self.rules.programmes).filter(|(_, rule)| rule.budget.is_some());
-        let is_here = self.is_settler();
-        let here = budgeted.filter(|_| is_here).map(|(at, _)| (at, self.settlement.settler.counts(at)));
-        here.map(|(at, (seats, waiting))| (at, seats as u64, waiting as u64)).collect()
+        let counted = budgeted.map(|(at, _)| (at, counts.get(&at).copied().unwrap_or_default()));
+        counted.map(|(at, (seats, waiting))| (at, seats as u64, waiting as u64)).collect()
     }
 }

@@ -334,8 +334,8 @@ fn a_head_of_other_rules_or_another_form_is_refused() {
     };
     assert!(error(other, &head).is_some_and(|error| error.starts_with("a state of ruleset ")));
     assert!(error(rules(), &head[..head.len() - 1]).is_some_and(|error| error.contains("damaged")));
-    let newer = [&[8, 3], &head[2..]].concat();
-    assert_eq!(error(rules(), &newer).as_deref(), Some("a state of form 3, this build reads 2"));
+    let newer = [&[8, 4], &head[2..]].concat();
+    assert_eq!(error(rules(), &newer).as_deref(), Some("a state of form 4, this build reads 3"));
     assert_eq!(error(rules(), &head), None);
 }
 

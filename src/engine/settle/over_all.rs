@@ -103,6 +103,8 @@ impl People<'_> {
         list.waiting.remove(&strength);
         list.seats.insert(strength.clone());
         self.moves.entry(key.clone()).or_default().granted.insert(strength.clone());
+        // Who is granted something gives way to nobody in this settlement.
+        self.givers.retain(|(_, seat)| seat.id != strength.id);
         self.seats.entry(strength.id.clone()).or_default().push((programme, strength, key.1));
     }
 }

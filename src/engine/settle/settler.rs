@@ -153,10 +153,15 @@ impl Settler {
         (0..tasks).map(|task| self.reached.get(&task).copied()).min().flatten()
     }
 
-    /// How many hold a place or were granted one, and how many wait.
-    pub(super) fn counts(&self, programme: u8) -> (usize, usize) {
-        let lists = self.lists.iter().filter(|((of, _), _)| *of == programme);
-        lists.fold((0, 0), |(seats, waiting), (_, list)| (seats + list.seats.len(), waiting + list.waiting.len()))
+    /// By programme: how many hold a place or were granted one, and how many wait.
+    pub(super) fn counts(&self) -> BTreeMap<u8, (usize, usize)> {
+        let mut counts: BTreeMap<u8, (usize, usize)> = BTreeMap::new();
+        for ((programme, _), list) in &self.lists {
+            let (seats, waiting) = counts.entry(*programme).or_default();
+            *seats += list.seats.len();
+            *waiting += list.waiting.len();
+        }
+        counts
     }
 
     /// Decides a settlement; says what was ruled on whom.
@@ -230,7 +235,9 @@ impl Settler {
             } else {
                 held.remove(&programme)
             };
-            self.unranked.retain(|other, held| *other != id || !held.is_empty());
+            if held.is_empty() {
+                self.unranked.remove(&id);
+            }
             return;
         }
         let key = (id, programme);

@@ -75,7 +75,7 @@ pub(super) fn overrides(top: &mut Section<'_>, problems: &mut Problems) -> Optio
         let help = "such as `overrides: { max_share: 5% }`";
         problems.add_with_help(section.line, "overrides", "`max_share` is missing", help);
     }
-    let share = given.and_then(|node| percent(node, &section.at("max_share"), problems));
+    let share = given.and_then(|node| percent(node, &section.at("max_share"), WHOLE, problems));
     section.close(problems);
     share
 }
@@ -91,7 +91,7 @@ fn places(section: &mut Section<'_>, problems: &mut Problems) -> Option<Places> 
         problems.add_with_help(section.line, path, what, "give one of `max`, `share`, `capacity`");
     }
     let max = max.and_then(|node| count(node, &max_at, problems).map(Places::Max));
-    let share = share.and_then(|node| percent(node, &share_at, problems).map(Places::Share));
+    let share = share.and_then(|node| percent(node, &share_at, WHOLE, problems).map(Places::Share));
     max.or(share).or_else(|| carried(capacity?, &capacity_at, problems))
 }
 
@@ -118,10 +118,10 @@ fn count(node: &Node, path: &str, problems: &mut Problems) -> Option<u64> {
 }
 
 /// `10%` as a part of one.
-fn percent(node: &Node, path: &str, problems: &mut Problems) -> Option<Decimal> {
+fn percent(node: &Node, path: &str, most: u32, problems: &mut Problems) -> Option<Decimal> {
     let text = yaml::text(node, path, problems)?;
     let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse::<Decimal>().ok());
-    let percent = number.filter(|number| !number.is_sign_negative() && *number <= Decimal::from(MOST_PERCENT));
+    let percent = number.filter(|number| !number.is_sign_negative() && *number <= Decimal::from(most));
     if percent.is_none() {
         problems.add_with_help(node.line, path, format!("`{text}` is no percentage"), "such as 10% or 0.5%");
     }
@@ -148,9 +148,10 @@ fn margin(section: &mut Section<'_>, rank: Option<&RankRule>, problems: &mut Pro
             "leave `margin` out beside `earliest`",
         );
     }
-    percent(node, &path, problems).unwrap_or_default()
+    percent(node, &path, MOST_MARGIN, problems).unwrap_or_default()
 }
 
 /// Beyond every list that could be kept small.
 const MOST_PLACES: u64 = 1_000_000_000;
-const MOST_PERCENT: u32 = 1_000;
+const WHOLE: u32 = 100;
+const MOST_MARGIN: u32 = 1_000;

@@ -23,6 +23,7 @@ pub(super) type Rulings = BTreeMap<String, Ruling>;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Candidacy {
     since: EventTime,
+    group: Option<String>,
     /// Of whoever is on the list: what was told of its place there.
     told: Option<Ruling>,
 }
@@ -132,7 +133,14 @@ pub(super) fn look(
         }
         return Some(Vec::new());
     }
-    let began = Candidacy { since: customer.as_of, told: None };
+    // In another group it is another candidacy.
+    let group = weighed.group.clone();
+    let is_same = customer.candidacies.get(&programme.name).is_none_or(|known| known.group == group);
+    let ruling = ruling.filter(|_| is_same);
+    let began = Candidacy { since: customer.as_of, group, told: None };
+    if !is_same {
+        customer.candidacies.remove(&programme.name);
+    }
     let candidacy = customer.candidacies.entry(programme.name.clone()).or_insert(began);
     let drafts = match ruling {
         Some(ruling) if ruling.what == What::Grant => {
@@ -169,7 +177,7 @@ fn displace(run: &Run, customer: &mut Customer, index: usize, looking: &Looking<
     if !look::qualifies(programme, &sight) || weighed.rank.is_none() || weighed.group.is_none() {
         return vec![revoked];
     }
-    let candidacy = Candidacy { since: customer.as_of, told: Some(ruling.clone()) };
+    let candidacy = Candidacy { since: customer.as_of, group: weighed.group, told: Some(ruling.clone()) };
     customer.candidacies.insert(programme.name.clone(), candidacy);
     vec![revoked, waitlist(run, customer, index, looking, ruling)]
 }
