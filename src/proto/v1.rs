@@ -1072,6 +1072,9 @@ pub struct Evidence {
     /// The newest records behind it, at most three.
     #[prost(message, repeated, tag = "7")]
     pub sample: ::prost::alloc::vec::Vec<Position>,
+    /// Of what all customers have: as of when, in milliseconds since 1970.
+    #[prost(int64, optional, tag = "8")]
+    pub settled_at: ::core::option::Option<i64>,
 }
 /// A value of a fact.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1216,13 +1219,21 @@ pub struct Changed {
 pub struct Waitlisted {
     #[prost(string, tag = "1")]
     pub programme: ::prost::alloc::string::String,
+    /// From 1, on the list of those who wait.
     #[prost(uint64, tag = "2")]
     pub rank: u64,
-    /// The rank needed.
-    #[prost(uint64, tag = "3")]
-    pub cut: u64,
     #[prost(string, repeated, tag = "4")]
     pub standing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the budget ranks by, and the least that has a place.
+    #[prost(message, optional, tag = "5")]
+    pub value: ::core::option::Option<Scalar>,
+    #[prost(message, optional, tag = "6")]
+    pub cut: ::core::option::Option<Scalar>,
+    #[prost(uint64, tag = "7")]
+    pub places: u64,
+    /// As of when it was decided, in milliseconds since 1970.
+    #[prost(int64, tag = "8")]
+    pub settled_at: i64,
 }
 /// A programme ends unless something happens.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1379,6 +1390,23 @@ pub struct Progress {
     pub r#override: ::core::option::Option<OverrideShown>,
     #[prost(message, optional, tag = "5")]
     pub rule: ::core::option::Option<RuleVerdict>,
+    /// Of whoever waits for a place.
+    #[prost(message, optional, tag = "6")]
+    pub waitlist: ::core::option::Option<ListPlace>,
+}
+/// A place on the list of those who wait, as last told.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPlace {
+    /// From 1.
+    #[prost(uint64, tag = "1")]
+    pub rank: u64,
+    #[prost(message, optional, tag = "2")]
+    pub value: ::core::option::Option<Scalar>,
+    #[prost(message, optional, tag = "3")]
+    pub cut: ::core::option::Option<Scalar>,
+    /// Since when they qualify, in milliseconds since 1970.
+    #[prost(int64, tag = "4")]
+    pub since: i64,
 }
 /// A decision that changed nothing visible.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1452,15 +1480,13 @@ pub struct FairnessBreached {
     pub bound: ::prost::alloc::string::String,
 }
 /// More VIPs by override than the bound allows.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OverridesExceeded {
-    #[prost(string, optional, tag = "1")]
-    pub programme: ::core::option::Option<::prost::alloc::string::String>,
-    #[prost(message, optional, tag = "2")]
-    pub share: ::core::option::Option<Measure>,
-    /// Decimal.
-    #[prost(string, tag = "3")]
-    pub bound: ::prost::alloc::string::String,
+    /// Customers who hold a programme that the rule would not give them, and who hold any; the bound is in the evidence.
+    #[prost(uint64, tag = "4")]
+    pub by_override: u64,
+    #[prost(uint64, tag = "5")]
+    pub members: u64,
 }
 /// An exception that agents grant so often that it might become the norm.
 #[derive(Clone, PartialEq, ::prost::Message)]
