@@ -1414,7 +1414,7 @@ pub struct Decision {
     #[prost(string, tag = "1")]
     pub programme: ::prost::alloc::string::String,
     /// held_by_tenure, kept_in_tenure, tier_held, tier_kept, kept_by_override, denied_by_override, rule_agrees,
-    /// override_refused, tier_refused, ...
+    /// override_refused, tier_refused, off_waitlist, ...
     #[prost(string, tag = "2")]
     pub decision: ::prost::alloc::string::String,
     /// What the rule says by itself.
