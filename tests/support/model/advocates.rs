@@ -85,12 +85,20 @@ impl Claim {
     }
 }
 
-/// Which orders are credited, by key, and to whom.
+/// Which orders are credited, by key and place, and to whom.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CreditGiven {
     referrer: Entity,
     since: EventTime,
-    orders: Vec<String>,
+    orders: Vec<(String, EventTime)>,
+}
+
+impl CreditGiven {
+    /// Without the orders that nobody remembers any more.
+    pub(super) fn as_of(mut self, rules: &Ruleset, as_of: EventTime) -> Self {
+        self.orders.retain(|(_, place)| rules.remembers(Kind::Purchase, *place, as_of));
+        self
+    }
 }
 
 /// The key of another's order.
@@ -198,7 +206,7 @@ impl Customer {
 
     pub(super) fn credit_given(&self, rules: &Ruleset) -> Option<CreditGiven> {
         let (referrer, since) = self.credited()?;
-        let mut orders: Vec<String> = self.orders(rules).into_iter().map(|order| order.key).collect();
+        let mut orders: Vec<_> = self.orders(rules).into_iter().map(|order| (order.key, order.place)).collect();
         orders.sort();
         Some(CreditGiven { referrer, since, orders })
     }
@@ -236,6 +244,7 @@ impl Customer {
         let orders = self.orders(rules);
         let (mut sendings, mut instead) = (Vec::new(), Vec::new());
         for CreditGiven { referrer, orders: lost, .. } in before {
+            let lost: Vec<String> = lost.into_iter().map(|(key, _)| key).collect();
             if credited.as_ref() == Some(&referrer) {
                 instead.extend(lost.into_iter().filter(|key| !orders.iter().any(|order| order.key == *key)));
             } else if !lost.is_empty() {

@@ -103,7 +103,9 @@ impl Customer {
     }
 
     fn know(&mut self, rules: &Ruleset, known: Known) -> Vec<Sending> {
-        let before = self.credit_given(rules).into_iter().chain(known.credit.clone()).collect();
+        // What was given away may have been forgotten on the way.
+        let theirs = known.credit.clone().map(|credit| credit.as_of(rules, self.as_of));
+        let before = self.credit_given(rules).into_iter().chain(theirs).collect();
         self.know_names_and_referrals(&known);
         let came = self.came(rules, &known.memory, known.bookings, known.has_given);
         self.by_hand.unite(known.by_hand);
