@@ -105,7 +105,7 @@ impl Decided {
             "vip.changed" => self.held.get_mut(&programme()).expect("held")["tier"] = decision["to"].clone(),
             "cohort.entered" => drop(self.labels.insert(text(&decision["label"]))),
             "cohort.left" => drop(self.labels.remove(&text(&decision["label"]))),
-            "vip.expiring" => {}
+            "vip.expiring" | "vip.waitlisted" => {}
             other => panic!("{other} is no decision"),
         }
         if let Some(standing) = decision.get("standing") {
