@@ -76,8 +76,14 @@ impl Course {
             let is_account = decisions.iter().all(|decision| decision["customer_id"].is_null());
             let upto = if is_gone { decisions.len() as u64 } else { self.router.reached(key) };
             let decided = self.decided.entry(key.clone()).or_default();
-            while decided.count < upto && !(is_gone && is_account && !decided.view(&self.weights).is_vip()) {
-                decided.take(&decisions[usize::try_from(decided.count).expect("few")]);
+            while decided.count < upto {
+                let next = &decisions[usize::try_from(decided.count).expect("few")];
+                // Of an account of which nothing else is known it is not told that it waits.
+                let is_of_nobody = is_gone && is_account && !decided.view(&self.weights).is_vip();
+                if is_of_nobody && next["type"] != "vip.waitlisted" {
+                    break;
+                }
+                decided.take(next);
             }
             let view = decided.view(&self.weights);
             assert_eq!(self.router.view(key), view, "{key} at decision {upto}");
