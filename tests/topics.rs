@@ -94,7 +94,7 @@ fn what_is_missing_is_shown_then_made_then_in_order() {
     app.admin().delete(&app.shop.input(Kind::Csat));
     let shown = app.topics(&[]);
     assert_eq!(shown.code, Some(1), "{}", shown.out);
-    assert_eq!(shown.error, "vipstream: 8 of 14 topics are missing: --create makes them\n");
+    assert_eq!(shown.error, "vipstream: 9 of 15 topics are missing: --create makes them\n");
     assert_eq!(line(&shown.out, "app.purchase")[..4], ["app.purchase", "purchase", "4", "ok"]);
     assert_eq!(line(&shown.out, "app.csat")[..5], ["app.csat", "csat", "wants", "2", "missing"]);
     assert_eq!(line(&shown.out, "app.journal")[..5], ["app.journal", "journal", "wants", "2", "missing"]);
