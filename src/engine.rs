@@ -259,6 +259,7 @@ impl Engine {
         self.fire_due(&mut slice, outputs);
         self.tell_reached();
         self.take_arrivals(outputs);
+        self.behind |= self.has_verdicts_to_tell();
         self.give_back();
     }
 

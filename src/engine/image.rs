@@ -74,6 +74,9 @@ struct Head {
     /// What is to be said at the next settlement, and what the settler knows, in the form of `postcard`.
     #[prost(bytes = "vec", tag = "13")]
     settlement: Vec<u8>,
+    /// The instant at hand: what is caused by something late is not in force before it.
+    #[prost(sint64, tag = "14")]
+    now_ms: i64,
 }
 
 /// The form written and read. A field added to it, too, makes another one: a build that does not know the field must
@@ -102,6 +105,7 @@ impl Engine {
             rates: blob::encode(&self.rates),
             agents: blob::encode(&self.agents),
             settlement: blob::encode(&self.settlement),
+            now_ms: self.now.0,
         };
         head.encode_to_vec()
     }
@@ -133,8 +137,7 @@ impl Engine {
             Ok(head) => head,
             Err(error) => return invalid(format!("the head of a state is damaged: {error}")),
         };
-        let Head { version, ruleset, clock_ms, wall_ms, behind, customers, erased, effects, rates, agents, settlement } =
-            head;
+        let Head { version, ruleset, customers, erased, effects, rates, agents, settlement, .. } = head;
         if version != VERSION {
             return invalid(format!("a state of form {version}, this build reads {VERSION}"));
         }
@@ -147,7 +150,9 @@ impl Engine {
         engine.rates = blob::decode(&rates).map_err(|_| unreadable("rates"))?;
         engine.agents = blob::decode(&agents).map_err(|_| unreadable("agents"))?;
         engine.settlement = blob::decode(&settlement).map_err(|_| unreadable("a settlement"))?;
-        (engine.clock, engine.wall, engine.behind) = (EventTime(clock_ms), EventTime(wall_ms), behind);
+        (engine.clock, engine.wall, engine.now) =
+            (EventTime(head.clock_ms), EventTime(head.wall_ms), EventTime(head.now_ms));
+        engine.behind = head.behind;
         engine.erased = erased.map(|erased| Erased::decode(&erased)).unwrap_or_default();
         engine.customers.reserve(usize::try_from(customers.min(MOST_AHEAD)).unwrap_or_default());
         Ok(engine)

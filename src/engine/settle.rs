@@ -8,7 +8,7 @@ mod over_all;
 mod ranking;
 mod settler;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -20,7 +20,7 @@ use crate::model::effect::{Does, Effect};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::insight::{Finding, Insight, OVERRIDES_EXCEEDED, OverridesExceeded};
 use crate::model::output::{Cause, Evidence, Output, OutputId, Scalar};
-use crate::model::settle::{Entry, Report, after};
+use crate::model::settle::{Entry, Report, Verdict, after};
 use crate::model::time::EventTime;
 use crate::rules::budget::Places;
 use census::{Census, Histograms, Part};
@@ -59,6 +59,8 @@ pub(super) struct Settlement {
     /// Effects of the task's own.
     sent: u32,
     settler: Box<Settler>,
+    /// What was decided and is not told yet: in force when, about whom.
+    untold: VecDeque<(EventTime, CustomerId, Verdict)>,
 }
 
 /// What of a settlement is still to be said.
@@ -71,7 +73,10 @@ struct Saying {
 }
 
 /// Customers of whom is said in one epoch, in `live`: more wait for the next, so that no event waits for all.
-const SLICE: usize = 500;
+const SLICE: usize = 200;
+
+/// Entities who are told in one epoch what was decided about them, in `live`.
+const RULINGS: usize = 2_000;
 
 /// For so long after somebody was seen last they count as active.
 pub(super) const ACTIVE: Duration = Duration::from_hours(24 * 90);
@@ -236,8 +241,9 @@ impl Engine {
         CustomerId::settler(self.rules.name())
     }
 
-    /// Says the next slice of the settlement that is being said.
+    /// Says the next slice of the settlement that is being said, and of what was decided.
     pub(super) fn go_on_saying(&mut self) {
+        self.tell_verdicts();
         if let Some(at) = self.settlement.saying.as_ref().map(|saying| saying.at) {
             self.report(at);
         }
@@ -248,9 +254,13 @@ impl Engine {
         self.settlement.saying.is_some()
     }
 
+    /// Whether the next epoch is to tell more of what was decided.
+    pub(super) fn has_verdicts_to_tell(&self) -> bool {
+        !self.settlement.untold.is_empty()
+    }
+
     /// Says what changed, or decides: whichever is first.
     pub(super) fn settle(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
-        self.now = self.now.max(at);
         if self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
             self.pass_settlements(at);
             self.report(at);
@@ -387,7 +397,18 @@ impl Engine {
         if let Some((most, found)) = exceeded {
             outputs.push(Output::Insight(Box::new(self.exceeded(at, most, found))));
         }
-        for (to, verdict) in verdicts {
+        let is_first = self.settlement.untold.is_empty();
+        self.settlement.untold.extend(verdicts.into_iter().map(|(to, verdict)| (in_force, to, verdict)));
+        if is_first || self.mode == TimeMode::Event {
+            self.tell_verdicts();
+        }
+    }
+
+    /// Tells whom it concerns what was decided: in `live` a slice of it.
+    fn tell_verdicts(&mut self) {
+        let slice = if self.mode == TimeMode::Live { RULINGS } else { usize::MAX };
+        let slice = slice.min(self.settlement.untold.len());
+        for (in_force, to, verdict) in self.settlement.untold.drain(..slice).collect::<Vec<_>>() {
             self.rule(to, in_force, Does::Verdict(Box::new(verdict)));
         }
     }

@@ -26,7 +26,11 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 61] = [
+const EVERY_KIND: [&str; 65] = [
+    "vip.waitlisted",
+    "vip.revoked displaced",
+    "decision off_waitlist",
+    "overrides.exceeded",
     "vip.revoked merged",
     "dead_letter too_many_hops",
     "vip.granted",

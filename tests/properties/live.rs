@@ -89,7 +89,11 @@ programmes:
 ";
 
 /// What the epochs must bring about.
-const EVERY_CASE: [&str; 22] = [
+const EVERY_CASE: [&str; 26] = [
+    "vip.waitlisted",
+    "vip.revoked displaced",
+    "decision off_waitlist",
+    "overrides.exceeded",
     "vip.granted",
     "vip.revoked rule_false",
     "vip.revoked refund_reversed",

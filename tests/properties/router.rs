@@ -78,9 +78,9 @@ impl Course {
             let decided = self.decided.entry(key.clone()).or_default();
             while decided.count < upto {
                 let next = &decisions[usize::try_from(decided.count).expect("few")];
-                // Of an account of which nothing else is known it is not told that it waits.
+                // Of an account it may be said only later that it holds something again.
                 let is_of_nobody = is_gone && is_account && !decided.view(&self.weights).is_vip();
-                if is_of_nobody && next["type"] != "vip.waitlisted" {
+                if is_of_nobody && next["type"] == "vip.granted" {
                     break;
                 }
                 decided.take(next);

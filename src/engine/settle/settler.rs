@@ -241,24 +241,32 @@ impl Settler {
             return;
         }
         let key = (id, programme);
-        let former = self.known.remove(&key);
-        if let Some(former) = &former {
-            let list = self.lists.entry((programme, former.standing.group.clone())).or_default();
-            list.remove(&Strength::of(&key.0, &former.standing));
-        }
-        let Some(standing) = standing else { return };
-        let is_same =
-            |former: &Known| (former.standing.since, former.standing.is_member) == (standing.since, standing.is_member);
-        let knows = |former: &Known| former.displaced == Some(standing.since) && !standing.is_member;
-        let (ruled, displaced) = match former {
-            Some(former) if is_same(&former) => (former.ruled, former.displaced),
-            Some(former) if knows(&former) => (Some(Ruling::Wait), None),
-            _ => (None, None),
+        let Some(standing) = standing else {
+            if let Some(former) = self.known.remove(&key) {
+                self.list(programme, &former.standing.group).remove(&Strength::of(&key.0, &former.standing));
+            }
+            return;
         };
+        let (mut ruled, mut displaced) = (None, None);
+        if let Some(former) = self.known.get(&key) {
+            let is_same =
+                (former.standing.since, former.standing.is_member) == (standing.since, standing.is_member);
+            if is_same {
+                (ruled, displaced) = (former.ruled, former.displaced);
+            } else if former.displaced == Some(standing.since) && !standing.is_member {
+                ruled = Some(Ruling::Wait);
+            }
+            let (group, strength) = (former.standing.group.clone(), Strength::of(&key.0, &former.standing));
+            self.list(programme, &group).remove(&strength);
+        }
+        let strength = Strength::of(&key.0, &standing);
         let known = Known { standing, ruled, displaced };
-        let list = self.lists.entry((programme, known.standing.group.clone())).or_default();
-        list.insert(Strength::of(&key.0, &known.standing), &known);
+        self.list(programme, &known.standing.group).insert(strength, &known);
         self.known.insert(key, known);
+    }
+
+    fn list(&mut self, programme: u8, group: &CompactString) -> &mut List {
+        self.lists.entry((programme, group.clone())).or_default()
     }
 
     /// Moves what one budget moves by itself.

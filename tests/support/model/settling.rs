@@ -17,6 +17,8 @@ pub(super) struct Settling {
     pub(super) own: Settlements,
     /// Where a task is alone with all of time: it need not tell anybody.
     settler: Settler,
+    /// Decided there, and a hop later to be told to all.
+    owed: Option<EventTime>,
     speaker: Speaker,
     listener: Listener,
 }
@@ -30,14 +32,18 @@ impl Walk {
         }
         let said = self.settling.own.next(rules);
         let decided = self.settling.listener.next(rules).filter(|_| self.run.mode == Mode::Event);
-        said.into_iter().chain(decided.map(|at| at.plus(rules.hop))).min()
+        said.into_iter().chain(decided.or(self.settling.owed).map(|at| at.plus(rules.hop))).min()
     }
 
     /// Everything up to an instant has happened.
     pub(super) fn settle(&mut self, at: EventTime) {
         let rules = &self.run.rules;
         if self.settling.own.next(rules) != Some(at) {
-            return self.decide(at.minus(rules.hop));
+            let settled_at = at.minus(rules.hop);
+            return match self.settling.owed.take() {
+                Some(_) => self.tell_of_all(settled_at, settled_at.plus(rules.settle)),
+                None => self.decide(settled_at),
+            };
         }
         let is_settlers = self.home.0 == murmur2::home(rules.name.as_bytes(), self.home.1);
         let mut census = settlement::census(rules, &self.run.agents, &self.customers, at);
@@ -47,7 +53,7 @@ impl Walk {
             let rulings = settlement::decide(settler, own, rules, &census, (at, in_force));
             let members = Some(census.members);
             listener.gauge.hear(Entity::Task(self.home.0.to_string()), census.measured, members);
-            self.tell_of_all(at, in_force);
+            self.settling.owed = Some(at);
             return self.tell(rulings, in_force);
         }
         self.settling.own.settle(rules, at, true, None);

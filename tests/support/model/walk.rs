@@ -174,7 +174,6 @@ impl Walk {
             // Everybody is asked once all of an instant has happened.
             let settlement = self.next_settlement().filter(|at| *at <= self.due());
             if let Some(at) = settlement.filter(|at| happens.is_none_or(|instant| *at < instant)) {
-                self.now = self.now.max(at);
                 self.settle(at);
                 continue;
             }
