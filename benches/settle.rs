@@ -103,6 +103,9 @@ fn watch(name: &str, rules: &Arc<Ruleset>, customers: u64) -> Duration {
     println!("{name:<26}{p50:>10}{p99:>10}{p999:>10}{max:>10}{settlements:>14}{after:>14}");
     if settlements > 0 {
         println!("  before: {told} were granted a place or listed at once, in {:.1} s of work", took.as_secs_f64());
+        let begun = Instant::now();
+        let head = engine.freeze().len();
+        println!("  a snapshot begins in {} ms, with {head} bytes that are no customer's", begun.elapsed().as_millis());
     }
     part(990)
 }

@@ -372,9 +372,9 @@ impl Engine {
             return false;
         }
         customer.queued = NEVER;
-        self.now = self.now.max(at);
         let fires = customer.deadline == at;
         if fires {
+            self.now = self.now.max(at);
             self.customers.touch(slot);
             self.fire(slot, outputs);
         }

@@ -16,7 +16,7 @@ use super::look::{self, Brought, Occasion};
 use super::rates::Prices;
 use super::reprice::Amounts;
 use super::ties::{Sending, Ties};
-use super::{Engine, Stats};
+use super::{Engine, Stats, TimeMode};
 use crate::model::effect::{Does, Effect};
 use crate::model::id::CustomerId;
 use crate::model::output::Output;
@@ -213,7 +213,11 @@ impl Engine {
             let at = effect.at.plus(self.rules.hop);
             self.deliver(Effect { to: effect.from, from: effect.to, number: 0, at, does: Does::Cut, ..effect });
         } else if let Does::Refer { .. } = effect.does {
-            let (at, hops) = (effect.at.max(self.now).plus(self.rules.hop), effect.hops + 1);
+            let cause = match self.mode {
+                TimeMode::Live => effect.at,
+                TimeMode::Event => effect.at.max(self.now),
+            };
+            let (at, hops) = (cause.plus(self.rules.hop), effect.hops + 1);
             let does = Does::Forgotten { who: effect.to.clone() };
             self.deliver(Effect { to: effect.from, from: effect.to, number: 0, at, hops, does, ..effect });
         }

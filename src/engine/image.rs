@@ -92,7 +92,9 @@ impl Engine {
     ///
     /// Until all is encoded or thawed, each customer that changes before its turn is kept as bytes.
     pub fn freeze(&mut self) -> Vec<u8> {
-        self.customers.freeze(self.head_digest());
+        let parts = self.parts();
+        self.customers.freeze(self.head_digest(&parts));
+        let [effects, rates, agents, settlement] = parts.map(|(bytes, _)| bytes);
         let head = Head {
             version: VERSION,
             ruleset: self.rules.hash().to_owned(),
@@ -101,10 +103,10 @@ impl Engine {
             behind: self.behind,
             customers: self.customers.entities() as u64,
             erased: Some(self.erased.encode()),
-            effects: blob::encode(&self.effects),
-            rates: blob::encode(&self.rates),
-            agents: blob::encode(&self.agents),
-            settlement: blob::encode(&self.settlement),
+            effects,
+            rates,
+            agents,
+            settlement,
             now_ms: self.now.0,
         };
         head.encode_to_vec()
@@ -204,14 +206,22 @@ impl Engine {
             customer.encode(&mut Writer(&mut buffer));
             xxhash_rust::xxh3::xxh3_128(&buffer)
         });
-        digests.fold(self.head_digest(), u128::wrapping_add)
+        digests.fold(self.head_digest(&self.parts()), u128::wrapping_add)
+    }
+
+    /// What is no customer's and is written whole, with its share of the digest.
+    fn parts(&self) -> [(Vec<u8>, u128); 4] {
+        [
+            blob::digested(&self.effects),
+            blob::digested(&self.rates),
+            blob::digested(&self.agents),
+            blob::digested(&self.settlement),
+        ]
     }
 
     /// Digest of what is no customer's.
-    fn head_digest(&self) -> u128 {
-        let parts = [blob::digest(&self.effects), blob::digest(&self.rates), blob::digest(&self.agents)];
-        let parts = parts.into_iter().chain([blob::digest(&self.settlement)]);
-        parts.fold(self.erased.digest(), u128::wrapping_add)
+    fn head_digest(&self, parts: &[(Vec<u8>, u128); 4]) -> u128 {
+        parts.iter().map(|(_, digest)| *digest).fold(self.erased.digest(), u128::wrapping_add)
     }
 
     /// Digest of the customers that the newest epoch touched, by a record, a deadline or a look, as they are now; one

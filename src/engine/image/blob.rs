@@ -15,7 +15,9 @@ pub(in crate::engine) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, 
     postcard::from_bytes(bytes).map_err(|_| Flaw("a part that cannot be read"))
 }
 
-/// Its share of the state's digest; 0 of a part of which nothing was ever heard.
-pub(in crate::engine) fn digest<T: Serialize + Default + PartialEq>(part: &T) -> u128 {
-    if *part == T::default() { 0 } else { xxhash_rust::xxh3::xxh3_128(&encode(part)) }
+/// For a snapshot, with its share of the state's digest: 0 of a part of which nothing was ever heard.
+pub(in crate::engine) fn digested<T: Serialize + Default + PartialEq>(part: &T) -> (Vec<u8>, u128) {
+    let bytes = encode(part);
+    let digest = if *part == T::default() { 0 } else { xxhash_rust::xxh3::xxh3_128(&bytes) };
+    (bytes, digest)
 }

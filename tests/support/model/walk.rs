@@ -387,7 +387,8 @@ impl Walk {
             _ => None,
         };
         if let Some((does, hops)) = answer {
-            let at = if matches!(does, Does::Cut) { at } else { at.max(self.now) };
+            let is_at_hand = self.run.mode == Mode::Event && !matches!(does, Does::Cut);
+            let at = if is_at_hand { at.max(self.now) } else { at };
             let at = at.plus(self.run.rules.hop);
             let answer = Effect { to, from, number: 0, at, hops, origin, does };
             self.deliver(&answer);
