@@ -118,7 +118,7 @@ fn what_is_missing_is_shown_then_made_then_in_order() {
     let again: Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!(again["ok"], true);
     let topics = again["topics"].as_array().unwrap();
-    assert_eq!(topics.len(), 14);
+    assert_eq!(topics.len(), 15);
     let status = topics.iter().find(|topic| topic["role"] == "status").unwrap();
     let compacted = serde_json::json!({ "name": "cleanup.policy", "wanted": "compact", "found": "compact" });
     assert_eq!(status["settings"][0], compacted);
@@ -139,7 +139,7 @@ fn what_differs_is_shown_with_the_command_that_mends_it() {
     admin.create(&app.shop.output("status"), 2, &[("cleanup.policy", "delete")]);
     let shown = app.topics(&["--create"]);
     assert_eq!(shown.code, Some(1));
-    assert_eq!(shown.error, "vipstream: 4 of 14 topics are not as they should be\n", "{}", shown.out);
+    assert_eq!(shown.error, "vipstream: 4 of 15 topics are not as they should be\n", "{}", shown.out);
     let journal = line(&shown.out, "app.journal").join(" ");
     assert!(journal.contains("2 differs cleanup.policy=delete; retention.ms=604800000, wants -1;"), "{journal}");
     let command = format!(

@@ -249,8 +249,7 @@ impl Settler {
         };
         let (mut ruled, mut displaced) = (None, None);
         if let Some(former) = self.known.get(&key) {
-            let is_same =
-                (former.standing.since, former.standing.is_member) == (standing.since, standing.is_member);
+            let is_same = (former.standing.since, former.standing.is_member) == (standing.since, standing.is_member);
             if is_same {
                 (ruled, displaced) = (former.ruled, former.displaced);
             } else if former.displaced == Some(standing.since) && !standing.is_member {
