@@ -95,7 +95,7 @@ pub(super) struct CreditGiven {
 
 impl CreditGiven {
     /// Without the orders that nobody remembers any more.
-    pub(super) fn as_of(mut self, rules: &Ruleset, as_of: EventTime) -> Self {
+    pub(super) fn remembered(mut self, rules: &Ruleset, as_of: EventTime) -> Self {
         self.orders.retain(|(_, place)| rules.remembers(Kind::Purchase, *place, as_of));
         self
     }

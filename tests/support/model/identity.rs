@@ -104,7 +104,7 @@ impl Customer {
 
     fn know(&mut self, rules: &Ruleset, known: Known) -> Vec<Sending> {
         // What was given away may have been forgotten on the way.
-        let theirs = known.credit.clone().map(|credit| credit.as_of(rules, self.as_of));
+        let theirs = known.credit.clone().map(|credit| credit.remembered(rules, self.as_of));
         let before = self.credit_given(rules).into_iter().chain(theirs).collect();
         self.know_names_and_referrals(&known);
         let came = self.came(rules, &known.memory, known.bookings, known.has_given);
