@@ -27,6 +27,7 @@ pub mod image;
 mod look;
 mod money;
 pub mod overrides;
+mod pivots;
 mod presence;
 mod programme;
 mod rates;
@@ -179,6 +180,9 @@ pub struct Stats {
     pub members: Members,
     /// By programme whose budget is decided here: who has a place or was granted one, and who waits.
     pub budgets: Vec<(u8, u64, u64)>,
+    /// Lasting changes that the detectors found, told or not, and events older than the gap that they would end.
+    pub pivots: u64,
+    pub gaps_late: u64,
     /// Cases that agents treated as an exception, each once a kind.
     pub exceptions: u64,
     /// Contacts beyond those whom an account tells what it is and holds.
@@ -394,6 +398,7 @@ impl Engine {
             EntityKind::Exception => return self.exception_leaves(slot),
             _ => {}
         }
+        self.call_detectors(slot, outputs);
         self.look(slot, Brought::Time, false, outputs);
         self.find_deadline(slot);
     }
@@ -497,6 +502,7 @@ impl Engine {
         let sendings = &mut self.sendings;
         let mut foreign = Vec::new();
         let recalled = customer.recall_of(event, &rules);
+        let is_known = pivots::is_known(customer, event, &rules);
         let arrival = Arrival { event, position, from, rules: &rules, prices, stats, sendings, foreign: &mut foreign };
         let (outcome, said) = (arrival.apply(customer), customer.seq);
         customer.roll_up((event, position), recalled, &rules, &mut self.sendings);
@@ -507,6 +513,9 @@ impl Engine {
         self.note_unsaid(slot);
         if !event.kind().is_activity() {
             self.count_member(slot);
+        }
+        if outcome.look {
+            self.observe(slot, event, is_known, Brought::Event(event, position), outputs);
         }
         if let Some(refusal) = outcome.refused {
             self.refuse(slot, (event, position), refusal, outputs);
@@ -535,9 +544,13 @@ impl Engine {
 
     /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
     fn describe(&self, slot: Slot, cause: Brought<'_>, outputs: &mut Vec<Output>) {
+        status::say(&self.customers[slot], &self.occasion(cause), outputs);
+    }
+
+    /// What surrounds something that no refund caused.
+    fn occasion<'a>(&'a self, cause: Brought<'a>) -> Occasion<'a> {
         let (app, rules, agents, cuts) = (&self.app, &self.rules, &self.agents, &self.settlement.cuts);
-        let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
-        status::say(&self.customers[slot], &occasion, outputs);
+        Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors }
     }
 
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.

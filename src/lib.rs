@@ -13,6 +13,7 @@ pub mod engine;
 pub mod load;
 pub mod merge;
 pub mod model;
+pub mod pivot;
 pub mod proto;
 pub mod replay;
 pub mod rules;

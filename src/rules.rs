@@ -8,6 +8,7 @@ pub mod fact;
 pub mod fields;
 pub(crate) mod parse;
 pub mod percentile;
+pub mod pivots;
 pub mod program;
 pub mod ruleset;
 pub mod value;

@@ -19,11 +19,12 @@ use crate::model::effect::Origin;
 use crate::model::event::{Activity, Body, Event, Kind, Profile};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::time::{EventTime, MaybeTime};
+use crate::pivot::state::State;
 use crate::rules::ruleset::{AlertRule, DEDUP, Ruleset};
 
 /// Rolling state of one customer, owned by the task of its partition.
 ///
-/// Size: 160 bytes and its totals, 32 for each remembered order, survey, post, referral and case, and `rare` where something
+/// Size: 168 bytes and its totals, 32 for each remembered order, survey, post, referral and case, and `rare` where something
 /// in it is used. Bounds: [`MAX_OBJECTS`] objects a kind, [`MAX_SEEN`] keys.
 /// Its fields lie as they stand here, so that [`Customer::touch`] knows its cache lines.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +62,8 @@ pub(super) struct Customer {
     pub(super) log: Vec<Entry>,
     /// Contributions to each feature from `log` that are in its window.
     pub(super) tally: Tally,
+    /// What the detectors of pivots remember, where the rules ask for any.
+    pub(super) pivots: Option<Box<State>>,
     pub(super) rare: Option<Box<Rare>>,
 }
 
@@ -98,6 +101,8 @@ pub(super) struct Rare {
     pub(super) by_hand: Option<Box<ByHand>>,
     /// As what it stands in the engine's [`Members`](super::overrides::Members).
     pub(super) counted: Counted,
+    /// Kinds of pivots that were told and have not ended, as bits.
+    pub(super) told: u16,
 }
 
 impl Rare {
@@ -226,6 +231,7 @@ impl Customer {
             labels: 0,
             log: Vec::new(),
             tally,
+            pivots: None,
             rare: None,
         }
     }
@@ -349,6 +355,7 @@ impl Customer {
     /// Works out the next instant at which time alone may change something.
     pub(super) fn find_deadline(&mut self, rules: &Ruleset) {
         self.deadline = self.find_exit(rules).min(super::look::next_instant(self, rules));
+        self.deadline = self.deadline.min(self.next_pivot().unwrap_or(NEVER));
     }
 
     /// Whether an alert may not be raised again: once a visit, and once a post.

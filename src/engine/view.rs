@@ -53,6 +53,7 @@ impl<'a> Facts<'a> for View<'a> {
             }
             Fact::Percentile(at, _) => Val::or_missing(self.cut(at).map(|(value, _)| Val::Decimal(value))),
             Fact::Vip => Val::Bool(!customer.standing().is_empty()),
+            Fact::Pivot(kind) => Val::Bool(customer.has_turned(kind)),
             Fact::Account(field) => {
                 Val::or_missing(customer.account().map(|account| field.read(account, &self.rules.calendar)))
             }
@@ -81,7 +82,7 @@ fn nobody(fact: Fact, rules: &Ruleset) -> Val<'_> {
             Aggregate::Sum => Val::Decimal(rust_decimal::Decimal::ZERO),
             _ => Val::Error(Fault::Missing),
         },
-        Fact::Subscribed | Fact::Label(_) | Fact::Held(_) | Fact::Vip => Val::Bool(false),
+        Fact::Subscribed | Fact::Label(_) | Fact::Held(_) | Fact::Vip | Fact::Pivot(_) => Val::Bool(false),
         _ => Val::Error(Fault::Missing),
     }
 }

@@ -11,6 +11,7 @@ use super::percentile::{MAX_MEASURED, MAX_PERCENTILES, Percentile};
 use super::value::{Type, Val};
 use crate::model::event::{Account, Attribute, Kind, PeriodEnd, Profile};
 use crate::model::time::EventTime;
+use crate::pivot;
 use crate::yaml::suggest;
 
 /// A named value. Indices are places in the ruleset's lists.
@@ -26,6 +27,8 @@ pub enum Fact {
     Held(u8),
     Tier(u8),
     Vip,
+    /// A change in behaviour was told and has not ended.
+    Pivot(pivot::Kind),
     /// What a part of all customers do not exceed of a feature: by place in
     /// [`Ruleset::percentiles`](super::ruleset::Ruleset), and the feature.
     Percentile(u8, u8),
@@ -197,6 +200,8 @@ pub struct Scope<'a> {
     /// Names that exist but are evaluated later, so that the message can say so.
     pub later: Vec<&'a str>,
     pub vip: bool,
+    /// The ruleset asks for pivots.
+    pub pivots: bool,
     /// What is judged is an account, not a customer.
     pub of_account: bool,
     /// Of `programmes` those that an account never holds.
@@ -249,7 +254,7 @@ impl Scope<'_> {
                     _ => (Fact::Tier(at), Type::Text),
                 })
             }
-            "pivot" => Err((format!("`pivot.{name}`: pivots are not read by this version"), None)),
+            "pivot" if !self.event_only => self.pivot(name),
             "account" if !self.event_only => self.account(name),
             "attributes" if self.of_account => Err(not_of_account(&format!("attributes.{name}"), "a profile is")),
             "attributes" if !self.event_only => Ok((Fact::Attribute(self.attribute(name)?), Type::Attribute)),
@@ -259,6 +264,27 @@ impl Scope<'_> {
             )),
             other => Err((format!("unknown name `{other}.{name}`"), Some(NAMESPACES.to_owned()))),
         }
+    }
+
+    fn pivot(&self, name: &str) -> Result<(Fact, Type), NameError> {
+        if self.of_account {
+            return Err(not_of_account(&format!("pivot.{name}"), "pivots are"));
+        }
+        if !self.pivots {
+            let what = format!("`pivot.{name}`: the ruleset asks for no pivots");
+            return Err((what, Some("add `pivots: { alert: 1 per 100 customer-years }`".to_owned())));
+        }
+        let readable = || pivot::Kind::ALL.into_iter().filter(|kind| kind.ends());
+        let found = readable().find(|kind| kind.name() == name);
+        found.map(|kind| (Fact::Pivot(kind), Type::Bool)).ok_or_else(|| {
+            let known: Vec<&str> = readable().map(pivot::Kind::name).collect();
+            let near = suggest(name, known.iter().copied()).map(|near| format!("did you mean `pivot.{near}`? "));
+            let what = match pivot::Kind::parse(name) {
+                Some(_) => format!("`pivot.{name}` has no end, so nobody is it for longer than an instant"),
+                None => format!("`pivot.{name}` is no kind of pivot"),
+            };
+            (what, Some(format!("{}known: {}", near.unwrap_or_default(), known.join(", "))))
+        })
     }
 
     fn account(&self, name: &str) -> Result<(Fact, Type), NameError> {

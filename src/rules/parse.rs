@@ -4,6 +4,7 @@ mod alerts;
 mod budgets;
 mod exceptions;
 mod features;
+mod pivots;
 mod programmes;
 
 use std::cell::RefCell;
@@ -55,25 +56,23 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let hop = hop(&mut top, problems);
     let settle = budgets::settle(&mut top, hop, problems);
     let refund_skips_grace = skip_grace(&mut top, problems);
-    for (key, what) in LATER {
-        if let Some(node) = top.take(key) {
-            problems.add(
-                node.line,
-                key,
-                format!("{what} this version does not know; leave `{key}` out until one does"),
-            );
-        }
-    }
     let features = features::read(&mut top, problems);
     let attributes = RefCell::default();
     let percentiles = RefCell::default();
-    let known = Known { features: &features, attributes: &attributes, percentiles: &percentiles };
+    let pivots = pivots::read(&mut top, problems);
+    let known = Known { features: &features, attributes: &attributes, percentiles: &percentiles, pivots: pivots.is_some() };
     let labels = labels(&mut top, known, problems);
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let budget = budgets::over_all(&mut top, &programmes, problems);
     let alerts = alerts::read(&mut top, known, &labels, &programmes, problems);
     let max_overrides = budgets::overrides(&mut top, problems);
     let exceptions = exceptions::read(&mut top, known, &labels, &programmes, problems);
+    let pivots = pivots.map(|(mut rule, of)| {
+        if let Some(node) = of {
+            pivots::of(&mut rule, node, known, (&labels, &programmes), problems);
+        }
+        rule
+    });
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
     let cohort = exceptions.as_ref().and_then(|rule| rule.cohort.as_ref());
@@ -105,6 +104,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
         programmes,
         alerts,
         exceptions,
+        pivots,
         weights,
         attributes: attributes.into_inner(),
         measured: measured(&percentiles),
@@ -126,9 +126,6 @@ fn hop(top: &mut Section<'_>, problems: &mut Problems) -> Duration {
     }
     hop
 }
-
-/// Keys of later versions, refused with a sentence that says so.
-const LATER: [(&str, &str); 1] = [("pivots", "pivots are something")];
 
 /// The ruleset's name, which enters ids and headers.
 fn name_of(top: &mut Section<'_>, problems: &mut Problems) -> String {
@@ -294,6 +291,7 @@ struct Known<'a> {
     /// Attributes that rules read, in the order in which they are met.
     attributes: &'a RefCell<Vec<CompactString>>,
     percentiles: &'a RefCell<Vec<Percentile>>,
+    pivots: bool,
 }
 
 impl<'a> Known<'a> {
@@ -302,6 +300,7 @@ impl<'a> Known<'a> {
             features: self.features.iter().map(|feature| (feature.name.as_str(), feature.type_)).collect(),
             attributes: Some(self.attributes),
             percentiles: Some(self.percentiles),
+            pivots: self.pivots,
             ..Scope::default()
         }
     }

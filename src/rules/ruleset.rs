@@ -11,6 +11,7 @@ use super::calendar::{Calendar, Window};
 use super::fact::{AccountReads, Fact};
 use super::fields::Field;
 use super::percentile::Percentile;
+use super::pivots::PivotRule;
 use super::program::Program;
 use super::value::Type;
 use crate::model::event::Kind;
@@ -43,6 +44,7 @@ pub struct Ruleset {
     pub(crate) programmes: Vec<Programme>,
     pub(crate) alerts: Vec<AlertRule>,
     pub(crate) exceptions: Option<ExceptionRule>,
+    pub(crate) pivots: Option<PivotRule>,
     pub(crate) weights: BTreeMap<CompactString, Scalar>,
     /// Names of the attributes that rules read.
     pub(crate) attributes: Vec<CompactString>,
@@ -332,6 +334,7 @@ impl Ruleset {
                 || !alerts.is_empty()
                 || is_derived(*kind)
                 || match kind {
+                    Kind::Purchase => self.pivots.is_some(),
                     Kind::Case => plan.resolvers || self.exceptions.is_some(),
                     Kind::Agent => plan.resolvers,
                     Kind::Customer => profile,

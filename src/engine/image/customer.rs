@@ -24,7 +24,7 @@ use crate::rules::ruleset::Ruleset;
 impl Customer {
     /// 1 id, 2 as of, 3 deadline, 4 exit, 5 lapses, 6 fired, 7 first and 8 last purchase, 9 last seen, 10 labels (bits),
     /// 11 outputs so far, 12 look pending, 13 look again, 14 news (bits), 15 log (four words an object, see
-    /// [`Entry::words`]), 16 tally (see [`Tally`]), 17 rare.
+    /// [`Entry::words`]), 16 tally (see [`Tally`]), 17 rare, 18 detectors.
     ///
     /// Of 3 to 5 absence means never, of 6 to 9 none.
     pub(in crate::engine) fn encode(&self, out: &mut Writer<'_>) {
@@ -46,6 +46,7 @@ impl Customer {
             news,
             log,
             tally,
+            pivots,
             rare,
         } = self;
         out.bytes(1, id.as_str().as_bytes());
@@ -67,6 +68,9 @@ impl Customer {
         if let Some(rare) = rare {
             debug_assert_eq!(rare.keys.is_some(), log.len() > BUSY, "keys follow from the log");
             out.message(17, |out| rare.encode(out));
+        }
+        if let Some(pivots) = pivots {
+            out.bytes(18, &blob::encode(pivots));
         }
     }
 
@@ -93,6 +97,7 @@ impl Customer {
                 15 => it.log = log(field)?,
                 16 => it.tally = Tally::of(field.rows()?.map(|[cell]| cell).collect()),
                 17 => it.rare = Some(Box::new(Rare::decode(field.message()?, rules)?)),
+                18 => it.pivots = Some(Box::new(blob::decode(field.bytes()?)?)),
                 _ => return Err(UNKNOWN),
             }
         }
@@ -122,7 +127,7 @@ fn log(field: Field<'_>) -> Result<Vec<Entry>, Flaw> {
 impl Rare {
     /// 1 profile, 2 what waits, 3 programmes held, 4 extras, 5 pending refunds, 6 keys seen (key, until), 7 texts
     /// (hash, first), 8 buckets, 9 visit, 10 end of what forgotten orders paid for, 11 of all, 12 place of the newest
-    /// order lost to the bound, 13 ties, 14 what people decided, 15 where they stand in budgets.
+    /// order lost to the bound, 13 ties, 14 what people decided, 15 where they stand in budgets, 16 pivots told.
     fn encode(&self, out: &mut Writer<'_>) {
         let Self {
             profile,
@@ -142,6 +147,7 @@ impl Rare {
             seats,
             by_hand,
             counted: _,
+            told,
         } = self;
         let timed = |(key, time): &(u64, EventTime)| [*key, time.0.cast_unsigned()];
         if let Some(profile) = profile {
@@ -179,6 +185,7 @@ impl Rare {
         if !seats.is_empty() {
             out.bytes(15, &blob::encode(seats));
         }
+        out.uint(16, *told);
     }
 
     fn decode(mut from: Reader<'_>, rules: &Ruleset) -> Result<Self, Flaw> {
@@ -201,6 +208,7 @@ impl Rare {
                 13 => it.ties = Some(Box::new(blob::decode(field.bytes()?)?)),
                 14 => it.by_hand = Some(Box::new(ByHand::decode(field.bytes()?, rules)?)),
                 15 => it.seats = blob::decode(field.bytes()?)?,
+                16 => it.told = field.uint()?,
                 _ => return Err(UNKNOWN),
             }
         }

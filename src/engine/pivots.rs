@@ -1,0 +1,198 @@
+//! A customer's detectors: what they are shown, when time calls them, and what of their findings is told.
+//!
+//! The detectors themselves are in [`crate::pivot`]. They see everybody's behaviour, whomever `for` names: whoever becomes of
+//! interest later has a past then.
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use super::Engine;
+use super::customer::Customer;
+use super::customers::Slot;
+use super::look::{Brought, Occasion};
+use super::rates::Prices;
+use super::view::View;
+use crate::model::event::{Action, Activity, Body, Event, Kind, PurchaseStatus};
+use crate::model::id::EntityKind;
+use crate::model::output::pivot::{Found, TYPE};
+use crate::model::output::{Evidence, Output, Scalar};
+use crate::model::time::EventTime;
+use crate::pivot::state::State;
+use crate::pivot::{self, Observation, Pivot, Taken};
+use crate::rules::pivots::{PivotRule, bit};
+use crate::rules::ruleset::Ruleset;
+
+impl Customer {
+    /// Whether a kind of pivot was told and has not ended.
+    pub(super) fn has_turned(&self, kind: pivot::Kind) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.told & bit(kind) != 0)
+    }
+
+    /// When time alone may show something.
+    pub(super) fn next_pivot(&self) -> Option<EventTime> {
+        self.pivots.as_ref().and_then(|state| state.due()).map(EventTime)
+    }
+
+    /// Takes in what another's detectors remember. What is open no longer has ended without a word.
+    pub(super) fn absorb_pivots(&mut self, other: Option<Box<State>>, told: u16, rules: &Ruleset) {
+        let (Some(rule), Some(other)) = (&rules.pivots, other) else { return };
+        let as_of = self.as_of;
+        let own = self.pivots.get_or_insert_default();
+        own.absorb(*other, as_of.0, &rule.settings);
+        let open = own.open(&rule.settings).iter().fold(0, |open, it| open | bit(it.kind));
+        let told = (told | self.rare.as_ref().map_or(0, |rare| rare.told)) & open;
+        if told != 0 || self.rare.is_some() {
+            self.rare().told = told;
+        }
+    }
+}
+
+/// What detectors see of an event that was taken in, where it is new behaviour.
+fn observation(event: &Event, is_known: bool, prices: Prices<'_>, rule: &PivotRule) -> Option<Observation> {
+    let number = |decimal: Decimal| decimal.to_f64();
+    match &event.body {
+        Body::Purchase(purchase) => match purchase.status {
+            PurchaseStatus::Completed => {
+                let amount = prices.price(purchase.amount, &purchase.currency.0, event.at).and_then(number);
+                let shop = purchase.channel.as_ref().and_then(|channel| rule.settings.shop(channel));
+                Some(Observation::Purchase { amount, shop })
+            }
+            PurchaseStatus::Refunded => Some(Observation::Refund),
+            _ => None,
+        },
+        Body::Csat(survey) if !is_known => Some(Observation::Csat(1.0 + 4.0 * number(survey.satisfaction)?)),
+        Body::Mention(mention) if !is_known && mention.activity == Activity::Create => {
+            mention.sentiment.and_then(number).map(Observation::Sentiment)
+        }
+        Body::Engagement(engagement) => {
+            let is_theirs = !engagement.machine && !matches!(engagement.action, Action::Sent | Action::Unsubscribe);
+            is_theirs.then_some(Observation::Engagement)
+        }
+        _ => None,
+    }
+}
+
+impl Ruleset {
+    /// Whether the detectors look at this entity.
+    pub(super) fn watches(&self, customer: &Customer) -> bool {
+        self.pivots.is_some() && customer.id.kind() == EntityKind::Customer && customer.merged_into().is_none()
+    }
+}
+
+/// Whether an object of the event's is remembered before it is taken in.
+pub(super) fn is_known(customer: &Customer, event: &Event, rules: &Ruleset) -> bool {
+    let has_versions = rules.pivots.is_some() && matches!(event.kind(), Kind::Csat | Kind::Mention);
+    has_versions && customer.find(event.kind(), super::apply::hash(&event.object_key()), rules).is_some()
+}
+
+impl Engine {
+    /// Shows the detectors an event that was taken in.
+    pub(super) fn observe(
+        &mut self,
+        slot: Slot,
+        event: &Event,
+        is_known: bool,
+        cause: Brought<'_>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let customer = &mut self.customers[slot];
+        let Some(rule) = rules.pivots.as_ref().filter(|_| rules.watches(customer)) else { return };
+        let prices = Prices { rules: &rules, rates: &self.rates };
+        let Some(observation) = observation(event, is_known, prices, rule) else { return };
+        let mut found = Vec::new();
+        let state = customer.pivots.get_or_insert_default();
+        let taken = state.observe(observation, event.at.0, &rule.settings, &mut found);
+        self.stats.gaps_late += u64::from(taken == Taken::Late);
+        self.tell_pivots(slot, found, cause, outputs);
+    }
+
+    /// Time has come to a customer's: calls the detectors that wait for it.
+    pub(super) fn call_detectors(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let customer = &mut self.customers[slot];
+        let Some(rule) = rules.pivots.as_ref().filter(|_| rules.watches(customer)) else { return };
+        let (as_of, mut found) = (customer.as_of, Vec::new());
+        let Some(state) = &mut customer.pivots else { return };
+        while let Some(due) = state.due().filter(|due| *due <= as_of.0) {
+            state.fire(due, &rule.settings, &mut found);
+        }
+        self.tell_pivots(slot, found, Brought::Time, outputs);
+    }
+
+    /// Tells what was found, of whom the rules ask for; what was told is told to end.
+    fn tell_pivots(&mut self, slot: Slot, found: Vec<Pivot>, cause: Brought<'_>, outputs: &mut Vec<Output>) {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let Some(rule) = &rules.pivots else { return };
+        for pivot in found {
+            self.stats.pivots += 1;
+            let customer = &self.customers[slot];
+            let is_told = match pivot.of {
+                Some(of) => customer.has_turned(of),
+                None => rule.kinds & bit(pivot.kind) != 0 && (customer.has_turned(pivot.kind) || self.is_asked_for(slot)),
+            };
+            if !is_told {
+                continue;
+            }
+            // What has become of it at this moment is told by the occasion of its own, if time alone brought it.
+            let customer = &mut self.customers[slot];
+            let told = &mut customer.rare().told;
+            match pivot.of {
+                Some(of) => *told &= !bit(of),
+                None if pivot.kind.ends() => *told |= bit(pivot.kind),
+                None => {}
+            }
+            (customer.news, customer.look_again) = (u16::MAX, true);
+            let is_timers = pivot.decided_at_ms < customer.as_of.0 || matches!(cause, Brought::Time);
+            let occasion = self.occasion(if is_timers { Brought::Time } else { cause });
+            outputs.push(Output::Pivot(Box::new(told(&self.customers[slot], pivot, &occasion))));
+        }
+    }
+
+    fn is_asked_for(&self, slot: Slot) -> bool {
+        let Some(of) = self.rules.pivots.as_ref().and_then(|rule| rule.of.as_ref()) else { return true };
+        let (rules, cuts) = (&*self.rules, &self.settlement.cuts);
+        of.decide(&View { rules, customer: Some(&self.customers[slot]), event: None, cuts }).unwrap_or_default()
+    }
+}
+
+fn told(customer: &Customer, pivot: Pivot, occasion: &Occasion<'_>) -> Found {
+    let at = EventTime(pivot.decided_at_ms);
+    let rules = occasion.rules;
+    let labels = rules.labels.iter().enumerate().filter(|(place, _)| customer.labels >> place & 1 == 1);
+    let of = pivot.of.map_or("", pivot::Kind::name);
+    let name = CompactString::from(pivot.kind.name()) + pivot.channel.name();
+    Found {
+        event_id: occasion.id(TYPE, customer.id.as_str(), &name, &format!("{of}{}", pivot.level.name()), at),
+        customer_id: customer.id.clone(),
+        account_id: customer.account_id().map(CompactString::from),
+        status_seq: u64::from(customer.seq),
+        occurred_at: at,
+        cause: occasion.cause(),
+        trigger: occasion.trigger(),
+        evidence: vec![row(&pivot)],
+        priors: rules.pivots.as_ref().map(|rule| rule.settings.priors().version.as_str().into()).unwrap_or_default(),
+        labels: labels.map(|(_, label)| label.name.clone()).collect(),
+        pivot,
+    }
+}
+
+/// The score against what it had to reach; of a silence, how improbable it was against what is allowed.
+fn row(pivot: &Pivot) -> Evidence {
+    let number = |number: f64| Scalar::Decimal(pivot::decimal(number).unwrap_or_default());
+    let (value, threshold, op) = match (pivot.p, pivot.evidence) {
+        (Some(p), _) => (Some(p), None, None),
+        (None, evidence) => (evidence, pivot.threshold, Some(">=")),
+    };
+    Evidence {
+        feature: CompactString::from("pivot.") + pivot.of.unwrap_or(pivot.kind).name(),
+        window: None,
+        value: value.map(number),
+        threshold: threshold.map(number),
+        op: op.filter(|_| threshold.is_some()),
+        holds: threshold.map(|_| true),
+        settled_at: None,
+        sample: Vec::new(),
+    }
+}

@@ -1,0 +1,80 @@
+//! `pivots:` which changes in behaviour are looked for.
+
+use super::{Known, expression, words};
+use crate::pivot::Kind;
+use crate::pivot::budget::Budget;
+use crate::pivot::priors::Priors;
+use crate::pivot::settings::Settings;
+use crate::rules::pivots::{PivotRule, bit};
+use crate::rules::ruleset::{Label, Programme};
+use crate::rules::value::Type;
+use crate::yaml::{self, Node, Problems, Section};
+
+/// Reads `pivots:`, all but `for`, which may read what other rules give.
+pub(super) fn read<'a>(top: &mut Section<'a>, problems: &mut Problems) -> Option<(PivotRule, Option<&'a Node>)> {
+    let node = top.take("pivots")?;
+    let mut section = Section::open(node, "pivots", problems)?;
+    let [watch, alert] = ["watch", "alert"].map(|level| {
+        let path = section.at(level);
+        section.take(level).and_then(|node| rate(node, &path, problems))
+    });
+    let budget = Budget::new(watch, alert).map_err(|error| {
+        problems.add_with_help(node.line, "pivots", error.to_string(), "such as `alert: 1 per 100 customer-years`");
+    });
+    let kinds = section.take("kinds").map_or(EVERY, |node| kinds(node, &section.at("kinds"), problems));
+    let of = section.take("for");
+    section.close(problems);
+    Some((PivotRule { settings: Settings::new(Priors::default(), budget.ok()?), kinds, of: None }, of))
+}
+
+/// Reads `for`: the standing that it sees is that before the event.
+pub(super) fn of(
+    rule: &mut PivotRule,
+    node: &Node,
+    known: Known<'_>,
+    (labels, programmes): (&[Label], &[Programme]),
+    problems: &mut Problems,
+) {
+    let mut scope = known.scope();
+    scope.labels = labels.iter().map(|label| label.name.as_str()).collect();
+    scope.programmes = programmes.iter().map(|programme| programme.name.as_str()).collect();
+    scope.vip = true;
+    rule.of = expression(node, "pivots.for", &scope, &[Type::Bool], problems);
+}
+
+/// `1 per 100 customer-years` as alarms per customer-year.
+fn rate(node: &Node, path: &str, problems: &mut Problems) -> Option<f64> {
+    let text = yaml::text(node, path, problems)?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    let rate = match words.as_slice() {
+        [alarms, "per", years, "customer-years"] => number(alarms).zip(number(years)).map(|(alarms, years)| alarms / years),
+        [alarms, "per", "customer-year"] => number(alarms),
+        _ => None,
+    };
+    if rate.is_none() {
+        let help = "how many false alarms of each kind, such as `1 per 100 customer-years`";
+        problems.add_with_help(node.line, path, format!("`{text}` is no budget of false alarms"), help);
+    }
+    rate
+}
+
+fn kinds(node: &Node, path: &str, problems: &mut Problems) -> u16 {
+    let known = || Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Recovered | Kind::Settled));
+    let mut found = 0;
+    for (line, word) in words(node, path, problems) {
+        match known().find(|kind| kind.name() == word) {
+            Some(kind) => found |= bit(kind),
+            None => {
+                let names: Vec<&str> = known().map(Kind::name).collect();
+                let near = yaml::suggest(word, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
+                let help = format!("{}known: {}", near.unwrap_or_default(), names.join(", "));
+                problems.add_with_help(line, path, format!("`{word}` is no kind of pivot"), help);
+            }
+        }
+    }
+    found
+}
+
+/// Every kind.
+const EVERY: u16 = u16::MAX;
