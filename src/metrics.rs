@@ -15,6 +15,7 @@ use crate::model::event::Acknowledged;
 use crate::model::names::Named;
 use crate::model::output::Output;
 use crate::model::output::insight::{EXCEPTION_CANDIDATE, OVERRIDES_EXCEEDED};
+use crate::model::output::pivot;
 use crate::model::record::Code;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -397,6 +398,7 @@ impl TaskMetrics {
             Output::Status(_) => STATUS,
             Output::Audit(_) => AUDIT,
             Output::Insight(insight) => insight.finding.type_name(),
+            Output::Pivot(_) => pivot::TYPE,
             Output::DeadLetter(_, letter) => {
                 self.dead_letters[letter.code as usize].increment(1);
                 return;
@@ -560,7 +562,7 @@ const ALERT: &str = "agent.alert";
 
 const STATUS: &str = "status";
 const AUDIT: &str = "decision";
-const OUTPUT_TYPES: [&str; 12] = [
+const OUTPUT_TYPES: [&str; 13] = [
     "vip.granted",
     "vip.revoked",
     "vip.changed",
@@ -573,4 +575,5 @@ const OUTPUT_TYPES: [&str; 12] = [
     AUDIT,
     EXCEPTION_CANDIDATE,
     OVERRIDES_EXCEEDED,
+    pivot::TYPE,
 ];

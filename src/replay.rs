@@ -13,7 +13,7 @@ use crate::engine::{Engine, Home, Stats, TimeMode};
 use crate::merge::{Lane, Merge};
 use crate::model::event::Kind;
 use crate::model::id::{CustomerId, EntityKind};
-use crate::model::output::Output;
+use crate::model::output::{Output, pivot};
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
@@ -226,6 +226,10 @@ fn order(output: &Output) -> (Option<Position>, EventTime, &str, u64, &str, &str
             (None, it.occurred_at, customer(&it.customer_id), it.status_seq, "status", account, 0)
         }
         Output::Insight(it) => (None, it.occurred_at, "", 0, it.finding.type_name(), it.finding.name(), it.event_id.0),
+        Output::Pivot(it) => {
+            let (id, kind) = (customer(&it.customer_id), it.pivot.kind.name());
+            (None, it.occurred_at, id, it.status_seq, pivot::TYPE, kind, it.event_id.0)
+        }
         Output::Audit(it) => {
             (None, it.occurred_at, customer(&it.customer_id), it.status_seq, "decision", &it.programme, it.event_id.0)
         }

@@ -21,6 +21,7 @@ pub enum Role {
     Status,
     Audit,
     Insights,
+    Pivots,
     DeadLetters,
 }
 
@@ -47,6 +48,7 @@ impl fmt::Display for Role {
             Self::Status => "status",
             Self::Audit => "audit",
             Self::Insights => "insights",
+            Self::Pivots => "pivots",
             Self::DeadLetters => "dlq",
         })
     }
@@ -124,6 +126,7 @@ pub fn needed(config: &Config, input_partitions: u32) -> Vec<Needed> {
         (Role::Status, config.outputs.status.clone(), &COMPACTED[..]),
         (Role::Audit, config.outputs.audit.clone(), &KEPT_APART[..]),
         (Role::Insights, config.outputs.insights.clone(), &KEPT_APART[..]),
+        (Role::Pivots, config.outputs.pivots.clone(), &KEPT_APART[..]),
         (Role::DeadLetters, config.outputs.dlq.clone(), &LETTERS[..]),
     ];
     let all = inputs.chain(ours);

@@ -44,10 +44,10 @@ use vipstream::model::event::Kind;
 use vipstream::rules::ruleset::Ruleset;
 
 /// The output topics, dead letters last.
-const OUTPUTS: [&str; 6] = ["events", "alerts", "status", "audit", "insights", "dlq"];
+const OUTPUTS: [&str; 7] = ["events", "alerts", "status", "audit", "insights", "pivots", "dlq"];
 
 /// What lies in each: those of a key with their numbers, so that their order tells.
-type Lines = [Vec<String>; 6];
+type Lines = [Vec<String>; 7];
 
 const TASKS: u32 = 5;
 const PROCESSES: usize = 3;
@@ -306,7 +306,7 @@ fn judge(ledger: &Ledger, bootstrap: &str, app: &str, rules: &str) {
     let counts = expected.each_ref().map(Vec::len);
     eprintln!("{OUTPUTS:?}: {counts:?} records, as the model says");
     let least = |name: &str| if name == "insights" { 3 } else { 20 };
-    let mut found = OUTPUTS.iter().zip(counts);
+    let mut found = OUTPUTS.iter().zip(counts).filter(|(name, _)| **name != "pivots");
     assert!(found.all(|(name, count)| count > least(name)), "the traffic brings outputs of every kind: {counts:?}");
     for (name, expected) in OUTPUTS.into_iter().zip(expected) {
         let seen = seen(bootstrap, app, name);
@@ -326,7 +326,7 @@ fn model_says(ledger: &Ledger, app: &str, rules: &str) -> Lines {
         let (hash, mode, topics) = (&hash, Mode::Live, topics.clone());
         Fold::new(Setup { ruleset: rules, hash, app, mode, topics, task, tasks: TASKS })
     };
-    let (mut topics, mut letters): ([Vec<Sent>; 5], Vec<String>) = Default::default();
+    let (mut topics, mut letters): ([Vec<Sent>; 6], Vec<String>) = Default::default();
     for said in ledger.folded(fold) {
         letters.extend(said.dead_letters.iter().map(|(position, code)| {
             format!("{app}.{} {} {} {}", position.kind.name(), position.partition, position.offset, code.name())
@@ -335,8 +335,8 @@ fn model_says(ledger: &Ledger, app: &str, rules: &str) -> Lines {
             topic.extend(sent);
         }
     }
-    let [events, alerts, status, audit, insights] = topics.map(numbered);
-    let mut lines = [events, alerts, status, audit, insights, letters];
+    let [events, alerts, status, audit, insights, pivots] = topics.map(numbered);
+    let mut lines = [events, alerts, status, audit, insights, pivots, letters];
     for lines in &mut lines {
         lines.sort_unstable();
     }

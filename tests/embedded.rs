@@ -48,6 +48,7 @@ fn cluster() -> MockCluster<'static, DefaultProducerContext> {
         "vip.status",
         "vip.audit",
         "vip.insights",
+        "vip.pivots",
         "vip.dlq",
     ] {
         cluster.create_topic(topic, 2, 1).unwrap();

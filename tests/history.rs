@@ -26,7 +26,7 @@ fn loaded_into_topics_and_run_to_its_end_it_is_decided_as_by_replay() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("rules.yaml"), history::rules().replace("ruleset: cdnow", &format!("ruleset: {app}"))).unwrap();
-    let outputs = ["events", "alerts", "status", "audit", "insights", "dlq"]
+    let outputs = ["events", "alerts", "status", "audit", "insights", "pivots", "dlq"]
         .map(|name| format!("{name}: {app}.{name}"))
         .join(", ");
     let config = format!(

@@ -44,6 +44,7 @@ impl Shop {
             "vip.status",
             "vip.audit",
             "vip.insights",
+            "vip.pivots",
             "vip.dlq",
         ] {
             cluster.create_topic(topic, 1, 1).unwrap();

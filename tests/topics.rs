@@ -171,8 +171,8 @@ fn check_compares_with_the_cluster_and_reckons_what_will_be_handed_over() {
     app.order(|number| format!("c{number}"), |_| None);
     let said = app.check(&[]);
     assert_eq!((said.code, said.error.as_str()), (Some(0), ""), "{}", said.out);
-    assert!(said.out.contains("ok  cluster: 7 of 15 topics are there"), "{}", said.out);
-    let others = "\n      the same: app.relay, app.out.events, app.out.alerts, app.out.status, app.out.audit, app.out.insights, app.out.dlq\n";
+    assert!(said.out.contains("ok  cluster: 7 of 16 topics are there"), "{}", said.out);
+    let others = "\n      the same: app.relay, app.out.events, app.out.alerts, app.out.status, app.out.audit, app.out.insights, app.out.pivots, app.out.dlq\n";
     assert!(said.out.contains(others), "what is alike is said once: {}", said.out);
     let purchases = line(&said.out, "app.purchase").join(" ");
     assert_eq!(purchases, "app.purchase 0 % of 4 partitions' records; measured 0 % of the newest 200");

@@ -49,7 +49,7 @@ impl Shop {
             .iter()
             .map(|kind| format!("{0}: {{ topic: {1} }}", kind.name(), self.topic(kind.name())))
             .collect();
-        let outputs = ["events", "alerts", "status", "audit", "insights", "dlq"];
+        let outputs = ["events", "alerts", "status", "audit", "insights", "pivots", "dlq"];
         let outputs = outputs.map(|name| format!("{name}: {}", self.topic(name))).join(", ");
         format!(
             "app: {app}\nkafka: {{ {kafka}bootstrap.servers: \"{}\" }}\ntasks: {TASKS}\nrules: rules.yaml\n\

@@ -185,7 +185,9 @@ fn rules(path: Option<&Path>) -> anyhow::Result<Ruleset> {
 fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     let cluster = MockCluster::new(1).context("cannot start the broker")?;
     let inputs = Kind::ALL.map(default_topic);
-    for topic in inputs.into_iter().chain([EVENTS, ALERTS, STATUS, AUDIT, INSIGHTS, DEAD_LETTERS, JOURNAL, RELAY]) {
+    for topic in
+        inputs.into_iter().chain([EVENTS, ALERTS, STATUS, AUDIT, INSIGHTS, PIVOTS, DEAD_LETTERS, JOURNAL, RELAY])
+    {
         cluster.create_topic(topic, PARTITIONS, 1).with_context(|| format!("cannot create topic {topic}"))?;
     }
     Ok(cluster)
@@ -197,7 +199,7 @@ fn config(bootstrap: &str) -> anyhow::Result<Config> {
     let inputs = Kind::ALL.map(|kind| format!("  {}: {{ topic: {} }}\n", kind.name(), default_topic(kind))).concat();
     let text = format!(
         "app: {APP}\nkafka: {{ bootstrap.servers: \"{bootstrap}\", group.protocol: consumer }}\ntasks: {PARTITIONS}\nrules: shop.yaml\n\
-         time: event\nsnapshots: off\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, status: {STATUS}, audit: {AUDIT}, insights: {INSIGHTS}, dlq: {DEAD_LETTERS} }}\n"
+         time: event\nsnapshots: off\nepoch: {{ linger: 50ms }}\ninputs:\n{inputs}outputs: {{ events: {EVENTS}, alerts: {ALERTS}, status: {STATUS}, audit: {AUDIT}, insights: {INSIGHTS}, pivots: {PIVOTS}, dlq: {DEAD_LETTERS} }}\n"
     );
     Config::parse("demo", &text, Path::new(""), []).map_err(|problems| ConfigError::Invalid(problems).into())
 }
@@ -226,6 +228,7 @@ const ALERTS: &str = "vip.alerts";
 const STATUS: &str = "vip.status";
 const AUDIT: &str = "vip.audit";
 const INSIGHTS: &str = "vip.insights";
+const PIVOTS: &str = "vip.pivots";
 const DEAD_LETTERS: &str = "vip.dlq";
 /// Of every topic, hence also tasks.
 const PARTITIONS: i32 = 1;

@@ -14,7 +14,7 @@ use super::Usage;
 use super::values::{Input, input, instant};
 use crate::engine::Stats;
 use crate::model::event::Kind;
-use crate::model::output::{Change, Output};
+use crate::model::output::{Change, Output, pivot};
 use crate::model::time::EventTime;
 use crate::replay::{EPOCH_RECORDS, Plan, Replayed};
 use crate::rules::ruleset::Ruleset;
@@ -46,7 +46,8 @@ pub(crate) struct Args {
 }
 
 /// The output topics, each a file.
-const TOPICS: [&str; 6] = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.insights", "vip.dlq"];
+const TOPICS: [&str; 7] =
+    ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.insights", "vip.pivots", "vip.dlq"];
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -145,6 +146,7 @@ fn counts(replayed: &Replayed) -> Vec<(String, u64)> {
             Output::Status(_) => "status".to_owned(),
             Output::Audit(audit) => format!("decision {} {}", audit.decision, audit.programme),
             Output::Insight(insight) => format!("{} {}", insight.finding.type_name(), insight.finding.name()),
+            Output::Pivot(found) => format!("{} {}", pivot::TYPE, found.pivot.kind),
             Output::DeadLetter(_, letter) => format!("dead letter {}", letter.code.name()),
         };
         match counts.iter_mut().find(|(other, _)| *other == name) {

@@ -8,6 +8,7 @@ pub mod headers;
 mod insight;
 mod line;
 mod overridden;
+mod pivot;
 mod status;
 
 use std::borrow::Cow;
@@ -43,6 +44,7 @@ impl Wire {
             Output::Status(status) => self.status(status, decided_at),
             Output::Audit(audit) => self.audit(audit, decided_at),
             Output::Insight(insight) => self.insight(insight, decided_at),
+            Output::Pivot(found) => self.pivot(found, decided_at),
             Output::DeadLetter(position, letter) => self.dead_letter(*position, letter),
         }
     }
@@ -243,6 +245,7 @@ fn subject(output: &Output) -> Option<Cow<'_, str>> {
             (None, None) => None,
         },
         Output::Insight(it) => Some(Cow::Borrowed(it.finding.name())),
+        Output::Pivot(it) => Some(Cow::Borrowed(it.customer_id.text())),
         Output::DeadLetter(..) => None,
     }
 }

@@ -22,6 +22,7 @@ pub struct Outputs {
     pub status: String,
     pub audit: String,
     pub insights: String,
+    pub pivots: String,
     pub dlq: String,
 }
 
@@ -33,6 +34,7 @@ impl Default for Outputs {
             status: "vip.status".to_owned(),
             audit: "vip.audit".to_owned(),
             insights: "vip.insights".to_owned(),
+            pivots: "vip.pivots".to_owned(),
             dlq: "vip.dlq".to_owned(),
         }
     }
@@ -105,13 +107,14 @@ pub(super) fn read_outputs(top: &mut Section<'_>, problems: &mut Problems) -> Ou
     let mut outputs = Outputs::default();
     let Some(node) = top.take("outputs") else { return outputs };
     let Some(mut section) = Section::open(node, "outputs", problems) else { return outputs };
-    let Outputs { events, alerts, status, audit, insights, dlq } = &mut outputs;
+    let Outputs { events, alerts, status, audit, insights, pivots, dlq } = &mut outputs;
     let targets = [
         ("events", events),
         ("alerts", alerts),
         ("status", status),
         ("audit", audit),
         ("insights", insights),
+        ("pivots", pivots),
         ("dlq", dlq),
     ];
     for (key, target) in targets {

@@ -64,7 +64,7 @@ inputs: { purchase: { topic: t } }";
     assert_eq!(config.brake, Brake { percent: 50, of: 1_000 });
     assert_eq!(config.outputs, Outputs::default());
     assert_eq!((config.outputs.status.as_str(), config.outputs.audit.as_str()), ("vip.status", "vip.audit"));
-    assert_eq!(config.outputs.insights, "vip.insights");
+    assert_eq!((config.outputs.insights.as_str(), config.outputs.pivots.as_str()), ("vip.insights", "vip.pivots"));
     let pace = Pace { every: Duration::from_mins(5), keep: 3 };
     assert_eq!(config.snapshots, Some(Snapshots { store: Place::Folder("/etc/acme/state".into()), line: 2, pace }));
     assert_eq!(config.http, None);

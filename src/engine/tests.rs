@@ -71,7 +71,7 @@ fn told(output: &Output) -> Option<String> {
         }
         Output::Alert(it) => format!("{} alert {}", minute(it.occurred_at), it.name),
         Output::Audit(it) => format!("{} {} {}", minute(it.occurred_at), it.decision, it.programme),
-        Output::Status(_) | Output::Insight(_) => return None,
+        Output::Status(_) | Output::Insight(_) | Output::Pivot(_) => return None,
         Output::DeadLetter(_, letter) => letter.code.name().to_owned(),
     };
     Some(told)

@@ -4,6 +4,7 @@
 
 pub mod insight;
 pub mod overridden;
+pub mod pivot;
 pub mod status;
 
 use compact_str::CompactString;
@@ -56,6 +57,8 @@ pub enum Output {
     Audit(Box<Audit>),
     /// To `vip.insights`, keyed by what it is about.
     Insight(Box<Insight>),
+    /// To `vip.pivots`, keyed by customer.
+    Pivot(Box<pivot::Found>),
     /// To `vip.dlq`.
     DeadLetter(Position, Box<DeadLetter>),
 }
@@ -328,6 +331,7 @@ impl Output {
             Self::Status(_) => "vip.status",
             Self::Audit(_) => "vip.audit",
             Self::Insight(_) => "vip.insights",
+            Self::Pivot(_) => "vip.pivots",
             Self::DeadLetter(..) => "vip.dlq",
         }
     }

@@ -80,7 +80,7 @@ pub(super) fn direct(seed: u64) -> Result<Tally, String> {
 
 impl Director {
     fn new(seed: u64, plan: Plan, turn: Turn) -> Self {
-        let names = ["events", "alerts", "status", "audit", "insights", "dlq"].map(|name| (name, 2));
+        let names = ["events", "alerts", "status", "audit", "insights", "pivots", "dlq"].map(|name| (name, 2));
         let own = [("journal", plan.tasks), ("relay", plan.tasks)];
         let inputs = plan.inputs.iter().map(|(kind, count)| (kind.name(), *count));
         let topics = names.into_iter().chain(own).chain(inputs);

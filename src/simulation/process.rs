@@ -121,7 +121,7 @@ fn setup(deployment: &Deployment) -> Setup {
 
 pub(super) fn outputs() -> Outputs {
     let topic = |name: &str| format!("{APP}.{name}");
-    let names = ["events", "alerts", "status", "audit", "insights", "dlq"];
-    let [events, alerts, status, audit, insights, dlq] = names.map(topic);
-    Outputs { events, alerts, status, audit, insights, dlq }
+    let names = ["events", "alerts", "status", "audit", "insights", "pivots", "dlq"];
+    let [events, alerts, status, audit, insights, pivots, dlq] = names.map(topic);
+    Outputs { events, alerts, status, audit, insights, pivots, dlq }
 }

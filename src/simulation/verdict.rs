@@ -111,8 +111,10 @@ fn sorted(mut lines: Lines) -> Lines {
 fn seen(world: &World) -> Lines {
     let outputs = outputs();
     let mut lines = Lines::default();
-    let topics = [&outputs.events, &outputs.alerts, &outputs.status, &outputs.audit, &outputs.insights];
-    for (name, topic) in ["events", "alerts", "status", "audit", "insights"].into_iter().zip(topics) {
+    let names = ["events", "alerts", "status", "audit", "insights", "pivots"];
+    let topics =
+        [&outputs.events, &outputs.alerts, &outputs.status, &outputs.audit, &outputs.insights, &outputs.pivots];
+    for (name, topic) in names.into_iter().zip(topics) {
         let records = world.logs(topic).flat_map(|(_, log)| log.committed(0));
         let sent = records.map(|(_, entry)| {
             let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).expect("text");

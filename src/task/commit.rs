@@ -114,6 +114,7 @@ impl<B: Broker> Task<B> {
             Output::Status(_) => &setup.outputs.status,
             Output::Audit(_) => &setup.outputs.audit,
             Output::Insight(_) => &setup.outputs.insights,
+            Output::Pivot(_) => &setup.outputs.pivots,
             Output::DeadLetter(..) => &setup.outputs.dlq,
         };
         let headers = setup.wire.headers(output, Some(wall));

@@ -242,6 +242,7 @@ pub(super) fn outputs_digest(outputs: &[Output], effects: &[Outgoing]) -> Vec<u8
             Output::Status(it) => named(&mut hash, it.event_id, it.status_seq),
             Output::Audit(it) => named(&mut hash, it.event_id, it.status_seq),
             Output::Insight(it) => named(&mut hash, it.event_id, 0),
+            Output::Pivot(it) => named(&mut hash, it.event_id, it.status_seq),
             Output::DeadLetter(position, letter) => {
                 hash.update(&position.offset.to_le_bytes());
                 hash.update(&position.partition.to_le_bytes());

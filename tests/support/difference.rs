@@ -19,6 +19,7 @@ pub fn by_key(said: &[Said]) -> Outputs {
         ("vip.status", lines(&|said| &said.statuses)),
         ("vip.audit", lines(&|said| &said.audits)),
         ("vip.insights", lines(&|said| &said.insights)),
+        ("vip.pivots", lines(&|said| &said.pivots)),
         ("vip.dlq", refused.map(|(position, code)| dead_letter(*position, *code)).collect()),
     ])
 }

@@ -35,7 +35,7 @@ pub fn judged(ruleset: &str, inputs: &[Input], until: Option<EventTime>) -> Outp
 
 /// The engine's lines in the model's form: every topic, dead letters without their sentences.
 pub fn engine(lines: BTreeMap<&'static str, Vec<String>>) -> Outputs {
-    let topics = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.insights", "vip.dlq"];
+    let topics = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.insights", "vip.pivots", "vip.dlq"];
     let mut outputs: Outputs = topics.map(|topic| (topic, vec![])).into();
     outputs.extend(lines);
     for line in outputs.entry("vip.dlq").or_default() {
@@ -46,7 +46,7 @@ pub fn engine(lines: BTreeMap<&'static str, Vec<String>>) -> Outputs {
 
 /// The model's lines, named as the engine names its run.
 pub fn model(ruleset: &str, inputs: &[Input], until: Option<EventTime>, seen: &Outputs) -> Outputs {
-    let topics = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.insights"];
+    let topics = ["vip.events", "vip.alerts", "vip.status", "vip.audit", "vip.insights", "vip.pivots"];
     let mut said = topics.iter().flat_map(|topic| &seen[topic]);
     let named = said.find(|line| line.contains("\"run_id\""));
     let named: Json = named.map_or(Json::Null, |line| serde_json::from_str(line).expect("an output is JSON"));
@@ -184,6 +184,7 @@ fn as_sent(outputs: &[Output], wire: &Wire, wall: EventTime) -> Said {
             Output::Status(_) => said.statuses.push(sent()),
             Output::Audit(_) => said.audits.push(sent()),
             Output::Insight(_) => said.insights.push(sent()),
+            Output::Pivot(_) => said.pivots.push(sent()),
             Output::DeadLetter(position, letter) => said.dead_letters.push((*position, letter.code)),
         }
     }

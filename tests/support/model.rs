@@ -89,7 +89,7 @@ impl Replay<'_> {
         let last = records.iter().map(|record| record.merge_time).max();
         let clock = self.until.or(last).unwrap_or(EventTime::MIN);
         walk.epoch(Vec::new(), records, clock, clock);
-        let Found { events, alerts, statuses, audits, insights, mut refused, .. } = walk.found;
+        let Found { events, alerts, statuses, audits, insights, pivots, mut refused, .. } = walk.found;
         refused.sort_unstable();
         let refused = refused.into_iter().map(|(position, code)| self.dead_letter(position, code));
         BTreeMap::from([
@@ -98,6 +98,7 @@ impl Replay<'_> {
             ("vip.status", sorted(statuses)),
             ("vip.audit", sorted(audits)),
             ("vip.insights", sorted(insights)),
+            ("vip.pivots", sorted(pivots)),
             ("vip.dlq", refused.collect()),
         ])
     }

@@ -41,14 +41,15 @@ pub(crate) struct Decided {
     pub(crate) statuses: Vec<String>,
     pub(crate) audits: Vec<String>,
     pub(crate) insights: Vec<String>,
+    pub(crate) pivots: Vec<String>,
 }
 
 impl Decided {
     /// By the topics' names.
     fn of(lines: impl Fn(&str) -> Vec<String>) -> Self {
-        let names = ["events", "alerts", "status", "audit", "insights"];
-        let [decisions, alerts, statuses, audits, insights] = names.map(lines);
-        Self { decisions, alerts, statuses, audits, insights }
+        let names = ["events", "alerts", "status", "audit", "insights", "pivots"];
+        let [decisions, alerts, statuses, audits, insights, pivots] = names.map(lines);
+        Self { decisions, alerts, statuses, audits, insights, pivots }
     }
 
     /// What `replay` makes of partitions of inputs.
@@ -60,8 +61,8 @@ impl Decided {
         })
     }
 
-    const fn topics(&self) -> [&Vec<String>; 5] {
-        [&self.decisions, &self.alerts, &self.statuses, &self.audits, &self.insights]
+    const fn topics(&self) -> [&Vec<String>; 6] {
+        [&self.decisions, &self.alerts, &self.statuses, &self.audits, &self.insights, &self.pivots]
     }
 }
 
@@ -116,7 +117,7 @@ impl Shop {
     pub(crate) fn config_text(&self, more: &str) -> String {
         let inputs: Vec<String> =
             self.kinds.keys().map(|kind| format!("  {}: {{ topic: {} }}", kind.name(), self.input(*kind))).collect();
-        let outputs = ["events", "alerts", "status", "audit", "insights", "dlq"];
+        let outputs = ["events", "alerts", "status", "audit", "insights", "pivots", "dlq"];
         let outputs = outputs.map(|name| format!("{name}: {}", self.output(name))).join(", ");
         let snapshots = if more.contains("snapshots:") { "" } else { "snapshots: off\n" };
         format!(

@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use crate::model::output::{Audit, Change, Evidence, Output};
+use crate::pivot::Pivot;
 use crate::replay::Replayed;
 
-/// Prints each decision, seen or not, and alert about a customer.
+/// Prints each decision, seen or not, alert and pivot about a customer.
 pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::io::Result<()> {
     let mut found = false;
     for output in &replayed.outputs {
@@ -17,6 +18,7 @@ pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::
                 (it.occurred_at, format!("ALERT {} ({})", it.name, it.severity), &it.evidence)
             }
             Output::Audit(it) if it.customer_id.as_str() == id => (it.occurred_at, unseen(it), &it.evidence),
+            Output::Pivot(it) if it.customer_id.as_str() == id => (it.occurred_at, turned(&it.pivot), &it.evidence),
             _ => continue,
         };
         found = true;
@@ -66,6 +68,11 @@ pub(crate) fn sentence(change: &Change) -> String {
 fn unseen(audit: &Audit) -> String {
     let until = audit.until.map(|until| format!(", until {until}")).unwrap_or_default();
     format!("{} {}{until}", audit.decision, audit.programme)
+}
+
+/// A change in behaviour, or the end of one.
+fn turned(pivot: &Pivot) -> String {
+    format!("PIVOT {} ({}): {}", pivot.kind, pivot.level.name(), crate::pivot::sentence::sentence(pivot))
 }
 
 /// A row of evidence in a few words: `spend_365d = 5210.4 >= 5000 (365d): yes`.

@@ -5,7 +5,7 @@
 //! Streams (KIP-1034), so that tools made for its dead letters read ours; there is no stack trace to give.
 
 use super::{ALERT, AUDIT, STATUS, Wire, subject};
-use crate::model::output::{Output, OutputId};
+use crate::model::output::{Output, OutputId, pivot};
 use crate::model::record::{DeadLetter, Position};
 use crate::model::time::EventTime;
 
@@ -26,6 +26,7 @@ impl Wire {
             }
             Output::Audit(it) => self.cloud_event(output, it.event_id, AUDIT, it.occurred_at),
             Output::Insight(it) => self.cloud_event(output, it.event_id, it.finding.type_name(), it.occurred_at),
+            Output::Pivot(it) => self.cloud_event(output, it.event_id, pivot::TYPE, it.occurred_at),
             Output::DeadLetter(position, letter) => self.refusal(*position, letter, at),
         }
     }

@@ -134,7 +134,7 @@ impl Serialize for ScalarJson<'_> {
 }
 
 /// Without trailing zeros, and zero without a sign.
-fn plain(number: Decimal) -> Decimal {
+pub(super) fn plain(number: Decimal) -> Decimal {
     if number.is_zero() { Decimal::ZERO } else { number.normalize() }
 }
 

@@ -1,6 +1,7 @@
 //! What each output looks like on the wire, byte for byte.
 
 mod insight;
+mod pivot;
 mod status;
 
 use std::time::Duration;

@@ -45,7 +45,7 @@ fn play(engine: &mut Engine, clock: i64, events: &[(i64, &str, &str)]) -> Vec<St
         Output::Decision(it) => Some(format!("{} {}", it.customer_id.as_str(), it.change.type_name())),
         Output::Alert(it) => Some(format!("{} alert", it.customer_id.as_ref().map_or("", CustomerId::as_str))),
         Output::DeadLetter(..) => Some("dead letter".to_owned()),
-        Output::Status(_) | Output::Audit(_) | Output::Insight(_) => None,
+        Output::Status(_) | Output::Audit(_) | Output::Insight(_) | Output::Pivot(_) => None,
     });
     told.collect()
 }

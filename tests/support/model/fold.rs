@@ -88,6 +88,7 @@ pub struct Said {
     pub statuses: Vec<Sent>,
     pub audits: Vec<Sent>,
     pub insights: Vec<Sent>,
+    pub pivots: Vec<Sent>,
     pub dead_letters: Vec<(Position, Code)>,
     /// What its entities do to some at home with another task: which, and what.
     pub passed: Vec<(u32, Passed)>,
@@ -209,9 +210,16 @@ pub struct Sent {
 
 impl Said {
     /// The topics of records, by the names that configurations have for them.
-    pub fn topics(self) -> [(&'static str, Vec<Sent>); 5] {
-        let Self { events, alerts, statuses, audits, insights, .. } = self;
-        [("events", events), ("alerts", alerts), ("status", statuses), ("audit", audits), ("insights", insights)]
+    pub fn topics(self) -> [(&'static str, Vec<Sent>); 6] {
+        let Self { events, alerts, statuses, audits, insights, pivots, .. } = self;
+        [
+            ("events", events),
+            ("alerts", alerts),
+            ("status", statuses),
+            ("audit", audits),
+            ("insights", insights),
+            ("pivots", pivots),
+        ]
     }
 }
 
@@ -274,11 +282,12 @@ impl Fold {
         let records = taken.iter().filter_map(|taken| self.record(taken)).collect();
         let effects = epoch.effects.into_iter().map(|passed| passed.0).collect();
         self.walk.epoch(effects, records, epoch.clock, epoch.wall);
-        let Found { events, alerts, statuses, audits, insights, refused, passed } =
+        let Found { events, alerts, statuses, audits, insights, pivots, refused, passed } =
             std::mem::take(&mut self.walk.found);
-        let [events, alerts, statuses, audits, insights] = [events, alerts, statuses, audits, insights].map(sent);
+        let [events, alerts, statuses, audits, insights, pivots] =
+            [events, alerts, statuses, audits, insights, pivots].map(sent);
         let passed = passed.into_iter().map(|(task, effect)| (task, Passed(effect))).collect();
-        Said { events, alerts, statuses, audits, insights, dead_letters: refused, passed }
+        Said { events, alerts, statuses, audits, insights, pivots, dead_letters: refused, passed }
     }
 
     /// What was counted so far.

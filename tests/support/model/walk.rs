@@ -38,6 +38,7 @@ pub(super) struct Found {
     pub(super) statuses: Vec<Line>,
     pub(super) audits: Vec<Line>,
     pub(super) insights: Vec<Line>,
+    pub(super) pivots: Vec<Line>,
     pub(super) refused: Vec<(Position, Code)>,
     /// What is done to entities at home with another task.
     pub(super) passed: Vec<(u32, Effect)>,

@@ -1,0 +1,30 @@
+//! A lasting change in what one customer does, as it is told.
+
+use compact_str::CompactString;
+
+use super::{Cause, Evidence, OutputId, Trigger};
+use crate::model::id::CustomerId;
+use crate::model::time::EventTime;
+use crate::pivot::Pivot;
+
+/// A lasting change in a customer's behaviour, or the end of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub event_id: OutputId,
+    pub customer_id: CustomerId,
+    /// The account that the customer's profile names.
+    pub account_id: Option<CompactString>,
+    pub status_seq: u64,
+    pub occurred_at: EventTime,
+    pub cause: Cause,
+    pub trigger: Option<Trigger>,
+    pub evidence: Vec<Evidence>,
+    pub pivot: Pivot,
+    /// Version of the priors.
+    pub priors: CompactString,
+    /// Labels that hold.
+    pub labels: Vec<CompactString>,
+}
+
+/// The `type` on the wire.
+pub const TYPE: &str = "behavior.pivot";
