@@ -15,7 +15,7 @@ use super::rates::Prices;
 use super::view::View;
 use crate::model::event::{Action, Activity, Body, Event, Kind, PurchaseStatus};
 use crate::model::id::EntityKind;
-use crate::model::output::pivot::{Found, TYPE};
+use crate::model::output::pivot::{Found, TYPE, decimal};
 use crate::model::output::{Evidence, Output, Scalar};
 use crate::model::time::EventTime;
 use crate::pivot::state::State;
@@ -146,7 +146,7 @@ impl Engine {
             (customer.news, customer.look_again) = (u16::MAX, true);
             let is_timers = pivot.decided_at_ms < customer.as_of.0 || matches!(cause, Brought::Time);
             let occasion = self.occasion(if is_timers { Brought::Time } else { cause });
-            outputs.push(Output::Pivot(Box::new(told(&self.customers[slot], pivot, &occasion))));
+            outputs.push(Output::Pivot(Box::new(found_in(&self.customers[slot], pivot, &occasion))));
         }
     }
 
@@ -157,7 +157,7 @@ impl Engine {
     }
 }
 
-fn told(customer: &Customer, pivot: Pivot, occasion: &Occasion<'_>) -> Found {
+fn found_in(customer: &Customer, pivot: Pivot, occasion: &Occasion<'_>) -> Found {
     let at = EventTime(pivot.decided_at_ms);
     let rules = occasion.rules;
     let labels = rules.labels.iter().enumerate().filter(|(place, _)| customer.labels >> place & 1 == 1);
@@ -180,7 +180,7 @@ fn told(customer: &Customer, pivot: Pivot, occasion: &Occasion<'_>) -> Found {
 
 /// The score against what it had to reach; of a silence, how improbable it was against what is allowed.
 fn row(pivot: &Pivot) -> Evidence {
-    let number = |number: f64| Scalar::Decimal(pivot::decimal(number).unwrap_or_default());
+    let number = |number: f64| Scalar::Decimal(decimal(number, PLACES).unwrap_or_default());
     let (value, threshold, op) = match (pivot.p, pivot.evidence) {
         (Some(p), _) => (Some(p), None, None),
         (None, evidence) => (evidence, pivot.threshold, Some(">=")),
@@ -196,3 +196,6 @@ fn row(pivot: &Pivot) -> Evidence {
         sample: Vec::new(),
     }
 }
+
+/// Scores and probabilities are told to so many places.
+const PLACES: u32 = 8;

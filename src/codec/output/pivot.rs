@@ -1,15 +1,14 @@
 //! A lasting change in a customer's behaviour, as JSON.
 //!
-//! What detectors reckon in floating point is rounded here, once, to decimals as text like any other on the wire. A number that
-//! is none is null.
+//! What detectors reckon in floating point is written as decimals in text like any other number, to so many places. A number
+//! that is none is null.
 
-use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::json;
 
 use super::line::{Line, Rows, plain};
 use super::{Wire, customer_of};
-use crate::model::output::pivot::{Found, TYPE};
+use crate::model::output::pivot::{Found, TYPE, decimal as decimal_of};
 use crate::model::time::EventTime;
 use crate::pivot::sentence::sentence;
 use crate::pivot::{Kind, Pivot};
@@ -65,15 +64,13 @@ fn rare(value: f64) -> Option<String> {
     rounded(value, 8)
 }
 
-/// A tie goes to the even digit. None for what is no number, and beyond what decimals hold.
 fn rounded(value: f64, places: u32) -> Option<String> {
-    let number = Decimal::try_from(value).ok()?;
-    Some(plain(number.round_dp(places)).to_string())
+    decimal_of(value, places).map(|number| plain(number).to_string())
 }
 
 /// To a whole number. None for what is none, or below zero.
 fn whole(value: f64) -> Option<u64> {
-    Decimal::try_from(value.round()).ok()?.to_u64()
+    decimal_of(value.round(), 0)?.to_u64()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A lasting change in what one customer does, as it is told.
 
 use compact_str::CompactString;
+use rust_decimal::Decimal;
 
 use super::{Cause, Evidence, OutputId, Trigger};
 use crate::model::id::CustomerId;
@@ -24,6 +25,12 @@ pub struct Found {
     pub priors: CompactString,
     /// Labels that hold.
     pub labels: Vec<CompactString>,
+}
+
+/// Rounds what detectors reckon in floating point; a tie goes to the even digit. None for what is no number, and beyond what
+/// decimals hold.
+pub fn decimal(value: f64, places: u32) -> Option<Decimal> {
+    Decimal::try_from(value).ok().map(|number| number.round_dp(places))
 }
 
 /// The `type` on the wire.

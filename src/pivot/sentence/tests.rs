@@ -1,0 +1,108 @@
+use super::*;
+use crate::pivot::{Direction, Shops};
+
+fn pivot(kind: Kind, channel: Channel, from: f64, to: f64) -> Pivot {
+    Pivot {
+        kind,
+        of: None,
+        channel,
+        level: Grade::Alert,
+        direction: Direction::Up,
+        from,
+        to,
+        ratio: Some(to / from),
+        shops: None,
+        since_ms: 0,
+        decided_at_ms: 0,
+        n_before: 20.0,
+        n_after: 4.0,
+        evidence: Some(7.0),
+        threshold: Some(6.5),
+        p: None,
+        days_silent: None,
+        confidence: Some(0.8),
+        budget: 0.005,
+    }
+}
+
+const CHANCE: &str = " By chance this would happen to a customer like this less than once in 200 years of watching.";
+
+#[test]
+fn each_kind_has_its_sentence() {
+    let shops = Shops { before: "app".to_owned(), since: "store".to_owned() };
+    let rows = [
+        (
+            pivot(Kind::CadenceSlowed, Channel::Cadence, 14.2, 44.0),
+            "Usually buys every 14 days; of late every 44 days (the last 4 gaps).",
+        ),
+        (
+            pivot(Kind::CadenceQuickened, Channel::Cadence, 14.2, 5.0),
+            "Usually buys every 14 days; of late every 5 days (the last 4 gaps).",
+        ),
+        (pivot(Kind::Silence, Channel::Cadence, 14.2, 62.0), "Usually buys every 14 days; now silent for 62."),
+        (pivot(Kind::Silence, Channel::Engagement, 1.04, 9.0), "Usually engages every day; now silent for 9."),
+        (
+            pivot(Kind::SpendDropped, Channel::Spend, 72.2, 32.73),
+            "Usually spends 72.20 an order; of late 32.73, 45 % of that (the last 4 orders).",
+        ),
+        (
+            pivot(Kind::SpendRose, Channel::Spend, 720.0, 1440.0),
+            "Usually spends 720.00 an order; of late 1440, 200 % of that (the last 4 orders).",
+        ),
+        (
+            pivot(Kind::SatisfactionDropped, Channel::Csat, 4.61, 2.33),
+            "Usually answers 4.6 of 5; of late 2.3 (the last 4 answers).",
+        ),
+        (
+            pivot(Kind::SatisfactionRose, Channel::Csat, 2.33, 4.0),
+            "Usually answers 2.3 of 5; of late 4.0 (the last 4 answers).",
+        ),
+        (
+            pivot(Kind::SentimentTurned, Channel::Sentiment, 0.44, -0.5),
+            "Usually speaks with a sentiment of +0.44; of late -0.50 (the last 4 mentions).",
+        ),
+        (
+            pivot(Kind::SentimentRose, Channel::Sentiment, -0.5, 0.44),
+            "Usually speaks with a sentiment of -0.50; of late +0.44 (the last 4 mentions).",
+        ),
+        (
+            pivot(Kind::EngagementDropped, Channel::Engagement, 2.5, 9.94),
+            "Usually engages every 2.5 days; of late every 9.9 days (the last 4 gaps).",
+        ),
+        (
+            pivot(Kind::EngagementRose, Channel::Engagement, 9.0, 3.0),
+            "Usually engages every 9 days; of late every 3 days (the last 4 gaps).",
+        ),
+        (
+            pivot(Kind::RefundsRose, Channel::Refund, 0.05, 0.29),
+            "Usually gives back 5 % of orders; of late 29 % (the last 4 orders).",
+        ),
+        (
+            Pivot { shops: Some(shops), ..pivot(Kind::ChannelShifted, Channel::Channel, 0.12, 0.63) },
+            "Used to order mostly by app; now 63 % of orders come by store, before 12 % (the last 4 orders).",
+        ),
+    ];
+    for (pivot, wanted) in rows {
+        assert_eq!(sentence(&pivot), format!("{wanted}{CHANCE}"));
+    }
+}
+
+#[test]
+fn ends_say_what_has_ended() {
+    let end = |kind, of, channel, from, to| Pivot { of: Some(of), ..pivot(kind, channel, from, to) };
+    let silence = end(Kind::Recovered, Kind::Silence, Channel::Cadence, 209.0, 16.0);
+    let silence = Pivot { days_silent: Some(209.0), ..silence };
+    assert_eq!(sentence(&silence), "Buys again after 209 days of silence; usual is every 16 days.");
+    let recovered = end(Kind::Recovered, Kind::SpendDropped, Channel::Spend, 33.0, 72.0);
+    assert_eq!(
+        sentence(&recovered),
+        "It is over that orders became smaller: back to the usual 72.00 an order, after 33.00 an order."
+    );
+    let watched = Pivot { level: Grade::Watch, ..recovered };
+    assert_eq!(sentence(&watched), "It may be over that orders became smaller: back near the usual 72.00 an order.");
+    let settled = end(Kind::Settled, Kind::CadenceSlowed, Channel::Cadence, 14.0, 30.0);
+    assert_eq!(
+        sentence(&settled),
+        "It has lasted that purchases came further apart: every 30 days is the usual from now on, before every 14 days."
+    );
+}
