@@ -1,5 +1,6 @@
 //! The commands.
 
+mod calibrate;
 mod check;
 mod demo;
 mod load;
@@ -23,6 +24,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Calibrate(calibrate::Args),
     Check(check::Args),
     Demo(demo::Args),
     Load(Box<load::Args>),
@@ -40,6 +42,7 @@ pub(crate) struct Usage(pub(crate) String);
 /// Reads the arguments and runs the command: 0 done, 1 failed while running, 2 wrong usage or configuration.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Load(args) => load::run(*args),

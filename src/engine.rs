@@ -56,6 +56,7 @@ use crate::model::names::Named;
 use crate::model::output::Output;
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::EventTime;
+use crate::pivot::Observation;
 use crate::rules::ruleset::{DEDUP, Ruleset};
 use agents::Agents;
 use apply::{Arrival, Outcome};
@@ -109,6 +110,8 @@ pub struct Engine {
     sendings: Vec<Sending>,
     arrivals: VecDeque<Effect>,
     leaving: Vec<(u32, Effect)>,
+    /// What detectors were shown, where somebody wants to know.
+    observed: Option<Vec<(CustomerId, EventTime, Observation)>>,
     /// Authors of whom nothing is remembered any more, and whose places are to be given back.
     quiet: Vec<Slot>,
     /// Somebody is merged into another, or was.
@@ -220,6 +223,7 @@ impl Engine {
             sendings: Vec::new(),
             arrivals: VecDeque::new(),
             leaving: Vec::new(),
+            observed: None,
             quiet: Vec::new(),
             merges: false,
             behind: false,

@@ -8,6 +8,7 @@
 extern crate self as vipstream;
 
 // -- pure: no Kafka, clock, disk, randomness, logging or metrics --
+pub mod calibrate;
 pub mod codec;
 pub mod engine;
 pub mod load;

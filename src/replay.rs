@@ -57,6 +57,33 @@ impl Plan {
     pub fn run(&self, inputs: Vec<Input<'_>>, mut progress: impl FnMut(u64)) -> io::Result<Replayed> {
         let mut engine = Engine::new(Arc::clone(&self.rules), self.rules.name(), TimeMode::Event, Home::ALONE);
         let mut outputs = Vec::new();
+        self.drive(&mut engine, inputs, |_, said, read| {
+            outputs.append(said);
+            progress(read);
+        })?;
+        outputs.sort_by(|left, right| order(left).cmp(&order(right)));
+        let stats = engine.stats();
+        let errors = self.rules.judged().zip(stats.rule_errors.iter().copied());
+        let rule_errors = errors.filter(|(_, count)| *count > 0).collect();
+        Ok(Replayed { outputs, wire: self.wire(), stats, rule_errors, digest: engine.digest() })
+    }
+
+    /// Runs the inputs through an engine. After each epoch `after` is given the engine, what it said, and the bytes read so far.
+    ///
+    /// # Errors
+    /// An input that cannot be read.
+    pub(crate) fn drive(
+        &self,
+        engine: &mut Engine,
+        inputs: Vec<Input<'_>>,
+        mut after: impl FnMut(&mut Engine, &mut Vec<Output>, u64),
+    ) -> io::Result<()> {
+        let mut outputs = Vec::new();
+        let mut apply = |engine: &mut Engine, records, clock, read| {
+            engine.apply(Epoch { records, clock, wall: clock, ..Epoch::default() }, &mut outputs);
+            after(engine, &mut outputs, read);
+            outputs.clear();
+        };
         let mut reader = Reader::open(inputs, self.until)?;
         let mut records = Vec::with_capacity(self.epoch_records);
         let mut clock = EventTime::MIN;
@@ -64,24 +91,15 @@ impl Plan {
             clock = record.merge_time;
             records.push(record);
             if records.len() >= self.epoch_records {
-                engine.apply(
-                    Epoch { records: std::mem::take(&mut records), clock, wall: clock, ..Epoch::default() },
-                    &mut outputs,
-                );
-                progress(reader.bytes);
+                apply(engine, std::mem::take(&mut records), clock, reader.bytes);
             }
         }
         clock = self.until.unwrap_or(clock);
-        engine.apply(Epoch { records, clock, wall: clock, ..Epoch::default() }, &mut outputs);
+        apply(engine, records, clock, reader.bytes);
         while engine.is_behind() {
-            engine.apply(Epoch { clock, wall: clock, ..Epoch::default() }, &mut outputs);
+            apply(engine, Vec::new(), clock, reader.bytes);
         }
-        progress(reader.bytes);
-        outputs.sort_by(|left, right| order(left).cmp(&order(right)));
-        let stats = engine.stats();
-        let errors = self.rules.judged().zip(stats.rule_errors.iter().copied());
-        let rule_errors = errors.filter(|(_, count)| *count > 0).collect();
-        Ok(Replayed { outputs, wire: self.wire(), stats, rule_errors, digest: engine.digest() })
+        Ok(())
     }
 
     fn wire(&self) -> Wire {

@@ -11,4 +11,5 @@ pub mod percentile;
 pub mod pivots;
 pub mod program;
 pub mod ruleset;
+pub mod source;
 pub mod value;

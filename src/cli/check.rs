@@ -10,6 +10,7 @@ use super::Usage;
 use super::topics::finding;
 use crate::config::{Config, ConfigError};
 use crate::rules::ruleset::Ruleset;
+use crate::rules::source;
 use crate::snapshot::depot::Depot;
 use crate::topics::Finding;
 use crate::yaml::{self, Problem};
@@ -117,8 +118,7 @@ fn files(args: &Args) -> anyhow::Result<Files> {
     }
     for path in rules_files {
         let name = path.display().to_string();
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Usage(format!("cannot read the rules {name}: {error}")))?;
+        let text = source::read(&path).map_err(|error| Usage(error.to_string()))?;
         match Ruleset::parse(&name, &text) {
             Ok(rules) => {
                 files.checked.push(format!("{name}: {}", describe(&rules)));

@@ -30,6 +30,7 @@ use crate::load::Shape;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::rules::source;
 use crate::task::TaskError;
 
 use super::Usage;
@@ -173,7 +174,7 @@ fn rules(path: Option<&Path>) -> anyhow::Result<Ruleset> {
     let (file, text) = match path {
         Some(path) => {
             let file = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| Usage(format!("{file}: cannot read: {error}")))?;
+            let text = source::read(path).map_err(|error| Usage(error.to_string()))?;
             (file, text)
         }
         None => (SHOP_NAME.to_owned(), SHOP.to_owned()),

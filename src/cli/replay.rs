@@ -18,6 +18,7 @@ use crate::model::output::{Change, Output, pivot};
 use crate::model::time::EventTime;
 use crate::replay::{EPOCH_RECORDS, Plan, Replayed};
 use crate::rules::ruleset::Ruleset;
+use crate::rules::source;
 use crate::yaml;
 
 /// Replay files through a ruleset: one file of JSON lines for each output topic.
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         names: args.inputs.iter().map(|(kind, path)| format!("{}={}", kind.name(), path.display())).collect(),
         epoch_records: EPOCH_RECORDS,
     };
-    let bar = bar(bytes);
+    let bar = bar(bytes, "replaying");
     let replayed = plan.run(inputs, |read| bar.set_position(read)).context("cannot read the input")?;
     bar.finish_and_clear();
     std::fs::create_dir_all(&args.output)
@@ -83,8 +84,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Reads a ruleset; its problems are wrong configuration.
 pub(crate) fn rules(path: &Path) -> anyhow::Result<Ruleset> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("cannot read the rules {}: {error}", path.display())))?;
+    let text = source::read(path).map_err(|error| Usage(error.to_string()))?;
     Ruleset::parse(&path.display().to_string(), &text).map_err(|problems| Usage(yaml::list(&problems)).into())
 }
 
@@ -92,10 +92,10 @@ fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-type Opened = Vec<(Kind, Box<dyn BufRead>)>;
+pub(super) type Opened = Vec<(Kind, Box<dyn BufRead>)>;
 
 /// Opens the inputs; their size together where it is known.
-fn open(inputs: &[Input]) -> anyhow::Result<(Opened, Option<u64>)> {
+pub(super) fn open(inputs: &[Input]) -> anyhow::Result<(Opened, Option<u64>)> {
     let mut bytes = Some(0);
     let mut opened: Opened = Vec::new();
     for (kind, path) in inputs {
@@ -111,13 +111,13 @@ fn open(inputs: &[Input]) -> anyhow::Result<(Opened, Option<u64>)> {
     Ok((opened, bytes))
 }
 
-fn bar(bytes: Option<u64>) -> ProgressBar {
+pub(super) fn bar(bytes: Option<u64>, doing: &'static str) -> ProgressBar {
     let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     let template = "{msg} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
     if bytes.is_some() {
         bar.set_style(ProgressStyle::with_template(template).expect("the template is right").progress_chars("=> "));
     }
-    bar.with_message("replaying")
+    bar.with_message(doing)
 }
 
 fn write(folder: &Path, topic: &str, replayed: &Replayed) -> anyhow::Result<()> {

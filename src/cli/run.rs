@@ -13,6 +13,7 @@ use crate::config::{Config, ConfigError};
 use crate::http;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
+use crate::rules::source;
 use crate::task::TaskError;
 use crate::telemetry::{self, LogForm};
 
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn load_rules(config: &Config) -> Result<Ruleset, ConfigError> {
     let path = &config.rules;
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+    let text = source::read(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
     Ruleset::parse(&path.display().to_string(), &text).map_err(ConfigError::Invalid)
 }
 

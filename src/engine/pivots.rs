@@ -14,7 +14,7 @@ use super::look::{Brought, Occasion};
 use super::rates::Prices;
 use super::view::View;
 use crate::model::event::{Action, Activity, Body, Event, Kind, PurchaseStatus};
-use crate::model::id::EntityKind;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::pivot::{Found, TYPE, decimal};
 use crate::model::output::{Evidence, Output, Scalar};
 use crate::model::time::EventTime;
@@ -87,6 +87,16 @@ pub(super) fn is_known(customer: &Customer, event: &Event, rules: &Ruleset) -> b
 }
 
 impl Engine {
+    /// From now on what detectors are shown is kept for [`Engine::take_observations`].
+    pub fn record_observations(&mut self) {
+        self.observed.get_or_insert_default();
+    }
+
+    /// What detectors were shown since it was asked last: whose behaviour, when, and what.
+    pub fn take_observations(&mut self) -> Vec<(CustomerId, EventTime, Observation)> {
+        self.observed.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Shows the detectors an event that was taken in.
     pub(super) fn observe(
         &mut self,
@@ -101,6 +111,9 @@ impl Engine {
         let Some(rule) = rules.pivots.as_ref().filter(|_| rules.watches(customer)) else { return };
         let prices = Prices { rules: &rules, rates: &self.rates };
         let Some(observation) = observation(event, is_known, prices, rule) else { return };
+        if let Some(observed) = &mut self.observed {
+            observed.push((customer.id.clone(), event.at, observation));
+        }
         let mut found = Vec::new();
         let state = customer.pivots.get_or_insert_default();
         let taken = state.observe(observation, event.at.0, &rule.settings, &mut found);
@@ -130,7 +143,9 @@ impl Engine {
             let customer = &self.customers[slot];
             let is_told = match pivot.of {
                 Some(of) => customer.has_turned(of),
-                None => rule.kinds & bit(pivot.kind) != 0 && (customer.has_turned(pivot.kind) || self.is_asked_for(slot)),
+                None => {
+                    rule.kinds & bit(pivot.kind) != 0 && (customer.has_turned(pivot.kind) || self.is_asked_for(slot))
+                }
             };
             if !is_told {
                 continue;

@@ -24,6 +24,7 @@ use super::program::Program;
 use super::ruleset::{
     ALWAYS, Aggregate, AlertRule, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset,
 };
+use super::source;
 use super::value::Type;
 use crate::codec::currency;
 use crate::model::event::Kind;
@@ -38,7 +39,8 @@ impl Ruleset {
     /// Every problem at once, by line.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new(file);
-        let ruleset = yaml::read(text, &mut problems).and_then(|root| read(&root, text, &mut problems));
+        let (rules, _) = source::parts(text);
+        let ruleset = yaml::read(rules, &mut problems).and_then(|root| read(&root, text, &mut problems));
         match ruleset {
             Some(ruleset) if problems.is_empty() => Ok(ruleset),
             _ => Err(problems.into_sorted()),
@@ -59,8 +61,9 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let features = features::read(&mut top, problems);
     let attributes = RefCell::default();
     let percentiles = RefCell::default();
-    let pivots = pivots::read(&mut top, problems);
-    let known = Known { features: &features, attributes: &attributes, percentiles: &percentiles, pivots: pivots.is_some() };
+    let pivots = pivots::read(&mut top, source::parts(text).1, problems);
+    let known =
+        Known { features: &features, attributes: &attributes, percentiles: &percentiles, pivots: pivots.is_some() };
     let labels = labels(&mut top, known, problems);
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let budget = budgets::over_all(&mut top, &programmes, problems);

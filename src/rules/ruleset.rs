@@ -18,6 +18,7 @@ use crate::model::event::Kind;
 use crate::model::id::EntityKind;
 use crate::model::output::Scalar;
 use crate::model::time::EventTime;
+use crate::pivot::settings::Settings;
 
 /// Everything that decides: features, labels, programmes, alerts, weights. Immutable once loaded.
 #[derive(Debug)]
@@ -342,6 +343,11 @@ impl Ruleset {
                     _ => false,
                 }
         })
+    }
+
+    /// What the detectors of pivots go by, where it asks for any.
+    pub fn pivot_settings(&self) -> Option<&Settings> {
+        self.pivots.as_ref().map(|rule| &rule.settings)
     }
 
     /// The name it gives itself.

@@ -11,7 +11,11 @@ use crate::rules::value::Type;
 use crate::yaml::{self, Node, Problems, Section};
 
 /// Reads `pivots:`, all but `for`, which may read what other rules give.
-pub(super) fn read<'a>(top: &mut Section<'a>, problems: &mut Problems) -> Option<(PivotRule, Option<&'a Node>)> {
+pub(super) fn read<'a>(
+    top: &mut Section<'a>,
+    priors: Option<&str>,
+    problems: &mut Problems,
+) -> Option<(PivotRule, Option<&'a Node>)> {
     let node = top.take("pivots")?;
     let mut section = Section::open(node, "pivots", problems)?;
     let [watch, alert] = ["watch", "alert"].map(|level| {
@@ -23,8 +27,12 @@ pub(super) fn read<'a>(top: &mut Section<'a>, problems: &mut Problems) -> Option
     });
     let kinds = section.take("kinds").map_or(EVERY, |node| kinds(node, &section.at("kinds"), problems));
     let of = section.take("for");
+    let path = section.at("priors");
+    let priors = section
+        .take("priors")
+        .map_or_else(|| Some(Priors::default()), |node| read_priors(node, &path, priors, problems));
     section.close(problems);
-    Some((PivotRule { settings: Settings::new(Priors::default(), budget.ok()?), kinds, of: None }, of))
+    Some((PivotRule { settings: Settings::new(priors?, budget.ok()?), kinds, of: None }, of))
 }
 
 /// Reads `for`: the standing that it sees is that before the event.
@@ -42,13 +50,27 @@ pub(super) fn of(
     rule.of = expression(node, "pivots.for", &scope, &[Type::Bool], problems);
 }
 
+/// What `vipstream calibrate` wrote.
+fn read_priors(node: &Node, path: &str, priors: Option<&str>, problems: &mut Problems) -> Option<Priors> {
+    let name = yaml::text(node, path, problems)?;
+    let help = "`vipstream calibrate` writes it; it lies beside the ruleset's file";
+    let Some(priors) = priors else {
+        problems.add_with_help(node.line, path, format!("the priors `{name}` are not there"), help);
+        return None;
+    };
+    let read = serde_json::from_str(priors);
+    read.map_err(|error| problems.add_with_help(node.line, path, format!("`{name}`: {error}"), help)).ok()
+}
+
 /// `1 per 100 customer-years` as alarms per customer-year.
 fn rate(node: &Node, path: &str, problems: &mut Problems) -> Option<f64> {
     let text = yaml::text(node, path, problems)?;
     let words: Vec<&str> = text.split_whitespace().collect();
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
     let rate = match words.as_slice() {
-        [alarms, "per", years, "customer-years"] => number(alarms).zip(number(years)).map(|(alarms, years)| alarms / years),
+        [alarms, "per", years, "customer-years"] => {
+            number(alarms).zip(number(years)).map(|(alarms, years)| alarms / years)
+        }
         [alarms, "per", "customer-year"] => number(alarms),
         _ => None,
     };
