@@ -492,10 +492,11 @@ impl Engine {
         let rules = Arc::clone(&self.rules);
         self.advance(slot, now);
         let counted = self.counted(slot);
-        let customer = &mut self.customers[slot];
         if let Body::Erasure(_) = event.body {
             return self.erase(slot, event, position, outputs);
         }
+        self.call_detectors(slot, outputs);
+        let customer = &mut self.customers[slot];
         self.merges |= matches!(&event.body, Body::Customer(profile) if profile.merged_into.is_some());
         customer.news |= event.kind().bit();
         // What a contact did was counted there.
@@ -519,8 +520,10 @@ impl Engine {
             self.count_member(slot);
         }
         if outcome.look {
-            self.observe(slot, event, is_known, Brought::Event(event, position), outputs);
+            self.observe(slot, (event, position), is_known, outputs);
         }
+        // A late visit, or the end of a merge, may leave a timer that is past already.
+        self.call_detectors(slot, outputs);
         if let Some(refusal) = outcome.refused {
             self.refuse(slot, (event, position), refusal, outputs);
         }

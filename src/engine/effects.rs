@@ -152,9 +152,11 @@ impl Engine {
         }
         self.catch_up(slot, at, outputs);
         self.advance(slot, at);
+        self.call_detectors(slot, outputs);
         self.customers[slot].news = u16::MAX;
         let counted = self.counted(slot);
         let outcome = self.undergo(slot, &from, at, does);
+        self.call_detectors(slot, outputs);
         self.recount(slot, counted);
         self.count_member(slot);
         self.send(slot, origin.as_ref(), hops, outputs);

@@ -3,6 +3,8 @@
 //! The detectors themselves are in [`crate::pivot`]. They see everybody's behaviour, whomever `for` names: whoever becomes of
 //! interest later has a past then.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -13,44 +15,70 @@ use super::customers::Slot;
 use super::look::{Brought, Occasion};
 use super::rates::Prices;
 use super::view::View;
-use crate::model::event::{Action, Activity, Body, Event, Kind, PurchaseStatus};
+use crate::model::event::{self, Action, Activity, Body, Event, PurchaseStatus};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::pivot::{Found, TYPE, decimal};
 use crate::model::output::{Evidence, Output, Scalar};
+use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::pivot::state::State;
-use crate::pivot::{self, Observation, Pivot, Taken};
+use crate::pivot::{Channel, Kind, Observation, Pivot, Taken};
 use crate::rules::pivots::{PivotRule, bit};
 use crate::rules::ruleset::Ruleset;
 
 impl Customer {
     /// Whether a kind of pivot was told and has not ended.
-    pub(super) fn has_turned(&self, kind: pivot::Kind) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.told & bit(kind) != 0)
+    pub(super) fn has_turned(&self, kind: Kind) -> bool {
+        let marks = Channel::ALL.into_iter().fold(0, |marks, channel| marks | mark(kind, channel));
+        self.told_pivots() & marks != 0
+    }
+
+    /// What was told and has not ended, by [`mark`].
+    fn told_pivots(&self) -> u16 {
+        self.rare.as_ref().map_or(0, |rare| rare.told)
     }
 
     /// When time alone may show something.
     pub(super) fn next_pivot(&self) -> Option<EventTime> {
-        self.pivots.as_ref().and_then(|state| state.due()).map(EventTime)
+        let state = self.pivots.as_ref().filter(|_| self.merged_into().is_none())?;
+        state.due().map(EventTime)
     }
 
     /// Takes in what another's detectors remember. What is open no longer has ended without a word.
     pub(super) fn absorb_pivots(&mut self, other: Option<Box<State>>, told: u16, rules: &Ruleset) {
         let (Some(rule), Some(other)) = (&rules.pivots, other) else { return };
-        let as_of = self.as_of;
+        if self.id.kind() != EntityKind::Customer {
+            return;
+        }
+        // A timer that is set anew is none of the past.
+        let after = self.as_of.0 + 1;
         let own = self.pivots.get_or_insert_default();
-        own.absorb(*other, as_of.0, &rule.settings);
-        let open = own.open(&rule.settings).iter().fold(0, |open, it| open | bit(it.kind));
-        let told = (told | self.rare.as_ref().map_or(0, |rare| rare.told)) & open;
-        if told != 0 || self.rare.is_some() {
+        own.absorb(*other, after, &rule.settings);
+        let open = open(own, rule);
+        let told = (told | self.told_pivots()) & open;
+        if told != self.told_pivots() {
             self.rare().told = told;
         }
     }
 }
 
+/// The bit of a kind that was told: somebody may have fallen silent in two channels.
+const fn mark(kind: Kind, channel: Channel) -> u16 {
+    match (kind, channel) {
+        (Kind::Silence, Channel::Engagement) => 1 << Kind::ALL.len(),
+        _ => bit(kind),
+    }
+}
+
+/// What stands, told or not.
+fn open(state: &State, rule: &PivotRule) -> u16 {
+    state.open(&rule.settings).iter().fold(0, |open, it| open | mark(it.kind, it.channel))
+}
+
 /// What detectors see of an event that was taken in, where it is new behaviour.
 fn observation(event: &Event, is_known: bool, prices: Prices<'_>, rule: &PivotRule) -> Option<Observation> {
-    let number = |decimal: Decimal| decimal.to_f64();
+    // Of one value one number, however it is written.
+    let number = |decimal: Decimal| decimal.normalize().to_f64();
     match &event.body {
         Body::Purchase(purchase) => match purchase.status {
             PurchaseStatus::Completed => {
@@ -73,16 +101,14 @@ fn observation(event: &Event, is_known: bool, prices: Prices<'_>, rule: &PivotRu
     }
 }
 
-impl Ruleset {
-    /// Whether the detectors look at this entity.
-    pub(super) fn watches(&self, customer: &Customer) -> bool {
-        self.pivots.is_some() && customer.id.kind() == EntityKind::Customer && customer.merged_into().is_none()
-    }
+/// Whether the detectors look at this entity.
+fn watches(customer: &Customer) -> bool {
+    customer.id.kind() == EntityKind::Customer && customer.merged_into().is_none()
 }
 
 /// Whether an object of the event's is remembered before it is taken in.
 pub(super) fn is_known(customer: &Customer, event: &Event, rules: &Ruleset) -> bool {
-    let has_versions = rules.pivots.is_some() && matches!(event.kind(), Kind::Csat | Kind::Mention);
+    let has_versions = rules.pivots.is_some() && matches!(event.kind(), event::Kind::Csat | event::Kind::Mention);
     has_versions && customer.find(event.kind(), super::apply::hash(&event.object_key()), rules).is_some()
 }
 
@@ -101,14 +127,13 @@ impl Engine {
     pub(super) fn observe(
         &mut self,
         slot: Slot,
-        event: &Event,
+        (event, position): (&Event, Position),
         is_known: bool,
-        cause: Brought<'_>,
         outputs: &mut Vec<Output>,
     ) {
-        let rules = std::sync::Arc::clone(&self.rules);
+        let rules = Arc::clone(&self.rules);
         let customer = &mut self.customers[slot];
-        let Some(rule) = rules.pivots.as_ref().filter(|_| rules.watches(customer)) else { return };
+        let Some(rule) = rules.pivots.as_ref().filter(|_| watches(customer)) else { return };
         let prices = Prices { rules: &rules, rates: &self.rates };
         let Some(observation) = observation(event, is_known, prices, rule) else { return };
         if let Some(observed) = &mut self.observed {
@@ -118,16 +143,20 @@ impl Engine {
         let state = customer.pivots.get_or_insert_default();
         let taken = state.observe(observation, event.at.0, &rule.settings, &mut found);
         self.stats.gaps_late += u64::from(taken == Taken::Late);
-        self.tell_pivots(slot, found, cause, outputs);
+        self.tell_pivots(slot, found, Brought::Event(event, position), outputs);
     }
 
-    /// Time has come to a customer's: calls the detectors that wait for it.
+    /// Calls the detectors that waited for a time that has come to the customer.
     pub(super) fn call_detectors(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
-        let rules = std::sync::Arc::clone(&self.rules);
+        let customer = &self.customers[slot];
+        if customer.next_pivot().is_none_or(|due| due > customer.as_of) || !watches(customer) {
+            return;
+        }
+        let rules = Arc::clone(&self.rules);
         let customer = &mut self.customers[slot];
-        let Some(rule) = rules.pivots.as_ref().filter(|_| rules.watches(customer)) else { return };
-        let (as_of, mut found) = (customer.as_of, Vec::new());
+        let (Some(rule), as_of) = (&rules.pivots, customer.as_of) else { return };
         let Some(state) = &mut customer.pivots else { return };
+        let mut found = Vec::new();
         while let Some(due) = state.due().filter(|due| *due <= as_of.0) {
             state.fire(due, &rule.settings, &mut found);
         }
@@ -136,50 +165,49 @@ impl Engine {
 
     /// Tells what was found, of whom the rules ask for; what was told is told to end.
     fn tell_pivots(&mut self, slot: Slot, found: Vec<Pivot>, cause: Brought<'_>, outputs: &mut Vec<Output>) {
-        let rules = std::sync::Arc::clone(&self.rules);
+        let rules = Arc::clone(&self.rules);
         let Some(rule) = &rules.pivots else { return };
         for pivot in found {
             self.stats.pivots += 1;
             let customer = &self.customers[slot];
-            let is_told = match pivot.of {
-                Some(of) => customer.has_turned(of),
-                None => {
-                    rule.kinds & bit(pivot.kind) != 0 && (customer.has_turned(pivot.kind) || self.is_asked_for(slot))
-                }
-            };
-            if !is_told {
+            let mark = mark(pivot.of.unwrap_or(pivot.kind), pivot.channel);
+            let was_told = customer.told_pivots() & mark != 0;
+            let is_asked_for = || rule.kinds & bit(pivot.kind) != 0 && self.is_pivot_for(customer, rule);
+            if !was_told && (pivot.of.is_some() || !is_asked_for()) {
                 continue;
             }
-            // What has become of it at this moment is told by the occasion of its own, if time alone brought it.
             let customer = &mut self.customers[slot];
-            let told = &mut customer.rare().told;
-            match pivot.of {
-                Some(of) => *told &= !bit(of),
-                None if pivot.kind.ends() => *told |= bit(pivot.kind),
-                None => {}
-            }
+            let is_over =
+                pivot.of.is_some() || !pivot.kind.ends() && pivot.level == rule.settings.budget().decides().grade;
+            let told_now = &mut customer.rare().told;
+            *told_now = if is_over { *told_now & !mark } else { *told_now | mark };
             (customer.news, customer.look_again) = (u16::MAX, true);
-            let is_timers = pivot.decided_at_ms < customer.as_of.0 || matches!(cause, Brought::Time);
-            let occasion = self.occasion(if is_timers { Brought::Time } else { cause });
-            outputs.push(Output::Pivot(Box::new(found_in(&self.customers[slot], pivot, &occasion))));
+            let found = told(&self.customers[slot], pivot, &self.occasion(cause));
+            outputs.push(Output::Pivot(Box::new(found)));
         }
+        let customer = &self.customers[slot];
+        debug_assert!(
+            customer.pivots.as_ref().is_none_or(|state| customer.told_pivots() & !open(state, rule) == 0),
+            "whatever was told stands until its end is told"
+        );
     }
 
-    fn is_asked_for(&self, slot: Slot) -> bool {
-        let Some(of) = self.rules.pivots.as_ref().and_then(|rule| rule.of.as_ref()) else { return true };
+    /// Whether a customer is among those for whom the rules ask. In error: no.
+    fn is_pivot_for(&self, customer: &Customer, rule: &PivotRule) -> bool {
         let (rules, cuts) = (&*self.rules, &self.settlement.cuts);
-        of.decide(&View { rules, customer: Some(&self.customers[slot]), event: None, cuts }).unwrap_or_default()
+        let view = View { rules, customer: Some(customer), event: None, cuts };
+        rule.of.as_ref().is_none_or(|of| of.decide(&view) == Some(true))
     }
 }
 
-fn found_in(customer: &Customer, pivot: Pivot, occasion: &Occasion<'_>) -> Found {
+fn told(customer: &Customer, pivot: Pivot, occasion: &Occasion<'_>) -> Found {
     let at = EventTime(pivot.decided_at_ms);
     let rules = occasion.rules;
     let labels = rules.labels.iter().enumerate().filter(|(place, _)| customer.labels >> place & 1 == 1);
-    let of = pivot.of.map_or("", pivot::Kind::name);
-    let name = CompactString::from(pivot.kind.name()) + pivot.channel.name();
+    let of = pivot.of.map_or("", Kind::name);
+    let name = format!("{}/{}", pivot.kind.name(), pivot.channel.name());
     Found {
-        event_id: occasion.id(TYPE, customer.id.as_str(), &name, &format!("{of}{}", pivot.level.name()), at),
+        event_id: occasion.id(TYPE, customer.id.as_str(), &name, &format!("{of}/{}", pivot.level.name()), at),
         customer_id: customer.id.clone(),
         account_id: customer.account_id().map(CompactString::from),
         status_seq: u64::from(customer.seq),

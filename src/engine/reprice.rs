@@ -87,6 +87,7 @@ impl Engine {
             customer.reprice(&repriced, prices);
             customer.news = u16::MAX;
             self.recount(slot, counted);
+            self.call_detectors(slot, outputs);
             let outcome = Outcome { look: true, ..Outcome::default() };
             self.judge(slot, Brought::Event(event, position), outcome, outputs);
         }

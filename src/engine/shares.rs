@@ -287,12 +287,13 @@ impl Customer {
         roll_up(account, &share)
     }
 
-    /// Drops what belongs to no object of the log any more.
+    /// Drops what belongs to no object of the log any more, and the detectors, which are the customer's own.
     fn tidy(&mut self) {
+        self.pivots = None;
         let keys: BTreeSet<(u8, u64)> = self.log.iter().map(|entry| (entry.rank(), entry.key)).collect();
         if let Some(rare) = &mut self.rare {
             rare.extras.retain(|(object, _)| keys.contains(object));
-            rare.keys = None;
+            (rare.keys, rare.told) = (None, 0);
         }
         if self.log.len() > BUSY {
             self.rare().keys = Some(keys);

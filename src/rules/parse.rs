@@ -79,7 +79,8 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
     let cohort = exceptions.as_ref().and_then(|rule| rule.cohort.as_ref());
-    let mut plan = plan(&features, &labels, &programmes, &alerts, cohort);
+    let watched = pivots.as_ref().and_then(|rule| rule.of.as_ref());
+    let mut plan = plan(&features, &labels, &programmes, &alerts, [cohort, watched]);
     for (at, alert) in alerts.iter().enumerate() {
         plan.of_mut(alert.on).alerts.push(index(at));
     }
@@ -343,7 +344,7 @@ fn plan(
     labels: &[Label],
     programmes: &[Programme],
     alerts: &[AlertRule],
-    cohort: Option<&Program>,
+    aside: [Option<&Program>; 2],
 ) -> Plan {
     let mut plan = Plan::default();
     plan.resolvers = choices(programmes, alerts).any(|choice| choice != Choice::AccountManager);
@@ -389,7 +390,7 @@ fn plan(
             alert.facts().filter_map(|fact| if let Fact::Percentile(_, of) = fact { Some(of) } else { None });
         measured.for_each(|feature| plan.watch_mut(false).features |= 1 << feature);
     }
-    accounts(&mut plan, (features, programmes, alerts), cohort);
+    accounts(&mut plan, (features, programmes, alerts), aside);
     plan
 }
 
@@ -438,11 +439,14 @@ fn watch(plan: &mut Plan, of_account: bool, program: &Program) {
 fn accounts(
     plan: &mut Plan,
     (features, programmes, alerts): (&[Feature], &[Programme], &[AlertRule]),
-    cohort: Option<&Program>,
+    aside: [Option<&Program>; 2],
 ) {
     plan.judges_accounts = programmes.iter().any(|programme| programme.of_account);
     let in_alerts = alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
-    in_alerts.chain(cohort).flat_map(Program::facts).for_each(|fact| plan.told_of_accounts.note(fact));
+    in_alerts
+        .chain(aside.into_iter().flatten())
+        .flat_map(Program::facts)
+        .for_each(|fact| plan.told_of_accounts.note(fact));
     if choices(programmes, alerts).any(|choice| choice == Choice::AccountManager) {
         plan.told_of_accounts.note(Fact::Account(AccountField::AccountManager));
     }

@@ -26,7 +26,22 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 65] = [
+const EVERY_KIND: [&str; 80] = [
+    "behavior.pivot cadence_slowed",
+    "behavior.pivot cadence_quickened",
+    "behavior.pivot silence",
+    "behavior.pivot spend_dropped",
+    "behavior.pivot spend_rose",
+    "behavior.pivot satisfaction_dropped",
+    "behavior.pivot satisfaction_rose",
+    "behavior.pivot sentiment_turned",
+    "behavior.pivot sentiment_rose",
+    "behavior.pivot engagement_dropped",
+    "behavior.pivot engagement_rose",
+    "behavior.pivot refunds_rose",
+    "behavior.pivot channel_shifted",
+    "behavior.pivot recovered",
+    "behavior.pivot settled",
     "vip.waitlisted",
     "vip.revoked displaced",
     "decision off_waitlist",
@@ -113,6 +128,7 @@ pub(super) fn counted(outputs: &Outputs) -> Totals {
         let more = match word("type") {
             "agent.alert" => output["trigger"]["topic"].as_str().unwrap_or_default(),
             "dead_letter" => word("code"),
+            "behavior.pivot" => word("kind"),
             "decision" if word("decision") == "override_refused" => word("reason"),
             "decision" => word("decision"),
             "status" if output["event_id"].is_null() => "withdrawn",

@@ -50,7 +50,10 @@ pub fn ordered_stream(seed: u64) -> Generated {
 fn stream_with(seed: u64, disorder: Disorder) -> Generated {
     let mut dice = Dice::new(seed);
     let zone = *dice.pick(&ZONES);
-    let ruleset = ruleset::ruleset(&mut dice, zone);
+    // Of their own, so that what else a seed gives stays what it was.
+    let mut habits = Dice::new(seed.wrapping_add(1 << 42));
+    let pivots = habits.chance(35).then_some(&mut habits);
+    let ruleset = ruleset::ruleset(&mut dice, zone, pivots);
     let mut times = Times::new(&mut dice, zone);
     let customers = 3 + dice.below(4);
     let mut timed: Vec<(i64, Kind, String)> = Vec::new();
@@ -61,6 +64,12 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
             timed.extend(events::visit(&mut dice, at, customers));
         } else {
             timed.push(events::event(&mut dice, at, customers));
+        }
+    }
+    if ruleset.contains("pivots:") {
+        for number in 0..1 + habits.below(4) {
+            let from = times.start + habits.number(0, times.span);
+            timed.extend(events::habit::habit(&mut habits, from, number, customers));
         }
     }
     // Few, since an erased customer says nothing any more; now and then one of whom nothing is known, or one twice.

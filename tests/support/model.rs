@@ -26,6 +26,7 @@ mod memory;
 mod money;
 mod overrides;
 mod percentile;
+mod pivots;
 mod presence;
 mod programme;
 mod routing;

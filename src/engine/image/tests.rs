@@ -27,6 +27,11 @@ use crate::model::money::Currency;
 use crate::model::output::{OutputId, Scalar};
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::{EventTime, MaybeTime};
+use crate::pivot::Observation;
+use crate::pivot::budget::Budget;
+use crate::pivot::priors::Priors;
+use crate::pivot::settings::Settings;
+use crate::pivot::state::State;
 use crate::rules::ruleset::Ruleset;
 
 const RULES: &str = "
@@ -156,6 +161,7 @@ fn rare() -> Rare {
         by_hand: Some(Box::new(by_hand())),
         counted: Counted::default(),
         seats: vec![Seat::new(1)],
+        told: 0x8004,
     }
 }
 
@@ -185,6 +191,19 @@ fn order(number: u64) -> super::super::entry::Entry {
     order.entry
 }
 
+fn detectors() -> Box<State> {
+    let settings = Settings::new(Priors::default(), Budget::new(None, Some(0.01)).unwrap());
+    let mut state = Box::<State>::default();
+    for day in 0..9 {
+        let at_ms = AT.0 + day * 86_400_000 * 3;
+        let purchase = Observation::Purchase { amount: Some(20.0), shop: Some(0) };
+        for observation in [purchase, Observation::Csat(4.0), Observation::Engagement, Observation::Refund] {
+            state.observe(observation, at_ms, &settings, &mut Vec::new());
+        }
+    }
+    state
+}
+
 fn customer(rare: Option<Box<Rare>>, objects: u64) -> Customer {
     Customer {
         id: CustomerId::from("a customer whose id is longer than what lies inline"),
@@ -204,6 +223,7 @@ fn customer(rare: Option<Box<Rare>>, objects: u64) -> Customer {
         news: u16::MAX,
         log: (0..objects).map(order).collect(),
         tally: Tally::of((5..9).collect()),
+        pivots: rare.is_some().then(detectors),
         rare,
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn of(
     problems: &mut Problems,
 ) {
     let mut scope = known.scope();
+    scope.percentiles = None;
     scope.labels = labels.iter().map(|label| label.name.as_str()).collect();
     scope.programmes = programmes.iter().map(|programme| programme.name.as_str()).collect();
     scope.vip = true;

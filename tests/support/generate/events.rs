@@ -1,6 +1,7 @@
 //! One event of any kind as a line, and visits: presence in bursts.
 
 pub(super) mod by_hand;
+pub(super) mod habit;
 
 use serde_json::{Map, Value as Json, json};
 

@@ -27,7 +27,7 @@ struct Scope {
 }
 
 /// A rule file.
-pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
+pub(super) fn ruleset(dice: &mut Dice, zone: &str, mut pivots: Option<&mut Dice>) -> String {
     let mut text = format!("ruleset: acme\ncurrency: EUR\ntimezone: {zone}\n");
     for line in [
         "visit_gap: 5m",
@@ -57,8 +57,15 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
     if with_accounts {
         scope.others.extend(ACCOUNT.iter().map(|&predicate| predicate.to_owned()));
     }
+    if let Some(dice) = &mut pivots {
+        let read = 2 + dice.below(4);
+        scope.bools.extend((0..read).map(|_| format!("pivot.{}", dice.pick(&ENDING))));
+    }
     if dice.chance(70) {
         text.push_str("labels:\n");
+        if let Some(dice) = &mut pivots {
+            let _ = writeln!(text, "  turned: \"pivot.{} || pivot.{}\"", dice.pick(&ENDING), dice.pick(&ENDING));
+        }
         for number in 0..=dice.below(3) {
             let _ = writeln!(text, "  l{number}: \"{}\"", predicate(dice, &scope, 2));
             scope.bools.push(format!("label.l{number}"));
@@ -99,6 +106,9 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str) -> String {
     if dice.chance(60) {
         exceptions(dice, &scope, &mut text);
     }
+    if let Some(dice) = pivots {
+        pivot_rule(dice, &scope, &mut text);
+    }
     scope.of_all = of_all;
     let over_all =
         if can_give_way && dice.chance(40) { format!("budget: {{ {} }}\n", places(dice)) } else { String::new() };
@@ -127,6 +137,21 @@ fn exceptions(dice: &mut Dice, scope: &Scope, text: &mut String) {
     let customers = 1 + dice.below(3);
     let (cases, over) = (customers + dice.below(3), dice.pick(&["1d", "3d", "30d", "6h", "45m", "month"]));
     let _ = writeln!(text, "  candidate: {{ cases: {cases}, customers: {customers}, over: {over} }}");
+}
+
+/// Loose budgets, so that little shows much.
+fn pivot_rule(dice: &mut Dice, scope: &Scope, text: &mut String) {
+    text.push_str("pivots:\n");
+    for line in *dice.pick(&BUDGETS) {
+        let _ = writeln!(text, "  {line}");
+    }
+    if dice.chance(30) {
+        let _ = writeln!(text, "  for: \"{}\"", predicate(dice, scope, 1));
+    }
+    if dice.chance(25) {
+        let kinds: Vec<&str> = (0..1 + dice.below(6)).map(|_| *dice.pick(&FOUND)).collect();
+        let _ = writeln!(text, "  kinds: [{}]", kinds.join(", "));
+    }
 }
 
 fn feature(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String) {
@@ -371,6 +396,33 @@ fn days(dice: &mut Dice) -> String {
         format!("days_since({fact}) {op} {count}")
     }
 }
+
+const BUDGETS: [&[&str]; 7] = [
+    &["alert: 20 per customer-year"],
+    &["watch: 40 per customer-year", "alert: 5 per customer-year"],
+    &["watch: 52 per customer-year", "alert: 50 per 100 customer-years"],
+    &["watch: 52 per customer-year"],
+    &["alert: 1 per 100 customer-years", "watch: 30 per customer-year"],
+    &["alert: 52 per customer-year"],
+    &["alert: 0.5 per 100 customer-years"],
+];
+
+/// Kinds of pivots that end, and those that do not.
+const ENDING: [&str; 11] = [
+    "silence",
+    "silence",
+    "cadence_slowed",
+    "cadence_quickened",
+    "spend_dropped",
+    "spend_rose",
+    "satisfaction_dropped",
+    "satisfaction_rose",
+    "sentiment_turned",
+    "engagement_dropped",
+    "engagement_rose",
+];
+const FOUND: [&str; 6] =
+    ["silence", "cadence_slowed", "spend_dropped", "sentiment_rose", "refunds_rose", "channel_shifted"];
 
 const AMOUNTS: &[&str] = &["0", "10", "100", "250.50", "500", "1000"];
 const COUNTS: &[&str] = &["0", "1", "2", "3", "5"];

@@ -12,6 +12,7 @@ use vipstream::model::event::{Attribute, Body, Event, Profile};
 use vipstream::model::id::CustomerId;
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
+use vipstream::pivot::state::State;
 
 use super::account::Bonds;
 use super::calendar::plus_days;
@@ -22,6 +23,7 @@ use super::fields;
 use super::memory::{Memory, Outcome, Taking};
 use super::money;
 use super::overrides::ByHand;
+use super::pivots::Told;
 use super::presence::Visits;
 use super::programme::Held;
 use super::rules::{Feature, Ruleset};
@@ -130,6 +132,9 @@ pub(super) struct Customer {
     pub(super) ties: Ties,
     pub(super) bonds: Bonds,
     pub(super) by_hand: ByHand,
+    /// What is watched, from the first behaviour on; and what was told of it.
+    pub(super) detectors: Option<State>,
+    pub(super) told: Told,
     /// The look that waits for the clock to reach `as_of`.
     pub(super) waiting: Option<Waiting>,
     /// What each feature counts now, once worked out: a look asks for it many times.
@@ -166,6 +171,8 @@ impl Customer {
             ties: Ties::default(),
             bonds: Bonds::default(),
             by_hand: ByHand::default(),
+            detectors: None,
+            told: Told::new(),
             waiting: None,
             counted: RefCell::default(),
             look_again: true,
@@ -281,6 +288,7 @@ impl Customer {
                 instants.extend(held.instants(rules, programme));
             }
         }
+        instants.extend(self.next_pivot());
         instants.into_iter().filter(|instant| *instant > self.as_of).min()
     }
 }
@@ -389,6 +397,7 @@ impl Readings for Sight<'_> {
         if let Some((family, member)) = name.split_once('.') {
             return match family {
                 "label" => Some(Value::Bool(customer.labels.contains(member))),
+                "pivot" => Some(Value::Bool(customer.has_turned(member))),
                 "held" => Some(Value::Bool(customer.held.contains_key(member))),
                 "account" => self.account_fact(member),
                 "attributes" => attribute(&customer.profile.as_ref()?.attributes, member),

@@ -72,6 +72,13 @@ impl Row {
         Self { threshold: Some(most), op: Some("<="), holds: Some(false), settled_at: Some(at), ..row }
     }
 
+    /// Of a detector: a score, and what it had to reach.
+    pub(super) fn scored(feature: String, value: Option<Value>, threshold: Option<Value>) -> Self {
+        let row = Self::plain(feature, Value::Int(0));
+        let (op, holds) = threshold.is_some().then_some((">=", true)).unzip();
+        Self { value, threshold, op, holds, ..row }
+    }
+
     /// As on the wire.
     pub(super) fn json(&self, topics: &Topics) -> Json {
         let mut row = Map::new();

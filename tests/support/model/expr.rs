@@ -142,7 +142,7 @@ fn qualified(select: &SelectExpr, scope: &Scope<'_>) -> Result<Node, String> {
     match (root.as_str(), scope) {
         ("event", _) => Ok(Node::Field(field)),
         ("f", Scope::Rule(_)) => Ok(Node::Fact(field)),
-        ("label" | "held" | "tier" | "account" | "attributes", Scope::Rule(_)) => {
+        ("label" | "held" | "tier" | "pivot" | "account" | "attributes", Scope::Rule(_)) => {
             Ok(Node::Fact(format!("{root}.{field}")))
         }
         (kind, Scope::Event(of)) if kind == of.name() => Ok(Node::Field(field)),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vipstream::model::event::{Body, Event, Kind};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
+use vipstream::pivot::state::State;
 
 use super::advocates::{CreditGiven, Referrals};
 use super::customer::{Customer, Entity};
@@ -12,6 +13,7 @@ use super::effects::{Does, Sending, Ties, bring};
 use super::exceptions::Exceptional;
 use super::memory::{Memory, Object};
 use super::overrides::ByHand;
+use super::pivots::Told;
 use super::routing::Resolved;
 use super::rules::Ruleset;
 use super::shares::Bookings;
@@ -29,6 +31,8 @@ pub(super) struct Known {
     bookings: Bookings,
     has_given: bool,
     by_hand: ByHand,
+    detectors: Option<State>,
+    told: Told,
 }
 
 impl Customer {
@@ -73,9 +77,21 @@ impl Customer {
         (empty.labels, empty.held) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.held));
         empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
-        let Self { memory, by_hand, .. } = std::mem::replace(self, empty);
+        let Self { memory, by_hand, detectors, told, .. } = std::mem::replace(self, empty);
         let (bookings, has_given) = (std::mem::take(&mut self.bonds.bookings), self.bonds.has_given);
-        let known = Known { memory, names, resolved, exceptions, referrals, credit, bookings, has_given, by_hand };
+        let known = Known {
+            memory,
+            names,
+            resolved,
+            exceptions,
+            referrals,
+            credit,
+            bookings,
+            has_given,
+            by_hand,
+            detectors,
+            told,
+        };
         self.ties.was_merged = true;
         Some((to, Does::Absorb(Box::new(known))))
     }
@@ -109,6 +125,7 @@ impl Customer {
         self.know_names_and_referrals(&known);
         let came = self.came(rules, &known.memory, known.bookings, known.has_given);
         self.by_hand.unite(known.by_hand);
+        self.unite_detectors(rules, known.detectors, known.told);
         let mut memory = std::mem::take(&mut self.memory);
         memory.unite(known.memory, &Recall { rules, as_of: self.as_of });
         memory.objects.retain(|object| match &object.content.as_ref().map(|event| &event.body) {

@@ -561,7 +561,7 @@ pub(super) fn output_id(
     output_id_at(run, customer, cause.map(|(event, _)| event), kind, name, reason, customer.as_of)
 }
 
-fn output_id_at(
+pub(super) fn output_id_at(
     run: &Run,
     customer: &Customer,
     event: Option<&Event>,

@@ -14,6 +14,7 @@ use super::exceptions;
 use super::expr::{self, Node, Scope};
 use super::money::Rates;
 use super::percentile::{Cuts, Percentile};
+use super::pivots;
 use super::value::Value;
 
 /// A whole rule file.
@@ -36,6 +37,7 @@ pub(super) struct Ruleset {
     pub(super) budget: Option<Places>,
     pub(super) alerts: Vec<Alert>,
     pub(super) exceptions: Option<exceptions::Rule>,
+    pub(super) pivots: Option<pivots::Rule>,
     pub(super) weights: Vec<(String, Value)>,
     /// The part of the members that may be so by a person's word alone.
     pub(super) max_overrides: Option<Decimal>,
@@ -170,6 +172,7 @@ impl Ruleset {
             exceptions: top
                 .get("exceptions")
                 .map(|body| exceptions::Rule::read(body.as_object().expect("a map"), &parse, window)),
+            pivots: top.get("pivots").map(|body| pivots::Rule::read(body.as_object().expect("a map"), &parse)),
             labels,
             programmes,
             settle: duration_of(top, "settle").unwrap_or(Duration::from_secs(10).max(hop * 2)),
@@ -214,7 +217,7 @@ impl Ruleset {
     /// Whether anything is asked of accounts.
     pub(super) fn uses_accounts(&self) -> bool {
         let in_alerts = self.alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
-        let mut nodes = self.watched(false).chain(self.watched(true)).chain(in_alerts).chain(self.cohort());
+        let mut nodes = self.watched(false).chain(self.watched(true)).chain(in_alerts).chain(self.aside());
         self.programmes.iter().any(|programme| programme.of_account)
             || nodes.any(|node| node.names_family("account."))
             || self.choices().any(|choice| choice == "account_manager")
@@ -223,7 +226,7 @@ impl Ruleset {
     /// What contacts learn of an account's record: what is asked of theirs.
     pub(super) fn told_of_account(&self, record: &Account) -> Account {
         let in_alerts = self.alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
-        let nodes: Vec<&Node> = self.watched(false).chain(in_alerts).chain(self.cohort()).collect();
+        let nodes: Vec<&Node> = self.watched(false).chain(in_alerts).chain(self.aside()).collect();
         let is_read = |name: &str| {
             let chosen = name == "account_manager" && self.choices().any(|choice| choice == name);
             chosen || nodes.iter().any(|node| node.names(&format!("account.{name}")))
@@ -243,8 +246,10 @@ impl Ruleset {
         }
     }
 
-    fn cohort(&self) -> Option<&Node> {
-        self.exceptions.as_ref()?.cohort.as_ref()
+    /// What is asked on the side: which cohort somebody is in, and whether pivots are told of them.
+    fn aside(&self) -> impl Iterator<Item = &Node> {
+        let cohort = self.exceptions.as_ref().and_then(|rule| rule.cohort.as_ref());
+        cohort.into_iter().chain(self.pivots.as_ref().and_then(|rule| rule.of.as_ref()))
     }
 
     /// Whether somebody is chosen by the cases that they resolved.

@@ -284,6 +284,7 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
+        self.found.pivots.extend(customer.call_detectors(&self.run));
         if let Does::Except(case, told) = does {
             let line = customer.count_exception(&self.run, from, (case, told), cause);
             self.found.insights.extend(line);
@@ -362,6 +363,7 @@ impl Walk {
         };
         // What was counted before is not what counts now.
         customer.move_to(customer.as_of);
+        self.found.pivots.extend(customer.call_detectors(&self.run));
         self.send(&to, sendings, cause, hops);
         self.judge_undergone(&to, cause, outcome, told);
     }
@@ -434,6 +436,7 @@ impl Walk {
             customer.drop_exceptions(&self.run.rules);
             return self.await_exit(entity);
         }
+        self.found.pivots.extend(customer.call_detectors(&self.run));
         self.look(entity, &Looking { cause: None, refund: false, rulings: &Rulings::new() });
         self.queue(entity);
     }
@@ -533,6 +536,8 @@ impl Walk {
             self.catch_up(&entity, event.at);
             self.forget_orders(&entity);
             self.run.rules.rates = after.clone();
+            let customer = self.customers.get_mut(&entity).expect("concerned");
+            self.found.pivots.extend(customer.call_detectors(&self.run));
             self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() }, None);
             self.queue(&entity);
         }
@@ -562,6 +567,7 @@ impl Walk {
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
         }
+        self.found.pivots.extend(customer.call_detectors(&self.run));
         if let Some(sending) = customer.pass_on(event, position).or_else(|| customer.follow(event, position)) {
             let sendings = [sending].into_iter().chain(customer.hand_on(&self.run.rules)).collect();
             self.send(entity, sendings, cause, hops);
@@ -569,8 +575,12 @@ impl Walk {
         }
         let (before, account) = (customer.profile.clone(), customer.belongs_to());
         let recalled = customer.recall_of(&self.run.rules, event);
+        let was_known = customer.knows_object(&self.run.rules, event);
         let outcome = customer.take(&self.run.rules, (event, position), from);
         customer.look_again |= outcome.expired;
+        customer.move_to(customer.as_of);
+        self.found.pivots.extend(customer.observe(&self.run, cause, outcome, was_known));
+        self.found.pivots.extend(customer.call_detectors(&self.run));
         let decided = customer.status_seq;
         let refused = outcome.refused.map(|why| overrides::refusal(&self.run, customer, cause, why));
         self.found.audits.extend(refused);
