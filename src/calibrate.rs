@@ -119,7 +119,8 @@ impl History {
         findings
     }
 
-    /// The same customers with each one's own gaps and values in random order, always the same one: no change is left in it.
+    /// The same customers with each one's own gaps and values in random order, always the same one: no change is left in it, but
+    /// that whoever is silent to its end is so still.
     pub fn shuffled(&self) -> Self {
         let mut shuffled = Self { until_ms: self.until_ms, ..Self::default() };
         for (id, seen) in &self.customers {
@@ -127,6 +128,21 @@ impl History {
             shuffled.customers.insert(id.clone(), dice.shuffle_all(seen));
         }
         shuffled
+    }
+
+    /// Whether there is enough of it to see false alarms.
+    fn has(&self, channel: Channel) -> bool {
+        let is_of = |observation: &Observation| match (channel, observation) {
+            (Channel::Cadence | Channel::Spend, Observation::Purchase { .. })
+            | (Channel::Csat, Observation::Csat(_))
+            | (Channel::Sentiment, Observation::Sentiment(_))
+            | (Channel::Engagement, Observation::Engagement)
+            | (Channel::Refund, Observation::Refund) => true,
+            (Channel::Channel, Observation::Purchase { shop, .. }) => shop.is_some_and(|shop| shop > 0),
+            _ => false,
+        };
+        let seen = self.customers.values().flatten();
+        seen.filter(|(_, observation)| is_of(observation)).count() >= LEAST_VALUES
     }
 
     /// Fits priors, then the constants of channels in which the budget allows enough false alarms to be counted.
@@ -138,7 +154,11 @@ impl History {
         if allowed < LEAST_ALARMS {
             return Settings::new(priors, budget);
         }
-        let mut bounds = TUNED.map(|channel| (channel, LEAST_C, MOST_C));
+        let rate = budget.decides().rate;
+        let bounds =
+            Channel::ALL.map(|channel| (channel, 0.0, (log(rate_of(&priors, channel) / rate) - LEAST_H).min(MOST_C)));
+        let mut bounds: Vec<_> =
+            bounds.into_iter().filter(|(channel, _, most)| *most > 0.0 && self.has(*channel)).collect();
         for _ in 0..STEPS {
             for (channel, least, most) in &bounds {
                 set_c(&mut priors, *channel, f64::midpoint(*least, *most));
@@ -265,7 +285,19 @@ fn name(pivot: &Pivot) -> String {
     }
 }
 
-fn set_c(priors: &mut Priors, channel: Channel, c: f64) {
+const fn rate_of(priors: &Priors, channel: Channel) -> f64 {
+    match channel {
+        Channel::Cadence => priors.cadence.rate,
+        Channel::Spend => priors.spend.rate,
+        Channel::Csat => priors.csat.rate,
+        Channel::Sentiment => priors.sentiment.rate,
+        Channel::Engagement => priors.engagement.rate,
+        Channel::Refund => priors.refund.rate,
+        Channel::Channel => priors.channel.rate,
+    }
+}
+
+const fn set_c(priors: &mut Priors, channel: Channel, c: f64) {
     match channel {
         Channel::Cadence => priors.cadence.c = c,
         Channel::Spend => priors.spend.c = c,
@@ -296,8 +328,12 @@ const LEAST_AMOUNT: f64 = 0.01;
 /// With fewer false alarms allowed in all of the history nothing can be told from their number.
 const LEAST_ALARMS: f64 = 10.0;
 
-/// Channels whose constant is fitted, and in which bounds, by how many halvings.
-const TUNED: [Channel; 7] = Channel::ALL;
-const LEAST_C: f64 = 0.0;
-const MOST_C: f64 = 6.0;
+/// So many values a channel needs for its constant to be fitted; else the one built in stays.
+const LEAST_VALUES: usize = 1_000;
+
+/// A constant is at most so great, and leaves so much of a threshold, in nats: evidence there has to be.
+const MOST_C: f64 = 4.0;
+const LEAST_H: f64 = 1.0;
+
+/// How often the bounds of a constant are halved.
 const STEPS: usize = 10;

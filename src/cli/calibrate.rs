@@ -12,6 +12,7 @@ use super::values::{Input, input, instant};
 use crate::calibrate::{Findings, History};
 use crate::engine::{Engine, Home, TimeMode};
 use crate::model::time::EventTime;
+use crate::pivot::Kind;
 use crate::pivot::settings::Settings;
 use crate::replay::{EPOCH_RECORDS, Plan};
 
@@ -73,7 +74,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let after = history.calibrate(&args.version, before);
     let text = serde_json::to_string_pretty(after.priors()).context("cannot write the priors")?;
     std::fs::write(&args.output, text + "\n").with_context(|| format!("cannot write {}", args.output.display()))?;
-    let (found, shuffled) = (history.find(&after), history.shuffled().find(&after));
+    let (found, mut shuffled) = (history.find(&after), history.shuffled().find(&after));
+    // Whoever left is as silent in any order.
+    shuffled.kinds.retain(|kind, _| !kind.starts_with(Kind::Silence.name()));
     let out = std::io::stdout().lock();
     if args.json { json(out, &found, &shuffled) } else { print(out, args, &after, &found, &shuffled) }
 }
@@ -98,16 +101,10 @@ fn print(
     )?;
     let kinds = found.kinds.keys().chain(shuffled.kinds.keys().filter(|kind| !found.kinds.contains_key(*kind)));
     for kind in kinds {
-        let (real, chance) =
-            (found.kinds.get(kind).copied().unwrap_or_default(), shuffled.kinds.get(kind).copied().unwrap_or_default());
-        writeln!(
-            out,
-            "{kind:<24}{:>9}{:>16.2}{:>9}{:>26.2}",
-            real.alarms,
-            found.rate(real.alarms),
-            real.ended,
-            shuffled.rate(chance.alarms)
-        )?;
+        let real = found.kinds.get(kind).copied().unwrap_or_default();
+        let chance = shuffled.kinds.get(kind).map(|chance| shuffled.rate(chance.alarms));
+        let chance = chance.map_or_else(|| String::from("-"), |chance| format!("{chance:.2}"));
+        writeln!(out, "{kind:<24}{:>9}{:>16.2}{:>9}{chance:>26}", real.alarms, found.rate(real.alarms), real.ended)?;
     }
     let budget = after.budget().decides();
     writeln!(

@@ -70,12 +70,7 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let alerts = alerts::read(&mut top, known, &labels, &programmes, problems);
     let max_overrides = budgets::overrides(&mut top, problems);
     let exceptions = exceptions::read(&mut top, known, &labels, &programmes, problems);
-    let pivots = pivots.map(|(mut rule, of)| {
-        if let Some(node) = of {
-            pivots::of(&mut rule, node, known, (&labels, &programmes), problems);
-        }
-        rule
-    });
+    let pivots = pivots.and_then(|(rule, of)| Some(pivots::of(rule?, of, known, (&labels, &programmes), problems)));
     let weights = weights(&mut top, &programmes, problems);
     top.close(problems);
     let cohort = exceptions.as_ref().and_then(|rule| rule.cohort.as_ref());

@@ -15,7 +15,7 @@ pub(super) fn read<'a>(
     top: &mut Section<'a>,
     priors: Option<&str>,
     problems: &mut Problems,
-) -> Option<(PivotRule, Option<&'a Node>)> {
+) -> Option<(Option<PivotRule>, Option<&'a Node>)> {
     let node = top.take("pivots")?;
     let mut section = Section::open(node, "pivots", problems)?;
     let [watch, alert] = ["watch", "alert"].map(|level| {
@@ -32,23 +32,25 @@ pub(super) fn read<'a>(
         .take("priors")
         .map_or_else(|| Some(Priors::default()), |node| read_priors(node, &path, priors, problems));
     section.close(problems);
-    Some((PivotRule { settings: Settings::new(priors?, budget.ok()?), kinds, of: None }, of))
+    let settings = budget.ok().zip(priors).map(|(budget, priors)| Settings::new(priors, budget));
+    Some((settings.map(|settings| PivotRule { settings, kinds, of: None }), of))
 }
 
 /// Reads `for`: the standing that it sees is that before the event.
 pub(super) fn of(
-    rule: &mut PivotRule,
-    node: &Node,
+    rule: PivotRule,
+    node: Option<&Node>,
     known: Known<'_>,
     (labels, programmes): (&[Label], &[Programme]),
     problems: &mut Problems,
-) {
+) -> PivotRule {
     let mut scope = known.scope();
     scope.percentiles = None;
     scope.labels = labels.iter().map(|label| label.name.as_str()).collect();
     scope.programmes = programmes.iter().map(|programme| programme.name.as_str()).collect();
     scope.vip = true;
-    rule.of = expression(node, "pivots.for", &scope, &[Type::Bool], problems);
+    let of = node.and_then(|node| expression(node, "pivots.for", &scope, &[Type::Bool], problems));
+    PivotRule { of, ..rule }
 }
 
 /// What `vipstream calibrate` wrote.
