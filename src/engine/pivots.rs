@@ -164,7 +164,8 @@ impl Engine {
                 continue;
             }
             let customer = &mut self.customers[slot];
-            let is_over = pivot.of.is_some() || !pivot.kind.ends() && pivot.level == rule.settings.budget().decides().grade;
+            let is_over =
+                pivot.of.is_some() || !pivot.kind.ends() && pivot.level == rule.settings.budget().decides().grade;
             let told_now = &mut customer.rare().told;
             *told_now = if is_over { *told_now & !mark } else { *told_now | mark };
             (customer.news, customer.look_again) = (u16::MAX, true);

@@ -60,7 +60,8 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let attributes = RefCell::default();
     let percentiles = RefCell::default();
     let pivots = pivots::read(&mut top, problems);
-    let known = Known { features: &features, attributes: &attributes, percentiles: &percentiles, pivots: pivots.is_some() };
+    let known =
+        Known { features: &features, attributes: &attributes, percentiles: &percentiles, pivots: pivots.is_some() };
     let labels = labels(&mut top, known, problems);
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let budget = budgets::over_all(&mut top, &programmes, problems);
@@ -440,7 +441,10 @@ fn accounts(
 ) {
     plan.judges_accounts = programmes.iter().any(|programme| programme.of_account);
     let in_alerts = alerts.iter().flat_map(|alert| [&alert.when].into_iter().chain(&alert.severity));
-    in_alerts.chain(aside.into_iter().flatten()).flat_map(Program::facts).for_each(|fact| plan.told_of_accounts.note(fact));
+    in_alerts
+        .chain(aside.into_iter().flatten())
+        .flat_map(Program::facts)
+        .for_each(|fact| plan.told_of_accounts.note(fact));
     if choices(programmes, alerts).any(|choice| choice == Choice::AccountManager) {
         plan.told_of_accounts.note(Fact::Account(AccountField::AccountManager));
     }
