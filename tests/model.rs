@@ -24,6 +24,7 @@ mod scripts {
     mod objects;
     mod overrides;
     mod percentiles;
+    mod pivots;
     mod presence;
     mod programmes;
     mod purchases;

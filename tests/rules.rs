@@ -134,13 +134,6 @@ fn an_expression_that_yaml_cuts_apart_is_explained() {
     assert!(told.contains("put quotes around an expression"), "{told}");
 }
 
-#[test]
-fn what_later_versions_bring_is_refused_with_a_sentence() {
-    let text = "ruleset: acme\ncurrency: EUR\npivots: { for: vip }\n";
-    let told = yaml::list(&Ruleset::parse("r", text).expect_err("not yet"));
-    assert!(told.contains("pivots are something this version does not know"), "{told}");
-}
-
 /// What is said of a ruleset to which something is added.
 fn told_with(top: &str, programme: &str) -> String {
     let text = format!(
@@ -150,6 +143,43 @@ fn told_with(top: &str, programme: &str) -> String {
         Ok(_) => "ok".to_owned(),
         Err(problems) => problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>().join("; "),
     }
+}
+
+#[test]
+fn a_mistake_about_pivots_is_named() {
+    let one = "alert: 1 per 100 customer-years";
+    for (pivots, expected) in [
+        ("{ alert: 1 per 100 customer-years }", "ok"),
+        ("{ watch: 0.5 per customer-year }", "ok"),
+        ("{ watch: 5 per 100 customer-years, alert: 1 per 100 customer-years, for: vip, kinds: [silence] }", "ok"),
+        ("{ for: vip }", "no level has a budget"),
+        ("{ alert: often }", "`often` is no budget of false alarms"),
+        ("{ alert: 1 per 0 customer-years }", "`1 per 0 customer-years` is no budget of false alarms"),
+        ("{ alert: 60 per customer-year }", "60 false alarms per customer-year, allowed: above 0 up to 52"),
+        ("{ watch: 1 per 100 customer-years, alert: 1 per customer-year }", "watch has to allow more than alert"),
+        ("{ ONE, kinds: [silent] }", "`silent` is no kind of pivot"),
+        ("{ ONE, kinds: [recovered] }", "`recovered` is no kind of pivot"),
+        ("{ ONE, kinds: [] }", "names no kind"),
+        ("{ ONE, for: spend }", "is decimal, bool is expected"),
+        ("{ ONE, for: \"spend > percentile(spend, 0.5)\" }", "`percentile` is over all customers"),
+        ("{ ONE, priors: ours.yaml }", "unknown key `priors`"),
+    ] {
+        let pivots = pivots.replace("ONE", one);
+        let told = told_with(&format!("pivots: {pivots}\n"), "");
+        assert!(told.contains(expected), "{pivots}: {told}");
+    }
+    for (label, expected) in [
+        ("pivot.silence", "ok"),
+        ("pivot.silent", "`pivot.silent` is no kind of pivot"),
+        ("pivot.refunds_rose", "`pivot.refunds_rose` has no end"),
+    ] {
+        let told = told_with(&format!("pivots: {{ {one} }}\nlabels: {{ l: {label} }}\n"), "");
+        assert!(told.contains(expected), "{label}: {told}");
+    }
+    let told = told_with("labels: { l: pivot.silence }\n", "");
+    assert!(told.contains("`pivot.silence`: the ruleset asks for no pivots"), "{told}");
+    let told = told_with(&format!("pivots: {{ {one} }}\n"), ", keep: pivot.silence, applies_to: account");
+    assert!(told.contains("`pivot.silence`"), "{told}");
 }
 
 #[test]

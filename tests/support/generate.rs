@@ -67,7 +67,7 @@ fn stream_with(seed: u64, disorder: Disorder) -> Generated {
         }
     }
     if ruleset.contains("pivots:") {
-        for number in 0..1 + habits.below(4) {
+        for number in 0..=habits.below(4) {
             let from = times.start + habits.number(0, times.span);
             timed.extend(events::habit::habit(&mut habits, from, number, customers));
         }

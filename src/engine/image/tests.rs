@@ -191,9 +191,9 @@ fn order(number: u64) -> super::super::entry::Entry {
     order.entry
 }
 
-fn detectors() -> Box<State> {
+fn detectors() -> State {
     let settings = Settings::new(Priors::default(), Budget::new(None, Some(0.01)).unwrap());
-    let mut state = Box::<State>::default();
+    let mut state = State::default();
     for day in 0..9 {
         let at_ms = AT.0 + day * 86_400_000 * 3;
         let purchase = Observation::Purchase { amount: Some(20.0), shop: Some(0) };
@@ -223,7 +223,7 @@ fn customer(rare: Option<Box<Rare>>, objects: u64) -> Customer {
         news: u16::MAX,
         log: (0..objects).map(order).collect(),
         tally: Tally::of((5..9).collect()),
-        pivots: rare.is_some().then(detectors),
+        pivots: rare.is_some().then(|| Box::new(detectors())),
         rare,
     }
 }

@@ -20,10 +20,7 @@ pub(super) fn read<'a>(
     let mut section = Section::open(node, "pivots", problems)?;
     let [watch, alert] = ["watch", "alert"].map(|level| {
         let path = section.at(level);
-        section.take(level).and_then(|node| rate(node, &path, problems))
-    });
-    let budget = Budget::new(watch, alert).map_err(|error| {
-        problems.add_with_help(node.line, "pivots", error.to_string(), "such as `alert: 1 per 100 customer-years`");
+        section.take(level).map(|node| rate(node, &path, problems))
     });
     let kinds = section.take("kinds").map_or(EVERY, |node| kinds(node, &section.at("kinds"), problems));
     let of = section.take("for");
@@ -32,7 +29,16 @@ pub(super) fn read<'a>(
         .take("priors")
         .map_or_else(|| Some(Priors::default()), |node| read_priors(node, &path, priors, problems));
     section.close(problems);
-    let settings = budget.ok().zip(priors).map(|(budget, priors)| Settings::new(priors, budget));
+    // A rate that cannot be read was named already.
+    let rate = |rate: Option<Option<f64>>| rate.map_or(Some(None), |rate| rate.map(Some));
+    let budget = rate(watch).zip(rate(alert)).and_then(|(watch, alert)| {
+        let budget = Budget::new(watch, alert).map_err(|error| {
+            let help = "such as `alert: 1 per 100 customer-years`";
+            problems.add_with_help(node.line, "pivots", error.to_string(), help);
+        });
+        budget.ok()
+    });
+    let settings = budget.zip(priors).map(|(budget, priors)| Settings::new(priors, budget));
     Some((settings.map(|settings| PivotRule { settings, kinds, of: None }), of))
 }
 
@@ -87,16 +93,19 @@ fn rate(node: &Node, path: &str, problems: &mut Problems) -> Option<f64> {
 fn kinds(node: &Node, path: &str, problems: &mut Problems) -> u16 {
     let known = || Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Recovered | Kind::Settled));
     let mut found = 0;
-    for (line, word) in words(node, path, problems) {
-        match known().find(|kind| kind.name() == word) {
-            Some(kind) => found |= bit(kind),
-            None => {
-                let names: Vec<&str> = known().map(Kind::name).collect();
-                let near = yaml::suggest(word, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
-                let help = format!("{}known: {}", near.unwrap_or_default(), names.join(", "));
-                problems.add_with_help(line, path, format!("`{word}` is no kind of pivot"), help);
-            }
+    let words = words(node, path, problems);
+    if words.is_empty() {
+        problems.add_with_help(node.line, path, "names no kind", "leave it out to be told of every kind");
+    }
+    for (line, word) in words {
+        if let Some(kind) = known().find(|kind| kind.name() == word) {
+            found |= bit(kind);
+            continue;
         }
+        let names: Vec<&str> = known().map(Kind::name).collect();
+        let near = yaml::suggest(word, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
+        let help = format!("{}known: {}", near.unwrap_or_default(), names.join(", "));
+        problems.add_with_help(line, path, format!("`{word}` is no kind of pivot"), help);
     }
     found
 }

@@ -149,7 +149,7 @@ fn pivot_rule(dice: &mut Dice, scope: &Scope, text: &mut String) {
         let _ = writeln!(text, "  for: \"{}\"", predicate(dice, scope, 1));
     }
     if dice.chance(25) {
-        let kinds: Vec<&str> = (0..1 + dice.below(6)).map(|_| *dice.pick(&FOUND)).collect();
+        let kinds: Vec<&str> = (0..=dice.below(6)).map(|_| *dice.pick(&FOUND)).collect();
         let _ = writeln!(text, "  kinds: [{}]", kinds.join(", "));
     }
 }

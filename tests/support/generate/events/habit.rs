@@ -24,7 +24,9 @@ pub(in super::super) fn habit(dice: &mut Dice, from: i64, number: usize, custome
         let mut say = |dice: &mut Dice, after: i64, kind: Kind, own: &[(&str, Json)]| {
             let at = at + after;
             let mut fields: Fields = common(dice, at, &customer);
-            own.iter().for_each(|(name, value)| put(&mut fields, name, value.clone()));
+            for (name, value) in own {
+                put(&mut fields, name, value.clone());
+            }
             events.push((at, kind, Json::Object(fields).to_string()));
         };
         let id = json!(format!("h{number}-{round}"));

@@ -1,0 +1,11 @@
+//! The detectors of pivots by themselves: vectors, labelled customers, and what must hold whatever comes.
+
+mod support {
+    pub mod labelled;
+}
+
+mod detectors {
+    mod behaviour;
+    mod golden;
+    mod reference;
+}
