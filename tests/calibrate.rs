@@ -107,7 +107,7 @@ fn priors_that_cannot_be_used_are_named_with_the_remedy() {
     write("priors.json", "{}");
     let said = check();
     assert_eq!(said.code, Some(2));
-    assert!(said.error.contains("pivots.priors `priors.json`: "), "{}", said.error);
+    assert!(said.error.contains("pivots.priors: `priors.json`: "), "{}", said.error);
     assert!(said.error.contains("`vipstream calibrate` writes it"), "{}", said.error);
     assert!(said.error.starts_with("vipstream: 1 problem\n"), "what follows from it is none: {}", said.error);
 }
