@@ -107,7 +107,7 @@ fn none(found: impl IntoIterator<Item = String>, why: &str) {
 }
 
 /// The half that decides.
-const PURE: [&str; 9] = ["model", "codec", "rules", "engine", "merge", "yaml", "replay", "load", "proto"];
+const PURE: [&str; 10] = ["model", "codec", "rules", "engine", "pivot", "merge", "yaml", "replay", "load", "proto"];
 
 #[test]
 fn the_pure_half_touches_nothing_outside() {

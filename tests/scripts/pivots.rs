@@ -6,7 +6,7 @@ use crate::support::script::{row_in_short, topic_until};
 
 const RULES: &str = "
     features:
-      orders: { count: purchase, over: lifetime }
+      orders: { count: purchase }
     pivots: { alert: 0.5 per 100 customer-years, kinds: [silence], for: \"FOR\" }
     labels:
       silent: pivot.silence";
