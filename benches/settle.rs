@@ -83,7 +83,7 @@ fn watch(name: &str, rules: &Arc<Ruleset>, customers: u64) -> Duration {
         std::thread::sleep(COMMIT);
         let done = begun.elapsed();
         if engine.stats().settlements > before {
-            latest = latest.max(engine.stats().settlement_lag + (done - now));
+            latest = latest.max(engine.stats().settlement_lag + done.saturating_sub(now));
         }
         let sent_at = |number: u64| Duration::from_nanos(number * 1_000_000_000 / RATE);
         late.extend((sent..sent + count).map(|number| done.saturating_sub(sent_at(number))));
