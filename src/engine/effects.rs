@@ -107,7 +107,11 @@ impl Engine {
             Does::Bring(..) | Does::Report(_) | Does::Reached(_) if self.mode == TimeMode::Live => {
                 self.arrivals.push_back(effect);
             }
-            _ => self.effects.push(effect),
+            _ => {
+                let is_late = self.mode == TimeMode::Live && effect.at < self.clock;
+                self.stats.settlements_late += u64::from(is_late && matches!(effect.does, Does::Verdict(_)));
+                self.effects.push(effect);
+            }
         }
     }
 
@@ -142,7 +146,6 @@ impl Engine {
         };
         let is_late = self.customers[slot].as_of > effect.at;
         self.stats.effects_late += u64::from(is_late);
-        self.stats.settlements_late += u64::from(is_late && matches!(effect.does, Does::Verdict(_)));
         let Effect { from, at, hops, origin, does, .. } = effect;
         if let Does::Bring(event, position) = does {
             return self.take_event(slot, (&event, position), Some(&from), at, hops, outputs);

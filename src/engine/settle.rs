@@ -73,9 +73,9 @@ struct Saying {
 }
 
 /// Customers of whom is said in one epoch, in `live`: more wait for the next, so that no event waits for all.
-const SLICE: usize = 200;
+const SAYINGS: usize = 1_000;
 
-/// Entities who are told in one epoch what was decided about them, in `live`.
+/// Entities who are told at once what was decided about them, in `live`.
 const RULINGS: usize = 2_000;
 
 /// For so long after somebody was seen last they count as active.
@@ -94,8 +94,7 @@ impl Engine {
     pub(super) fn next_settlement(&self) -> Option<EventTime> {
         let decides = self.settlement.settler.next().filter(|_| self.mode == TimeMode::Event);
         let decided = decides.map(|at| at.plus(self.rules.hop));
-        // What is being said is said a slice an epoch, whatever else falls due; the next is said after it.
-        let said = self.settlement.next.into_iter().chain(self.settlement.next_cut).filter(|_| !self.is_saying());
+        let said = self.settlement.next.into_iter().chain(self.settlement.next_cut);
         said.chain(decided).min()
     }
 
@@ -245,7 +244,7 @@ impl Engine {
     pub(super) fn go_on_saying(&mut self) {
         self.tell_verdicts();
         if let Some(at) = self.settlement.saying.as_ref().map(|saying| saying.at) {
-            self.report(at);
+            self.report(at, SAYINGS);
         }
     }
 
@@ -262,22 +261,25 @@ impl Engine {
     /// Says what changed, or decides: whichever is first.
     pub(super) fn settle(&mut self, at: EventTime, outputs: &mut Vec<Output>) {
         if self.settlement.next == Some(at) || self.settlement.next_cut == Some(at) {
+            // Nothing later may be said as of the settlement before.
+            if let Some(at) = self.settlement.saying.as_ref().map(|saying| saying.at) {
+                self.report(at, usize::MAX);
+            }
             self.pass_settlements(at);
-            self.report(at);
+            self.report(at, if self.mode == TimeMode::Live { SAYINGS } else { usize::MAX });
         } else if let Some(settled) = self.settlement.settler.next() {
             self.decide(settled, outputs);
         }
     }
 
-    /// Says what changed up to a settlement: in `live` a slice of it.
-    fn report(&mut self, at: EventTime) {
+    /// Says what changed up to a settlement, of about so many.
+    fn report(&mut self, at: EventTime, most: usize) {
         let (mut saying, mut report) = match self.settlement.saying.take() {
             Some(saying) => (saying, Report::of(at)),
             None => self.begin_report(at),
         };
         let mut entries = std::mem::take(&mut saying.said);
-        let slice = if self.mode == TimeMode::Live { SLICE } else { usize::MAX };
-        while entries.len() < slice
+        while entries.len() < most
             && let Some(id) = saying.unsaid.pop_first()
         {
             if let Some(slot) = self.customers.slot_of_known(&id) {
@@ -285,7 +287,7 @@ impl Engine {
                 self.customers[slot].say_seats(&mut entries);
             }
         }
-        entries.sort_unstable_by(|left, right| (&left.id, left.programme).cmp(&(&right.id, right.programme)));
+        entries.sort_by(|left, right| (&left.id, left.programme).cmp(&(&right.id, right.programme)));
         while !entries.is_empty() || report.says_of_all() {
             let rest = entries.split_off(entries.len().min(MOST_ENTRIES));
             report.entries = std::mem::replace(&mut entries, rest);
@@ -466,3 +468,6 @@ impl Engine {
         counted.map(|(at, (seats, waiting))| (at, seats as u64, waiting as u64)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

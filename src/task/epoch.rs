@@ -208,7 +208,8 @@ impl<B: Broker> Task<B> {
     fn is_closed(&self, draft: &Draft, clock: EventTime, stopping: bool) -> bool {
         if let Some(opened) = draft.opened {
             let full = draft.count >= self.setup.epoch.records || draft.bytes >= EPOCH_BYTES;
-            return full || stopping || self.has_read_all() || clock::since(opened) >= self.setup.epoch.linger;
+            let is_urgent = stopping || self.has_read_all() || self.engine.is_behind();
+            return full || is_urgent || clock::since(opened) >= self.setup.epoch.linger;
         }
         let has_work = self.engine.is_behind() || self.engine.next_deadline().is_some_and(|at| at <= clock);
         let moved = clock > self.clock;

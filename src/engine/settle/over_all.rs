@@ -73,7 +73,12 @@ fn givers(settler: &Settler, seats: &Seats, at: EventTime, rules: &Ruleset) -> B
         })
     };
     let people = seats.iter().filter(|(id, seats)| !settler.unranked.contains_key(*id) && may_all(seats));
-    people.filter_map(|(_, seats)| seats.iter().map(|(programme, seat, _)| (*programme, seat.clone())).min()).collect()
+    people.filter_map(|(_, seats)| first(seats)).collect()
+}
+
+/// The seat of the highest precedence.
+fn first(seats: &[(u8, Strength, CompactString)]) -> Option<(u8, Strength)> {
+    seats.iter().map(|(programme, seat, _)| (*programme, seat.clone())).min()
 }
 
 impl People<'_> {
@@ -104,7 +109,10 @@ impl People<'_> {
         list.seats.insert(strength.clone());
         self.moves.entry(key.clone()).or_default().granted.insert(strength.clone());
         // Who is granted something gives way to nobody in this settlement.
-        self.givers.retain(|(_, seat)| seat.id != strength.id);
-        self.seats.entry(strength.id.clone()).or_default().push((programme, strength, key.1));
+        let seats = self.seats.entry(strength.id.clone()).or_default();
+        if let Some(precedence) = first(seats) {
+            self.givers.remove(&precedence);
+        }
+        seats.push((programme, strength, key.1));
     }
 }

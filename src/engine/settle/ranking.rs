@@ -69,10 +69,6 @@ impl<T: Ord> Ranking<T> {
         item
     }
 
-    pub(super) fn first(&self) -> Option<&T> {
-        self.blocks.first().map(|block| &block[0])
-    }
-
     pub(super) fn last(&self) -> Option<&T> {
         self.blocks.last().and_then(|block| block.last())
     }
@@ -114,7 +110,7 @@ mod tests {
                 set.insert(item);
             }
             if step % 500 == 0 {
-                assert_eq!((ranking.first(), ranking.last()), (set.first(), set.last()));
+                assert_eq!(ranking.last(), set.last());
                 assert_eq!(ranking.place(&item), set.range(..item).count() + 1);
             }
         }

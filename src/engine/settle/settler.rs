@@ -21,7 +21,8 @@ use crate::model::time::EventTime;
 use crate::rules::budget::Places;
 use crate::rules::ruleset::Ruleset;
 
-/// What it knows. Bounded by the candidates and members of all tasks.
+/// What it knows. Bounded by the candidates and members of all tasks; in `live`, while a task is down, what the others report
+/// comes to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Settler {
     /// Verdicts given.
@@ -276,27 +277,29 @@ impl Settler {
         let places = usize::try_from(list.places).unwrap_or(usize::MAX);
         let mut moves = Moves::default();
         let is_over = list.seats.len() > places;
-        while list.seats.len() > places {
-            let Some(weakest) = self.weakest(&list, key.0, at, rule.tenure) else { break };
-            list.seats.remove(&weakest);
-            moves.displaced.insert(weakest);
-        }
+        let may_give_way = |seat: &&Strength| self.may_give_way(seat, key.0, at, rule.tenure);
+        let beyond = list.seats.len().saturating_sub(places);
+        moves.displaced = list.seats.iter().rev().filter(may_give_way).take(beyond).cloned().collect();
         while !is_over && list.seats.len() < places {
             let Some(strongest) = list.waiting.pop_first() else { break };
             moves.granted.insert(strongest.clone());
             list.seats.insert(strongest);
         }
-        while !is_over && places > 0 && list.seats.len() == places {
-            let Some(strongest) = list.waiting.first() else { break };
-            let Some(weakest) = self.weakest(&list, key.0, at, rule.tenure) else { break };
-            if !strongest.displaces(&weakest, margin) {
-                break;
+        if !is_over && places > 0 && list.seats.len() == places {
+            let weakest = list.seats.iter().rev().filter(may_give_way);
+            let pairs = list.waiting.iter().zip(weakest);
+            let swaps = pairs.take_while(|(strongest, weakest)| strongest.displaces(weakest, margin));
+            for (strongest, weakest) in swaps {
+                moves.granted.insert(strongest.clone());
+                moves.displaced.insert(weakest.clone());
             }
-            list.seats.remove(&weakest);
-            moves.displaced.insert(weakest);
-            let strongest = list.waiting.pop_first().expect("it is the first");
-            moves.granted.insert(strongest.clone());
-            list.seats.insert(strongest);
+        }
+        for weakest in &moves.displaced {
+            list.seats.remove(weakest);
+        }
+        for strongest in &moves.granted {
+            list.waiting.remove(strongest);
+            list.seats.insert(strongest.clone());
         }
         list.has_news = false;
         let is_wanted = is_over || !list.waiting.is_empty() || rules.budget.is_some();
@@ -305,12 +308,6 @@ impl Settler {
         self.pending.extend(list.wake);
         self.lists.insert(key.clone(), list);
         moves
-    }
-
-    /// The weakest of the members whose tenure is over.
-    fn weakest(&self, list: &List, programme: u8, at: EventTime, tenure: Duration) -> Option<Strength> {
-        let mut seats = list.seats.iter().rev();
-        seats.find(|seat| self.may_give_way(seat, programme, at, tenure)).cloned()
     }
 
     /// Whether somebody who holds a place is a member whose tenure is over.
