@@ -121,6 +121,7 @@ impl History {
 
     /// The same customers with each one's own gaps and values in random order, always the same one: no change is left in it, but
     /// that whoever is silent to its end is so still.
+    #[must_use]
     pub fn shuffled(&self) -> Self {
         let mut shuffled = Self { until_ms: self.until_ms, ..Self::default() };
         for (id, seen) in &self.customers {
