@@ -7,6 +7,7 @@ mod load;
 mod replay;
 mod run;
 mod snapshot;
+mod source;
 mod topics;
 mod values;
 

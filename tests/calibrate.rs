@@ -103,7 +103,7 @@ fn priors_that_cannot_be_used_are_named_with_the_remedy() {
     write("rules.yaml", &RULES.replace("PRIORS", ", priors: priors.json"));
     let said = check();
     assert_eq!(said.code, Some(2));
-    assert!(said.error.contains("cannot read priors.json"), "{}", said.error);
+    assert!(said.error.contains("priors.json: cannot read: "), "{}", said.error);
     write("priors.json", "{}");
     let said = check();
     assert_eq!(said.code, Some(2));

@@ -162,7 +162,7 @@ fn a_mistake_about_pivots_is_named() {
         ("{ ONE, kinds: [] }", "names no kind"),
         ("{ ONE, for: spend }", "is decimal, bool is expected"),
         ("{ ONE, for: \"spend > percentile(spend, 0.5)\" }", "`percentile` is over all customers"),
-        ("{ ONE, priors: ours.yaml }", "unknown key `priors`"),
+        ("{ ONE, priors: ours.json }", "the priors `ours.json` are not there"),
     ] {
         let pivots = pivots.replace("ONE", one);
         let told = told_with(&format!("pivots: {pivots}\n"), "");

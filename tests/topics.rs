@@ -94,7 +94,7 @@ fn what_is_missing_is_shown_then_made_then_in_order() {
     app.admin().delete(&app.shop.input(Kind::Csat));
     let shown = app.topics(&[]);
     assert_eq!(shown.code, Some(1), "{}", shown.out);
-    assert_eq!(shown.error, "vipstream: 9 of 15 topics are missing: --create makes them\n");
+    assert_eq!(shown.error, "vipstream: 10 of 16 topics are missing: --create makes them\n");
     assert_eq!(line(&shown.out, "app.purchase")[..4], ["app.purchase", "purchase", "4", "ok"]);
     assert_eq!(line(&shown.out, "app.csat")[..5], ["app.csat", "csat", "wants", "2", "missing"]);
     assert_eq!(line(&shown.out, "app.journal")[..5], ["app.journal", "journal", "wants", "2", "missing"]);
@@ -139,7 +139,7 @@ fn what_differs_is_shown_with_the_command_that_mends_it() {
     admin.create(&app.shop.output("status"), 2, &[("cleanup.policy", "delete")]);
     let shown = app.topics(&["--create"]);
     assert_eq!(shown.code, Some(1));
-    assert_eq!(shown.error, "vipstream: 4 of 15 topics are not as they should be\n", "{}", shown.out);
+    assert_eq!(shown.error, "vipstream: 4 of 16 topics are not as they should be\n", "{}", shown.out);
     let journal = line(&shown.out, "app.journal").join(" ");
     assert!(journal.contains("2 differs cleanup.policy=delete; retention.ms=604800000, wants -1;"), "{journal}");
     let command = format!(

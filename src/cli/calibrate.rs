@@ -16,7 +16,9 @@ use crate::pivot::Kind;
 use crate::pivot::settings::Settings;
 use crate::replay::{EPOCH_RECORDS, Plan};
 
-/// Fit what the detectors of pivots know of your customers to their history, and say what they would have found in it.
+/// Fit the priors of pivots to history.
+///
+/// Says what would have been found in it.
 ///
 /// The ruleset says how many false alarms there may be (`pivots`), and which priors are in use. Written is a file that it may
 /// name as `priors`.

@@ -7,10 +7,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::Usage;
+use super::source;
 use super::topics::finding;
 use crate::config::{Config, ConfigError};
 use crate::rules::ruleset::Ruleset;
-use crate::rules::source;
 use crate::snapshot::depot::Depot;
 use crate::topics::Finding;
 use crate::yaml::{self, Problem};

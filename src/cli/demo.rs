@@ -23,6 +23,7 @@ use jiff::tz::TimeZone;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
+use super::source;
 use crate::app::{self, Health};
 use crate::clock;
 use crate::config::{Config, ConfigError};
@@ -30,7 +31,6 @@ use crate::load::Shape;
 use crate::model::event::Kind;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
-use crate::rules::source;
 use crate::task::TaskError;
 
 use super::Usage;

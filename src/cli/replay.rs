@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::Usage;
+use super::source;
 use super::values::{Input, input, instant};
 use crate::engine::Stats;
 use crate::model::event::Kind;
@@ -18,7 +19,6 @@ use crate::model::output::{Change, Output, pivot};
 use crate::model::time::EventTime;
 use crate::replay::{EPOCH_RECORDS, Plan, Replayed};
 use crate::rules::ruleset::Ruleset;
-use crate::rules::source;
 use crate::yaml;
 
 /// Replay files through a ruleset: one file of JSON lines for each output topic.

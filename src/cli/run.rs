@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 
 use super::Usage;
+use super::source;
 use super::values::instant;
 use crate::app;
 use crate::config::{Config, ConfigError};
 use crate::http;
 use crate::model::time::EventTime;
 use crate::rules::ruleset::Ruleset;
-use crate::rules::source;
 use crate::task::TaskError;
 use crate::telemetry::{self, LogForm};
 

@@ -1,0 +1,23 @@
+//! A ruleset's file, and what it names.
+
+use std::io;
+use std::path::Path;
+
+use crate::rules::source::{join, priors_of};
+
+/// Reads a ruleset and the priors that it names, from beside it.
+///
+/// # Errors
+/// A file that cannot be read: the error names it.
+pub(super) fn read(path: &Path) -> io::Result<String> {
+    let text = read_named(path)?;
+    match priors_of(&text) {
+        Some(priors) => Ok(join(&text, &read_named(&path.with_file_name(priors))?)),
+        None => Ok(text),
+    }
+}
+
+fn read_named(path: &Path) -> io::Result<String> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: cannot read: {error}", path.display()));
+    std::fs::read_to_string(path).map_err(named)
+}
