@@ -118,7 +118,7 @@ fn what_is_missing_is_shown_then_made_then_in_order() {
     let again: Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!(again["ok"], true);
     let topics = again["topics"].as_array().unwrap();
-    assert_eq!(topics.len(), 15);
+    assert_eq!(topics.len(), 16);
     let status = topics.iter().find(|topic| topic["role"] == "status").unwrap();
     let compacted = serde_json::json!({ "name": "cleanup.policy", "wanted": "compact", "found": "compact" });
     assert_eq!(status["settings"][0], compacted);
