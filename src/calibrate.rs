@@ -13,8 +13,8 @@ use crate::model::id::CustomerId;
 use crate::pivot::fit::Sample;
 use crate::pivot::priors::Priors;
 use crate::pivot::settings::Settings;
-use crate::pivot::state::State;
-use crate::pivot::{Channel, Direction, Kind, Observation, Pivot};
+use crate::pivot::state::{LEAST_AMOUNT, State};
+use crate::pivot::{Channel, DAY_MS, Direction, Kind, Observation, Pivot, YEAR_DAYS};
 
 /// What customers did, each in the order of time.
 #[derive(Clone, Debug, Default)]
@@ -146,18 +146,18 @@ impl History {
         seen.filter(|(_, observation)| is_of(observation)).count() >= LEAST_VALUES
     }
 
-    /// Fits priors, then the constants of channels in which the budget allows enough false alarms to be counted.
-    pub fn calibrate(&self, version: &str, before: &Settings) -> Settings {
+    /// Fits priors, then the constants of channels in which the budget allows enough false alarms to be counted: those in the same
+    /// history, shuffled.
+    pub fn calibrate(&self, shuffled: &Self, version: &str, before: &Settings) -> Settings {
         let budget = *before.budget();
         let mut priors = self.sample(&before.priors().shops).fit(version);
-        let shuffled = self.shuffled();
         let allowed = budget.decides().rate * shuffled.customer_years();
         if allowed < LEAST_ALARMS {
             return Settings::new(priors, budget);
         }
         let rate = budget.decides().rate;
         let bounds =
-            Channel::ALL.map(|channel| (channel, 0.0, (log(rate_of(&priors, channel) / rate) - LEAST_H).min(MOST_C)));
+            Channel::ALL.map(|channel| (channel, 0.0, (log(priors.rate(channel) / rate) - LEAST_H).min(MOST_C)));
         let mut bounds: Vec<_> =
             bounds.into_iter().filter(|(channel, _, most)| *most > 0.0 && self.has(*channel)).collect();
         for _ in 0..STEPS {
@@ -227,7 +227,7 @@ struct Visits {
 impl Visits {
     fn visit(&mut self, at_ms: i64) {
         match self.last_ms {
-            Some(last) if at_ms - last < DAY_MS => return,
+            Some(last) if days(at_ms - last) < 1.0 => return,
             Some(last) => self.gaps_ms.push(at_ms - last),
             None => {}
         }
@@ -286,18 +286,6 @@ fn name(pivot: &Pivot) -> String {
     }
 }
 
-const fn rate_of(priors: &Priors, channel: Channel) -> f64 {
-    match channel {
-        Channel::Cadence => priors.cadence.rate,
-        Channel::Spend => priors.spend.rate,
-        Channel::Csat => priors.csat.rate,
-        Channel::Sentiment => priors.sentiment.rate,
-        Channel::Engagement => priors.engagement.rate,
-        Channel::Refund => priors.refund.rate,
-        Channel::Channel => priors.channel.rate,
-    }
-}
-
 const fn set_c(priors: &mut Priors, channel: Channel, c: f64) {
     match channel {
         Channel::Cadence => priors.cadence.c = c,
@@ -317,14 +305,8 @@ const fn number(count: u64) -> f64 {
 
 #[expect(clippy::cast_precision_loss, reason = "centuries have fewer than 2^53 milliseconds")]
 fn days(span_ms: i64) -> f64 {
-    span_ms as f64 / DAY_MS as f64
+    span_ms as f64 / DAY_MS
 }
-
-const DAY_MS: i64 = 86_400_000;
-const YEAR_DAYS: f64 = 365.25;
-
-/// Free orders have a logarithm too.
-const LEAST_AMOUNT: f64 = 0.01;
 
 /// With fewer false alarms allowed in all of the history nothing can be told from their number.
 const LEAST_ALARMS: f64 = 10.0;

@@ -73,10 +73,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if history.customers() == 0 {
         return Err(Usage("nobody bought, answered or wrote anything in this history".to_owned()).into());
     }
-    let after = history.calibrate(&args.version, before);
+    let shuffled = history.shuffled();
+    let after = history.calibrate(&shuffled, &args.version, before);
     let text = serde_json::to_string_pretty(after.priors()).context("cannot write the priors")?;
     std::fs::write(&args.output, text + "\n").with_context(|| format!("cannot write {}", args.output.display()))?;
-    let (found, mut shuffled) = (history.find(&after), history.shuffled().find(&after));
+    let (found, mut shuffled) = (history.find(&after), shuffled.find(&after));
     // Whoever left is as silent in any order.
     shuffled.kinds.retain(|kind, _| !kind.starts_with(Kind::Silence.name()));
     let out = std::io::stdout().lock();

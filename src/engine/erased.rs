@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 
 use super::Engine;
 use super::customers::Slot;
-use super::look::{Brought, Occasion};
+use super::look::Brought;
 use super::status;
 use crate::model::effect::Origin;
 use crate::model::event::{Body, Event};
@@ -128,9 +128,7 @@ impl Engine {
     pub(super) fn erase(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
         let cause = Brought::Event(event, position);
         self.leave(slot, cause, "erased", outputs);
-        let (app, rules, agents, cuts) = (&self.app, &self.rules, &self.agents, &self.settlement.cuts);
-        let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
-        status::withdraw(&self.customers[slot], &occasion, outputs);
+        status::withdraw(&self.customers[slot], &self.occasion(cause), outputs);
         let customer = &mut self.customers[slot];
         customer.name_handles(None, &mut self.sendings);
         customer.cut_referrals(&mut self.sendings);

@@ -152,6 +152,15 @@ impl Default for Priors {
 }
 
 impl Priors {
+    /// Values of a channel per customer-year.
+    pub(crate) const fn rate(&self, channel: Channel) -> f64 {
+        match (self.level(channel), channel) {
+            (Some(prior), _) => prior.rate,
+            (None, Channel::Refund) => self.refund.rate,
+            (None, _) => self.channel.rate,
+        }
+    }
+
     /// Returns the prior of a channel that has a level; none of shares.
     pub const fn level(&self, channel: Channel) -> Option<&LevelPrior> {
         match channel {

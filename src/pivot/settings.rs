@@ -73,11 +73,7 @@ impl Settings {
 
     /// Thresholds for a channel of which one has `n` values, `years` after the first.
     pub(super) fn past(&self, channel: Channel, n: f64, years: f64) -> Thresholds {
-        let rate = match channel {
-            Channel::Refund => self.priors.refund.rate,
-            Channel::Channel => self.priors.channel.rate,
-            _ => self.priors.level(channel).map_or(1.0, |prior| prior.rate),
-        };
+        let rate = self.priors.rate(channel);
         self.thresholds(channel, (n + PRIOR_VALUES) / (years.max(0.0) + PRIOR_VALUES / rate))
     }
 

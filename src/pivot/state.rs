@@ -261,4 +261,4 @@ fn join<T>(one: Option<T>, other: Option<T>, both: impl FnOnce(T, T) -> T) -> Op
 }
 
 /// Free orders have a logarithm too.
-const LEAST_AMOUNT: f64 = 0.01;
+pub(crate) const LEAST_AMOUNT: f64 = 0.01;
