@@ -19,6 +19,7 @@ struct Seen {
     changes: VecDeque<Result<Change, String>>,
     /// Whether it confirms when asked.
     is_silent: bool,
+    asked: u32,
     acknowledged: u32,
     left: bool,
     running: BTreeMap<u32, Arc<Ownership>>,
@@ -90,6 +91,7 @@ impl Group for Arc<Stage> {
 
     fn confirm(&mut self) {
         self.play(|seen| {
+            seen.asked += 1;
             if !seen.is_silent {
                 seen.changes.push_back(Ok(Change::Confirmed));
             }
@@ -193,6 +195,8 @@ fn a_fenced_task_starts_anew_once_the_group_has_said_that_it_is_ours() {
     stage.say(Change::Assigned(vec![0]));
     stage.runs(&[0]);
     stage.end(0, fenced());
+    // Not before the membership has heard of the end is there a question to answer.
+    drop(stage.until(|seen| seen.asked == 1));
     stage.runs(&[]);
     // Another change is followed meanwhile, and the task is not started.
     stage.say(Change::Assigned(vec![1]));
@@ -213,6 +217,8 @@ fn a_fenced_task_whose_partition_is_lost_is_not_started_anew() {
     stage.say(Change::Assigned(vec![0]));
     stage.runs(&[0]);
     stage.end(0, fenced());
+    // Not before the membership has heard of the end is there a question to answer.
+    drop(stage.until(|seen| seen.asked == 1));
     stage.runs(&[]);
     stage.say(Change::Lost(vec![0]));
     drop(stage.until(|seen| seen.acknowledged == 1));
