@@ -4,14 +4,18 @@
 //! from moments ([`Sample::fit`]). Constants follow from the same customers with each one's own gaps and values in random order:
 //! whatever is found there is a false alarm, and a constant is chosen so that as many come as the budget allows.
 
+pub mod constants;
+pub mod drawing;
+pub mod timelines;
+
 use std::collections::BTreeMap;
 
 use libm::log;
 use serde::Serialize;
 
 use crate::model::id::CustomerId;
+use crate::pivot::budget::Budget;
 use crate::pivot::fit::Sample;
-use crate::pivot::priors::Priors;
 use crate::pivot::settings::Settings;
 use crate::pivot::state::{LEAST_AMOUNT, State};
 use crate::pivot::{Channel, DAY_MS, Direction, Kind, Observation, Pivot, YEAR_DAYS};
@@ -40,6 +44,8 @@ pub struct Finding {
     pub alarms: u64,
     /// How many of these ended: of silences, how many customers came back.
     pub ended: u64,
+    /// Of the level that only announces.
+    pub watches: u64,
 }
 
 impl History {
@@ -100,23 +106,29 @@ impl History {
         let mut findings = Findings { customers, customer_years, ..Findings::default() };
         let level = settings.budget().decides().grade;
         for seen in self.customers.values() {
-            let (mut state, mut pivots) = (State::default(), Vec::new());
-            for (at_ms, observation) in seen {
-                state.observe(*observation, *at_ms, settings, &mut pivots);
-            }
-            while let Some(due) = state.due().filter(|due| *due <= self.until_ms) {
-                state.fire(due, settings, &mut pivots);
-            }
-            for pivot in pivots.iter().filter(|pivot| pivot.level == level) {
+            for pivot in &self.pivots_of(seen, settings) {
                 let finding = findings.kinds.entry(name(pivot)).or_default();
                 match pivot.of {
+                    None if pivot.level != level => finding.watches += 1,
                     None => finding.alarms += 1,
+                    Some(_) if pivot.level != level => {}
                     Some(_) if pivot.kind == Kind::Recovered => finding.ended += 1,
                     Some(_) => {}
                 }
             }
         }
         findings
+    }
+
+    fn pivots_of(&self, seen: &[(i64, Observation)], settings: &Settings) -> Vec<Pivot> {
+        let (mut state, mut pivots) = (State::default(), Vec::new());
+        for (at_ms, observation) in seen {
+            state.observe(*observation, *at_ms, settings, &mut pivots);
+        }
+        while let Some(due) = state.due().filter(|due| *due <= self.until_ms) {
+            state.fire(due, settings, &mut pivots);
+        }
+        pivots
     }
 
     /// The same customers with each one's own gaps and values in random order, always the same one: no change is left in it, but
@@ -130,52 +142,6 @@ impl History {
         }
         shuffled
     }
-
-    /// Whether there is enough of it to see false alarms.
-    fn has(&self, channel: Channel) -> bool {
-        let is_of = |observation: &Observation| match (channel, observation) {
-            (Channel::Cadence | Channel::Spend, Observation::Purchase { .. })
-            | (Channel::Csat, Observation::Csat(_))
-            | (Channel::Sentiment, Observation::Sentiment(_))
-            | (Channel::Engagement, Observation::Engagement)
-            | (Channel::Refund, Observation::Refund) => true,
-            (Channel::Channel, Observation::Purchase { shop, .. }) => shop.is_some_and(|shop| shop > 0),
-            _ => false,
-        };
-        let seen = self.customers.values().flatten();
-        seen.filter(|(_, observation)| is_of(observation)).count() >= LEAST_VALUES
-    }
-
-    /// Fits priors, then the constants of channels in which the budget allows enough false alarms to be counted: those in the same
-    /// history, shuffled.
-    pub fn calibrate(&self, shuffled: &Self, version: &str, before: &Settings) -> Settings {
-        let budget = *before.budget();
-        let mut priors = self.sample(&before.priors().shops).fit(version);
-        let allowed = budget.decides().rate * shuffled.customer_years();
-        if allowed < LEAST_ALARMS {
-            return Settings::new(priors, budget);
-        }
-        let rate = budget.decides().rate;
-        let bounds =
-            Channel::ALL.map(|channel| (channel, 0.0, (log(priors.rate(channel) / rate) - LEAST_H).min(MOST_C)));
-        let mut bounds: Vec<_> =
-            bounds.into_iter().filter(|(channel, _, most)| *most > 0.0 && self.has(*channel)).collect();
-        for _ in 0..STEPS {
-            for (channel, least, most) in &bounds {
-                set_c(&mut priors, *channel, f64::midpoint(*least, *most));
-            }
-            let found = shuffled.find(&Settings::new(priors.clone(), budget));
-            for (channel, least, most) in &mut bounds {
-                let tried = f64::midpoint(*least, *most);
-                // A greater constant finds more.
-                if found.most_of(*channel) > allowed { *most = tried } else { *least = tried }
-            }
-        }
-        for (channel, least, _) in bounds {
-            set_c(&mut priors, channel, least);
-        }
-        Settings::new(priors, budget)
-    }
 }
 
 impl Findings {
@@ -184,11 +150,15 @@ impl Findings {
         if self.customer_years > 0.0 { number(alarms) / self.customer_years * 100.0 } else { 0.0 }
     }
 
-    /// The alarms of the most frequent kind of a channel, silences aside: their number does not follow from its constant.
-    fn most_of(&self, channel: Channel) -> f64 {
+    /// Whether a kind of a channel came more often than a level allows; silences aside, whose number does not follow from its
+    /// constant.
+    fn is_beyond(&self, budget: &Budget, channel: Channel) -> bool {
+        let is_more = |count: u64, rate: f64| number(count) > rate * self.customer_years;
         let kinds = Direction::BOTH.map(|direction| channel.kind(direction));
-        let alarms = kinds.iter().filter_map(|kind| self.kinds.get(kind.name()));
-        number(alarms.map(|finding| finding.alarms).max().unwrap_or_default())
+        kinds.iter().filter_map(|kind| self.kinds.get(kind.name())).any(|finding| {
+            is_more(finding.alarms, budget.decides().rate)
+                || budget.announces().is_some_and(|watch| is_more(finding.watches, watch.rate))
+        })
     }
 }
 
@@ -286,18 +256,6 @@ fn name(pivot: &Pivot) -> String {
     }
 }
 
-const fn set_c(priors: &mut Priors, channel: Channel, c: f64) {
-    match channel {
-        Channel::Cadence => priors.cadence.c = c,
-        Channel::Spend => priors.spend.c = c,
-        Channel::Csat => priors.csat.c = c,
-        Channel::Sentiment => priors.sentiment.c = c,
-        Channel::Engagement => priors.engagement.c = c,
-        Channel::Refund => priors.refund.c = c,
-        Channel::Channel => priors.channel.c = c,
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53")]
 const fn number(count: u64) -> f64 {
     count as f64
@@ -307,16 +265,3 @@ const fn number(count: u64) -> f64 {
 fn days(span_ms: i64) -> f64 {
     span_ms as f64 / DAY_MS
 }
-
-/// With fewer false alarms allowed in all of the history nothing can be told from their number.
-const LEAST_ALARMS: f64 = 10.0;
-
-/// So many values a channel needs for its constant to be fitted; else the one built in stays.
-const LEAST_VALUES: usize = 1_000;
-
-/// A constant is at most so great, and leaves so much of a threshold, in nats: evidence there has to be.
-const MOST_C: f64 = 4.0;
-const LEAST_H: f64 = 1.0;
-
-/// How often the bounds of a constant are halved.
-const STEPS: usize = 10;

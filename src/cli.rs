@@ -2,8 +2,10 @@
 
 mod calibrate;
 mod check;
+mod customer;
 mod demo;
 mod load;
+mod past;
 mod replay;
 mod run;
 mod snapshot;
@@ -27,6 +29,7 @@ struct Cli {
 enum Command {
     Calibrate(calibrate::Args),
     Check(check::Args),
+    Customer(customer::Args),
     Demo(demo::Args),
     Load(Box<load::Args>),
     Replay(replay::Args),
@@ -45,6 +48,7 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Customer(args) => customer::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Load(args) => load::run(*args),
         Command::Replay(args) => replay::run(&args),

@@ -22,6 +22,7 @@ mod exceptions;
 pub mod export;
 mod features;
 pub mod forgotten;
+mod held_back;
 mod identity;
 pub mod image;
 mod look;
@@ -59,6 +60,7 @@ use crate::model::time::EventTime;
 use crate::pivot::Observation;
 use crate::rules::ruleset::{DEDUP, Ruleset};
 use agents::Agents;
+use alert::Raised;
 use apply::{Arrival, Outcome};
 use customer::NEVER;
 use customers::{Customers, GROUP, Slot};
@@ -174,6 +176,8 @@ pub struct Stats {
     pub handles: u64,
     /// Kinds of exceptions known: those with cases in the window.
     pub exception_kinds: u64,
+    /// Customers some of whose pivots wait.
+    pub holding: u64,
     /// What was dropped beyond a bound.
     pub forgotten: forgotten::Tally,
     /// What people decided that was refused, and what they did about alerts.
@@ -196,6 +200,9 @@ pub struct Stats {
 
 /// Deadlines fired for others in one epoch; more wait for the next, so that a wave at midnight delays no event.
 const SLICE: usize = 10_000;
+/// So many deadlines of which nothing comes take as long as one output, with all that leads to it. An epoch of many records
+/// may take longer anyway: then as many outputs may come of time as of them.
+const SAID: usize = 8;
 
 impl Engine {
     /// An engine without customers.
@@ -242,7 +249,7 @@ impl Engine {
         for effect in effects {
             self.receive(effect, outputs);
         }
-        let mut slice = SLICE;
+        let mut slice = SLICE + SAID * records.len();
         let mut rest = records.as_slice();
         while !rest.is_empty() {
             // A group ends with an erasure: whoever it is about is met no more.
@@ -300,6 +307,7 @@ impl Engine {
             handles: known(EntityKind::Author),
             rule_errors,
             exception_kinds: known(EntityKind::Exception),
+            holding: self.settlement.holding.len() as u64,
             members: self.members,
             budgets: self.budget_counts(),
             settlement_lag: self.settlement_lag(),
@@ -350,7 +358,9 @@ impl Engine {
                 // What an account tells is in force a hop later, whatever else falls due.
                 *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
             } else if has_room && let Some((at, slot)) = self.deadlines.pop(limit, by_id) {
-                *slice = slice.saturating_sub(usize::from(self.reach(slot, at, outputs)));
+                let said = outputs.len();
+                let fires = self.reach(slot, at, outputs);
+                *slice = slice.saturating_sub(usize::from(fires) + SAID * (outputs.len() - said));
             } else if effect.is_some_and(|effect| settlement.is_none_or(|at| effect <= at)) {
                 *slice = slice.saturating_sub(1);
                 self.take_first_effect(outputs);
@@ -409,6 +419,7 @@ impl Engine {
 
     /// The look that waited for the clock.
     fn look_now(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+        self.call_detectors(slot, outputs);
         let waiting = self.customers[slot].rare.as_mut().and_then(|rare| rare.waiting.take());
         match &waiting {
             Some(waiting) => self.look(slot, Brought::Origin(&waiting.origin), waiting.refund, outputs),
@@ -575,7 +586,9 @@ impl Engine {
         if customer.as_of > self.clock {
             // Time has moved past the clock: what it brought, a deadline passed over included, waits for the clock. A
             // look that waits already waits longer, whatever moved time.
-            if outcome.look || customer.look_pending || customer.deadline <= customer.as_of {
+            let pivots = customer.next_pivot().into_iter().chain(customer.next_release()).min();
+            let passed = customer.deadline.min(pivots.unwrap_or(NEVER)) <= customer.as_of;
+            if outcome.look || customer.look_pending || passed {
                 customer.wait(outcome.look.then(|| brought.origin()).flatten(), outcome.refund);
                 self.looks.push(customer.as_of, slot);
             }
@@ -620,10 +633,8 @@ impl Engine {
             };
             let prices = Prices { rules: &rules, rates: &self.rates };
             let known = event.customer.is_some().then_some(&*customer);
-            let Some(alert) = alert::alert(usize::from(*index), rule, known, (event, position), prices, &occasion)
-            else {
-                continue;
-            };
+            let raised = Raised::Event(event, position, prices);
+            let Some(alert) = alert::alert(usize::from(*index), rule, known, raised, &occasion) else { continue };
             if self.mode == TimeMode::Live && alert.expires_at.is_some_and(|end| end < self.wall) {
                 self.stats.stale_alerts += 1;
                 continue;

@@ -72,7 +72,10 @@ const SNAPSHOTS_UNDER_WAY: &str = "vipstream_task_snapshots_under_way";
 const SNAPSHOT_TIME: &str = "vipstream_task_snapshot_timestamp_seconds";
 const HANDED_OVER: &str = "vipstream_task_handed_over_records_total";
 const EXCEPTIONS: &str = "vipstream_task_exceptions_total";
+const PIVOTS: &str = "vipstream_task_pivots_total";
+const LATE_GAPS: &str = "vipstream_task_late_gaps_total";
 const EXCEPTION_KINDS: &str = "vipstream_task_exception_kinds";
+const HOLDING: &str = "vipstream_task_holding_customers";
 const EFFECTS: &str = "vipstream_task_effects_total";
 const EFFECTS_SENT: &str = "vipstream_task_sent_effects_total";
 const EFFECTS_RECEIVED: &str = "vipstream_task_received_effects_total";
@@ -167,8 +170,7 @@ pub(crate) fn describe() {
     describe_gauge!(SNAPSHOT_TIME, Unit::Seconds, "When the newest snapshot was begun, as Unix time");
     describe_counter!(HANDED_OVER, Unit::Count, "Records handed over to the task where they are at home");
     describe_counter!(TAKEN_IN, Unit::Count, "Records applied that another task handed over");
-    describe_counter!(EXCEPTIONS, Unit::Count, "Cases that agents treated as an exception, each once a kind");
-    describe_gauge!(EXCEPTION_KINDS, Unit::Count, "Kinds of exceptions of which cases are in the window");
+    describe_findings();
     describe_counter!(EFFECTS, Unit::Count, "What customers, accounts and handles did to some at home with this task");
     describe_counter!(EFFECTS_SENT, Unit::Count, "What they did from here to some at home with another task");
     describe_counter!(EFFECTS_RECEIVED, Unit::Count, "What they did from another task to some at home here");
@@ -194,6 +196,22 @@ pub(crate) fn describe() {
     describe_gauge!(UNREAD_PARTITIONS, Unit::Count, "Partitions of an input that appeared since the start");
 }
 
+fn describe_findings() {
+    describe_counter!(EXCEPTIONS, Unit::Count, "Cases that agents treated as an exception, each once a kind");
+    describe_counter!(
+        PIVOTS,
+        Unit::Count,
+        "Changes of behaviour, and ends of such, that the detectors found, told or not"
+    );
+    describe_counter!(LATE_GAPS, Unit::Count, "Events older than the visit that came before them: they end no gap");
+    describe_gauge!(
+        HOLDING,
+        Unit::Count,
+        "Customers some of whose pivots wait until a shift of the population is over"
+    );
+    describe_gauge!(EXCEPTION_KINDS, Unit::Count, "Kinds of exceptions of which cases are in the window");
+}
+
 /// A task's handles.
 pub(crate) struct TaskMetrics {
     records: Counter,
@@ -209,8 +227,9 @@ pub(crate) struct TaskMetrics {
     commit_seconds: Histogram,
     clock_seconds: Gauge,
     unpriced: Gauge,
-    /// Customers, accounts, handles, kinds of exceptions, members, members by override, overrides.
-    known: [Gauge; 7],
+    /// Customers, accounts, handles, kinds of exceptions, customers whose pivots wait, members, members by override,
+    /// overrides.
+    known: [Gauge; 8],
     /// By [`Refusal`].
     refused: Vec<Counter>,
     /// By [`Acknowledged`].
@@ -271,7 +290,8 @@ impl TaskMetrics {
             commit_seconds: span(COMMIT_SECONDS),
             clock_seconds: level(CLOCK_SECONDS),
             unpriced: level(UNPRICED_NOW),
-            known: [CUSTOMERS, ACCOUNTS, HANDLES, EXCEPTION_KINDS, MEMBERS, MEMBERS_BY_OVERRIDE, OVERRIDES].map(level),
+            known: [CUSTOMERS, ACCOUNTS, HANDLES, EXCEPTION_KINDS, HOLDING, MEMBERS, MEMBERS_BY_OVERRIDE, OVERRIDES]
+                .map(level),
             refused: Refusal::ALL
                 .iter()
                 .map(|why| counter!(OVERRIDES_REFUSED, "task" => task.clone(), "reason" => why.name()))
@@ -320,7 +340,7 @@ impl TaskMetrics {
 
     fn known(&self, stats: &Stats) {
         let Members { customers: members, by_override, overrides } = stats.members;
-        let entities = [stats.customers, stats.accounts, stats.handles, stats.exception_kinds];
+        let entities = [stats.customers, stats.accounts, stats.handles, stats.exception_kinds, stats.holding];
         let known = entities.into_iter().chain([members, by_override, overrides]);
         for (gauge, known) in self.known.iter().zip(known) {
             gauge.set(level(known));
@@ -459,7 +479,7 @@ impl MembershipMetrics {
 type Read = fn(&Stats) -> u64;
 
 /// What the engine counts, each under its name.
-const COUNTED: [(&str, Read); 22] = [
+const COUNTED: [(&str, Read); 24] = [
     (EVENTS, |stats| stats.events),
     (LATE_EVENTS, |stats| stats.late),
     (DUPLICATES, |stats| stats.duplicates),
@@ -468,6 +488,8 @@ const COUNTED: [(&str, Read); 22] = [
     (ERASED_EVENTS, |stats| stats.erased_events),
     (ERASURES_FORGOTTEN, |stats| stats.erasures_forgotten),
     (EXCEPTIONS, |stats| stats.exceptions),
+    (PIVOTS, |stats| stats.pivots),
+    (LATE_GAPS, |stats| stats.gaps_late),
     (DEADLINES, |stats| stats.deadlines),
     (STALE_ALERTS, |stats| stats.stale_alerts),
     (UNPRICED, |stats| stats.unpriced),

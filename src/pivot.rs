@@ -20,7 +20,8 @@
 //!
 //! It reads no clock, keeps no list of values, and is never refitted while it runs: what comes out depends on a customer's own
 //! events and timers alone, so partitions and restarts change nothing. It promises calibration, not a bound: see
-//! [`priors::Priors`]. Seasons and outages move many customers at once; telling those from pivots is for whoever sees them all.
+//! [`priors::Priors`]. Seasons and outages move many customers at once; telling those from pivots is for whoever sees them all,
+//! by the measure of [`population`].
 
 pub mod budget;
 mod digamma;
@@ -29,6 +30,7 @@ pub mod fit;
 mod golden;
 mod level;
 mod open;
+pub mod population;
 pub mod priors;
 mod quantile;
 mod report;

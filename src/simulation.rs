@@ -53,13 +53,23 @@ fn whatever_befalls_processes_broker_and_group_every_record_counts_once() {
         return;
     }
     let seeds = number("VIPSTREAM_SEEDS").unwrap_or(SEEDS);
-    if let Some((seed, why)) = first_wrong(0..seeds, WORKERS, None) {
+    let told = Told::default();
+    if let Some((seed, why)) = first_wrong(0..seeds, WORKERS, None, &told) {
         panic!("seed {seed}: {why}\nrepeat: VIPSTREAM_SEED={seed} tests/run --lib simulation -- --nocapture");
     }
+    let Told { pivots, silences } = told;
+    assert!(pivots.into_inner() > seeds && silences.into_inner() > seeds / 4, "customers change and fall silent");
+}
+
+/// How many lasting changes of behaviour were told, and how many of them time alone showed.
+#[derive(Default)]
+struct Told {
+    pivots: AtomicU64,
+    silences: AtomicU64,
 }
 
 /// The first of these seeds that goes wrong, and how.
-fn first_wrong(seeds: Range<u64>, workers: usize, mutant: Option<Mutant>) -> Option<(u64, String)> {
+fn first_wrong(seeds: Range<u64>, workers: usize, mutant: Option<Mutant>, all: &Told) -> Option<(u64, String)> {
     let next = AtomicU64::new(seeds.start);
     let work = || {
         loop {
@@ -67,10 +77,16 @@ fn first_wrong(seeds: Range<u64>, workers: usize, mutant: Option<Mutant>) -> Opt
             if seed >= seeds.end {
                 return None;
             }
-            if let Err(why) = simulate(seed, mutant) {
-                // What comes after it is not of interest.
-                next.store(seeds.end, Ordering::Relaxed);
-                return Some((seed, why));
+            match simulate(seed, mutant) {
+                Ok(tally) => {
+                    all.pivots.fetch_add(tally.pivots, Ordering::Relaxed);
+                    all.silences.fetch_add(tally.silences, Ordering::Relaxed);
+                }
+                Err(why) => {
+                    // What comes after it is not of interest.
+                    next.store(seeds.end, Ordering::Relaxed);
+                    return Some((seed, why));
+                }
             }
         }
     };

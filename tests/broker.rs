@@ -1,5 +1,8 @@
 //! `run` on a real Apache Kafka: what only it can show.
 
+#[path = "support/admin.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
+mod admin;
 #[path = "support/kafka.rs"]
 mod kafka;
 #[path = "support/router.rs"]
@@ -17,12 +20,19 @@ mod topics;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use admin::Admin;
+use rdkafka::message::{Message as _, Timestamp};
 use router::{Decided, Router, Weights};
 use service::{Files, get, until};
 use shop::{Shop, UNTIL};
 use vipstream::broker::cluster::Cluster;
 use vipstream::config::Properties;
 use vipstream::model::event::Kind;
+use vipstream::pivot::Observation;
+use vipstream::pivot::budget::Budget;
+use vipstream::pivot::priors::Priors;
+use vipstream::pivot::settings::Settings;
+use vipstream::pivot::state::State;
 
 #[test]
 fn run_decides_as_replay_does() {
@@ -266,4 +276,50 @@ fn metrics_and_health_answer_over_http() {
 
 fn last_number(line: &str) -> f64 {
     line.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+#[test]
+fn with_no_traffic_a_silence_is_told_when_its_time_has_come() {
+    let shop = Shop::open_reading(&[Kind::Purchase], |_| 1, None);
+    Admin::of(&shop.bootstrap).create(&shop.output("pivots"), 1, &[("message.timestamp.type", "LogAppendTime")]);
+    let rules = "ruleset: quiet\ncurrency: EUR\nlateness: 1s\npivots: { alert: 1 per customer-year }\n";
+    let files = Files::of(&shop, "tasks: 1");
+    files.write("rules.yaml", rules);
+    let mut service = files.start(&[]);
+    service.wait_for("started");
+
+    let settings = &Settings::new(Priors::default(), Budget::new(None, Some(1.0)).expect("a budget in order"));
+    let (mut state, mut visits) = (State::default(), vec![0_i64]);
+    while state.due().is_none() {
+        let at = visits[visits.len() - 1] + 30 * 3_600_000;
+        let order = Observation::Purchase { amount: None, shop: None };
+        state.observe(order, at, settings, &mut Vec::new());
+        visits.push(at);
+    }
+    let due = (jiff::Timestamp::now().as_second() + 6) * 1_000;
+    let shift = due - state.due().expect("just looked at");
+    let producer = topics::producer(&shop.bootstrap);
+    for (number, at) in visits.iter().skip(1).enumerate() {
+        let at = at + shift;
+        let order = format!(
+            r#"{{"event_id":"e{number}","customer_id":"ann","occurred_at":{at},"order_id":"o{number}","amount":"60","currency":"EUR","status":"completed"}}"#
+        );
+        topics::send(&producer, &shop.input(Kind::Purchase), Some(0), Some(b"ann"), Some(order.as_bytes()));
+    }
+    topics::flush(&producer);
+    let (told, appended) = until("the silence is told", || {
+        let mut told = None;
+        topics::each(&shop.bootstrap, &shop.output("pivots"), |message| {
+            told = message.payload().map(<[u8]>::to_vec).zip(match message.timestamp() {
+                Timestamp::LogAppendTime(at) => Some(at),
+                _ => None,
+            });
+        });
+        told
+    });
+    let told: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
+    let at = jiff::Timestamp::from_millisecond(due).expect("an instant");
+    assert_eq!((&told["origin"], &told["occurred_at"]), (&"timer".into(), &format!("{at:.3}").into()), "{told:#}");
+    eprintln!("told {} ms after `due` had passed it", appended - due - 1_000);
+    assert_eq!(service.terminate().code(), Some(0));
 }

@@ -44,6 +44,7 @@ mod properties {
     mod live;
     mod router;
     mod seeds;
+    mod shifts;
     mod split;
     mod tasks;
     mod windows;

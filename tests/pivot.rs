@@ -2,6 +2,8 @@
 
 mod support {
     pub mod labelled;
+    pub mod score;
+    pub mod vectors;
 }
 
 mod detectors {

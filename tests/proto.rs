@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use prost::Message;
 use vipstream::model::event;
 use vipstream::model::names::Named;
+use vipstream::pivot;
 use vipstream::proto::v1;
 use vipstream::proto::v1::output::Body;
 use vipstream::proto::v1::scalar::Value;
@@ -107,6 +108,45 @@ fn evidence() -> impl Strategy<Value = v1::Evidence> {
     )
 }
 
+fn a_pivot() -> impl Strategy<Value = v1::Pivot> {
+    let texts = prop::array::uniform3(".{0,10}");
+    let decimals = prop::array::uniform4(option::of("-?[0-9]{1,9}"));
+    (0..16, option::of(0..16), 0..8, 0..3, prop::array::uniform3(any::<u64>()), texts, decimals, any::<i64>()).prop_map(
+        |(
+            kind,
+            of,
+            channel,
+            direction,
+            [observations, before, after],
+            [expected, priors, sentence],
+            decimals,
+            since,
+        )| {
+            let [confidence, ratio, days_silent, probability] = decimals;
+            let shops = ratio.is_none().then(|| v1::PivotShops { before: priors.clone(), since: expected.clone() });
+            v1::Pivot {
+                kind,
+                of,
+                channel,
+                direction,
+                since,
+                observations,
+                before,
+                after,
+                confidence,
+                ratio,
+                days_silent,
+                probability,
+                expected,
+                priors,
+                sentence,
+                shops,
+                ..v1::Pivot::default()
+            }
+        },
+    )
+}
+
 fn output() -> impl Strategy<Value = v1::Output> {
     let names = || vec(".{0,10}", 0..3);
     let body = prop_oneof![
@@ -118,6 +158,7 @@ fn output() -> impl Strategy<Value = v1::Output> {
         (".{0,10}", vec(evidence(), 0..2)).prop_map(|(programme, missing)| {
             Body::Expiring(v1::Expiring { programme, missing, ..v1::Expiring::default() })
         }),
+        a_pivot().prop_map(Body::Pivot),
         (".{0,10}", ".{0,10}").prop_map(|(label, definition)| Body::CohortLeft(v1::Cohort { label, definition })),
         (names(), vec((".{0,10}", any::<bool>(), vec(evidence(), 0..2)), 0..2)).prop_map(|(labels, progress)| {
             let progress = progress.into_iter().map(|(programme, held, rows)| v1::Progress {
@@ -201,5 +242,13 @@ fn both_forms_know_the_same_words() {
     compare::<event::Acknowledged>("ACKNOWLEDGEMENT_ACTION", |name| {
         v1::AcknowledgementAction::from_str_name(name).is_some()
     });
+    for kind in pivot::Kind::ALL {
+        let name = format!("PIVOT_KIND_{}", kind.name().to_uppercase());
+        assert!(v1::PivotKind::from_str_name(&name).is_some(), "{name}");
+    }
+    for channel in pivot::Channel::ALL {
+        let name = format!("PIVOT_CHANNEL_{}", channel.name().to_uppercase());
+        assert!(v1::PivotChannel::from_str_name(&name).is_some(), "{name}");
+    }
     compare::<event::Action>("ENGAGEMENT_ACTION", |name| v1::EngagementAction::from_str_name(name).is_some());
 }

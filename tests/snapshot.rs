@@ -1,4 +1,4 @@
-//! Snapshots on disk, through the binary: what the service writes is listed, verified, exported and pruned.
+//! Snapshots on disk, through the binary: what the service writes is listed, verified, exported, pruned, and shown by customer.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,9 @@ use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use serde_json::Value;
+use vipstream::app::Running;
 use vipstream::config::Config;
+use vipstream::model::time::EventTime;
 use vipstream::rules::ruleset::Ruleset;
 
 const RULES: &str = "
@@ -20,10 +22,20 @@ programmes: { big: { profile: value, grant: spend_30d >= 100, tiers: { gold: spe
 labels: { known: orders >= 1 }
 ";
 
+const PIVOTS: &str = "
+ruleset: shop
+currency: EUR
+features: { orders: { count: purchase } }
+programmes: { big: { profile: value, grant: orders >= 10 } }
+labels: { silent: pivot.silence }
+pivots: { alert: 0.5 per 100 customer-years, watch: 5 per 100 customer-years }
+";
+
 /// A folder with a configuration, and the snapshots of a short run in it.
 struct Shop {
     folder: tempfile::TempDir,
     cluster: MockCluster<'static, DefaultProducerContext>,
+    rules: &'static str,
 }
 
 struct Said {
@@ -33,10 +45,12 @@ struct Said {
 }
 
 impl Shop {
-    fn open() -> Self {
+    fn open(rules: &'static str) -> Self {
         let cluster = MockCluster::new(1).unwrap();
         for topic in [
             "vip.purchases",
+            "vip.customers",
+            "vip.erasures",
             "shop.journal",
             "shop.relay",
             "vip.events",
@@ -49,8 +63,8 @@ impl Shop {
         ] {
             cluster.create_topic(topic, 1, 1).unwrap();
         }
-        let shop = Self { folder: tempfile::tempdir().unwrap(), cluster };
-        std::fs::write(shop.path("rules.yaml"), RULES).unwrap();
+        let shop = Self { folder: tempfile::tempdir().unwrap(), cluster, rules };
+        std::fs::write(shop.path("rules.yaml"), rules).unwrap();
         shop.configure("{ store: file:./state, every: 10s }");
         shop
     }
@@ -59,7 +73,8 @@ impl Shop {
         let bootstrap = self.cluster.bootstrap_servers();
         let text = format!(
             "app: shop\nkafka: {{ bootstrap.servers: \"{bootstrap}\", group.protocol: consumer }}\ntasks: 1\n\
-             rules: rules.yaml\ntime: event\nsnapshots: {snapshots}\ninputs: {{ purchase: {{ topic: vip.purchases }} }}\n"
+             rules: rules.yaml\ntime: event\nsnapshots: {snapshots}\ninputs: {{ purchase: {{ topic: vip.purchases }}, \
+             customer: {{ topic: vip.customers }}, erasure: {{ topic: vip.erasures }} }}\n"
         );
         std::fs::write(self.path("vipstream.yaml"), text).unwrap();
     }
@@ -85,30 +100,58 @@ impl Shop {
 
     /// Runs the service until it has published a snapshot that holds so many orders, each of a customer of its own.
     fn take(&self, orders: u32) {
+        let running = self.start(None);
+        let at = format!("2025-03-0{orders}T10:00:00Z");
+        self.send(
+            "vip.purchases",
+            &[order(&format!("c-{orders}"), &format!("o{orders}"), &at, &format!("{orders}50.10"))],
+        );
+        self.await_snapshot();
+        running.stop();
+        running.join().unwrap();
+    }
+
+    fn start(&self, until: Option<EventTime>) -> Running {
         let config = Config::load(&self.path("vipstream.yaml"), []).unwrap();
-        let rules = Arc::new(Ruleset::parse("rules.yaml", RULES).unwrap());
-        let running = vipstream::app::start(&config, rules).unwrap();
+        let rules = Arc::new(Ruleset::parse("rules.yaml", self.rules).unwrap());
+        vipstream::app::start_until(&config, rules, until).unwrap()
+    }
+
+    fn send(&self, topic: &str, values: &[String]) {
         let mut producer = ClientConfig::new();
         producer.set("bootstrap.servers", self.cluster.bootstrap_servers());
         let producer: BaseProducer = producer.create().unwrap();
-        let value = format!(
-            r#"{{"event_id":"e{orders}","customer_id":"c-{orders}","occurred_at":"2025-03-0{orders}T10:00:00Z","order_id":"o{orders}","amount":"{orders}50.10","currency":"EUR","status":"completed"}}"#
-        );
-        let key = format!("c-{orders}");
-        producer.send(BaseRecord::to("vip.purchases").key(&key).payload(&value)).map_err(|(error, _)| error).unwrap();
+        for value in values {
+            let event: Value = serde_json::from_str(value).unwrap();
+            let key = event["customer_id"].as_str().unwrap();
+            producer.send(BaseRecord::to(topic).key(key).payload(value)).map_err(|(error, _)| error).unwrap();
+        }
         producer.flush(Duration::from_secs(20)).unwrap();
+    }
+
+    fn await_snapshot(&self) {
         let started = Instant::now();
         while self.files(".manifest").is_empty() {
             assert!(started.elapsed() < Duration::from_mins(1), "{:?}", self.files(""));
-            producer.poll(Duration::from_millis(20));
+            std::thread::yield_now();
         }
+    }
+
+    /// Takes in all that was sent, and time up to then; afterwards the store holds one snapshot, of everything.
+    fn take_all(&self, until: &str) {
+        let until = until.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        self.start(Some(EventTime(until))).join().unwrap();
+        // Who finds no snapshot replays the journal, and takes one then.
+        let _ = std::fs::remove_dir_all(self.path("state"));
+        let running = self.start(None);
+        self.await_snapshot();
         running.stop();
         running.join().unwrap();
     }
 
     /// Takes three snapshots, each by a service that finds none, since the next would be taken after a while only.
     fn with_three() -> Self {
-        let shop = Self::open();
+        let shop = Self::open(RULES);
         for orders in 1..=3 {
             shop.take(orders);
             std::fs::rename(shop.path("state"), shop.path(&format!("state-{orders}"))).unwrap();
@@ -139,6 +182,13 @@ impl Shop {
     }
 }
 
+/// A completed order.
+fn order(customer: &str, id: &str, at: &str, amount: &str) -> String {
+    format!(
+        r#"{{"event_id":"{id}","customer_id":"{customer}","occurred_at":"{at}","order_id":"{id}","amount":"{amount}","currency":"EUR","status":"completed"}}"#
+    )
+}
+
 /// Copies what lies below a folder into another one.
 fn gather(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -165,6 +215,9 @@ fn what_the_service_writes_is_listed_verified_exported_and_pruned() {
 
     let verified = shop.snapshot(&["verify"]);
     assert_eq!((verified.code, verified.out.matches("ok   task 0 epoch ").count()), (Some(0), 3), "{}", verified.error);
+
+    let plain = shop.vipstream(&["customer", "c-1"]);
+    assert!(plain.out.ends_with("\nNo detectors: the rules of the snapshot have no `pivots`.\n"), "{}", plain.out);
 
     assert_eq!(shop.snapshot(&["export", "--output", &shop.path("all.jsonl").display().to_string()]).code, Some(0));
     let exported = std::fs::read_to_string(shop.path("all.jsonl")).unwrap();
@@ -226,10 +279,12 @@ fn damage_is_named_passed_over_and_not_restored() {
 
 #[test]
 fn what_cannot_be_is_said_with_its_remedy() {
-    let shop = Shop::open();
+    let shop = Shop::open(RULES);
     let absent = shop.snapshot(&["list"]);
     assert_eq!(absent.code, Some(1));
     assert!(absent.error.contains("is not there: no snapshot was taken yet"), "{}", absent.error);
+    let unknown = shop.vipstream(&["customer", "ann"]);
+    assert!(unknown.error.contains("is not there: no snapshot was taken yet"), "{}", unknown.error);
     assert!(!shop.path("state").exists(), "looking makes no folder");
 
     std::fs::create_dir(shop.path("state")).unwrap();
@@ -253,4 +308,136 @@ fn what_cannot_be_is_said_with_its_remedy() {
     );
     let run = shop.vipstream(&["run"]);
     assert!(run.code.is_some_and(|code| code > 0) && run.error.contains("cannot be written"), "{}", run.error);
+}
+
+/// Two orders a month by ann, who stays away then, and by bob, who then spends less; cat became bob, dan was erased.
+fn two_who_change() -> Shop {
+    let shop = Shop::open(PIVOTS);
+    let begin: jiff::Timestamp = "2024-01-01T09:00:00Z".parse().unwrap();
+    let mut orders = Vec::new();
+    for visit in 0..26 {
+        let at = (begin + jiff::SignedDuration::from_hours(24 * 14 * visit)).to_string();
+        if visit < 20 {
+            orders.push(order("ann", &format!("a{visit}"), &at, &format!("{}.50", 50 + visit % 3)));
+        }
+        let amount = if visit < 20 { 60 + visit % 3 } else { 20 + visit % 3 };
+        orders.push(order("bob", &format!("b{visit}"), &at, &amount.to_string()));
+    }
+    shop.send("vip.purchases", &orders);
+    let customer = |id: &str, rest: &str| {
+        format!(r#"{{"event_id":"{id}","customer_id":"{id}","occurred_at":"2024-01-02T09:00:00Z","version":1,{rest}}}"#)
+    };
+    let customers = [customer("bob", r#""name":"Bob Miller""#), customer("cat", r#""merged_into":"bob""#)];
+    shop.send("vip.customers", &customers);
+    let erasure = r#"{"event_id":"x","customer_id":"dan","occurred_at":"2024-01-02T09:00:00Z","request_id":"r"}"#;
+    shop.send("vip.erasures", &[erasure.to_owned()]);
+    shop.take_all("2024-12-24T12:00:00Z");
+    shop
+}
+
+/// What is said, without which snapshot it is of and how old that is.
+fn ageless(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split_once(" UTC: ").map_or(line, |(kept, _)| kept));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_customer_is_shown_with_every_detector_and_how_far_it_is() {
+    let shop = two_who_change();
+    let ann = shop.vipstream(&["customer", "ann"]);
+    assert_eq!(ann.code, Some(0), "{}", ann.error);
+    insta::assert_snapshot!(ageless(&ann.out), @r"
+    customer      ann
+    as of         2024-12-24 12:00
+    first order   2024-01-01 09:00
+    newest order  2024-09-23 09:00
+    newest event  2024-09-23 09:00
+    programmes    big since 2024-05-06 09:00
+    labels        silent
+    pivots told   silence (cadence)
+
+    FEATURE  VALUE
+    orders   20
+
+    CHANNEL  VALUES  USUAL          TWO IN THREE
+    cadence  19      every 14 days  8 to 24 days
+    spend    20      51.85 EUR      40.47 to 66.43 EUR
+
+    SUSPECTED          SCORE  WATCH AT  ALERT AT  MOVES SINCE
+    cadence_slowed     -      4.1       6.4       -
+    cadence_quickened  -      4.1       6.4       -
+    spend_rose         -      4.2       6.5       -
+    spend_dropped      -      4.2       6.5       -
+
+    OPEN               LEVEL  SINCE             TOLD  ENDS
+    silence (cadence)  alert  2024-09-23 09:00  yes   with the next visit
+    ");
+    let cat = shop.vipstream(&["customer", "cat"]);
+    insta::assert_snapshot!(ageless(&cat.out), @r"
+    customer      bob, Bob Miller
+    merged        cat into bob, who is shown
+    as of         2024-12-24 12:00
+    first order   2024-01-01 09:00
+    newest order  2024-12-16 09:00
+    newest event  2024-12-16 09:00
+    programmes    big since 2024-05-06 09:00
+    labels        none
+    pivots told   spend_dropped
+
+    FEATURE  VALUE
+    orders   26
+
+    CHANNEL  VALUES  USUAL          TWO IN THREE
+    cadence  25      every 14 days  8 to 23 days
+    spend    20      60.86 EUR      47.57 to 77.85 EUR
+
+    SUSPECTED          SCORE  WATCH AT  ALERT AT  MOVES SINCE
+    cadence_slowed     -      4.1       6.4       -
+    cadence_quickened  -      4.1       6.4       -
+
+    OPEN           LEVEL  SINCE             TOLD  ENDS
+    spend_dropped  alert  2024-10-07 09:00  yes   now 20.98 EUR; settles with 12 values, 3 so far; recovers at 3.0, now 0.0
+
+    UNLESS SEEN BY    WILL BE
+    2025-02-06 21:15  silence (cadence)
+    ");
+    let said = shop.vipstream(&["customer", "cat", "--json"]);
+    let bob: Value = serde_json::from_str(&said.out).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&bob["pivots"]["detectors"][1]).unwrap(), @r#"
+    {
+      "channel": "spend",
+      "observations": "20",
+      "usual": "60.8555",
+      "shop": null,
+      "spread": [
+        "47.573",
+        "77.8465"
+      ],
+      "scores": [],
+      "next": null,
+      "open": [
+        {
+          "kind": "spend_dropped",
+          "level": "alert",
+          "since": "2024-10-07T09:00:00.000Z",
+          "told": true,
+          "to": "20.9841",
+          "back": "0",
+          "recovers_at": "2.9957",
+          "seen": 3,
+          "settles_at": 12
+        }
+      ]
+    }
+    "#);
+    assert_eq!(
+        (&bob["customer_id"], &bob["merged"], &bob["labels"]),
+        (&"bob".into(), &["cat"].as_slice().into(), &Value::Array(vec![]))
+    );
+
+    let nobody = shop.vipstream(&["customer", "zoe"]);
+    assert_eq!(nobody.code, Some(1));
+    assert!(nobody.error.contains("nobody of the id zoe is in the snapshot of epoch "), "{}", nobody.error);
+    let dan = shop.vipstream(&["customer", "dan"]);
+    assert_eq!((dan.code, dan.error.trim()), (Some(1), "vipstream: dan was erased: nothing is remembered"));
 }

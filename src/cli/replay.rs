@@ -3,38 +3,25 @@
 mod explain;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::HumanCount;
 
-use super::Usage;
-use super::source;
-use super::values::{Input, input, instant};
+use super::past::{Past, bar};
 use crate::engine::Stats;
-use crate::model::event::Kind;
 use crate::model::output::{Change, Output, pivot};
-use crate::model::time::EventTime;
 use crate::replay::{EPOCH_RECORDS, Plan, Replayed};
-use crate::rules::ruleset::Ruleset;
-use crate::yaml;
 
 /// Replay files through a ruleset: one file of JSON lines for each output topic.
 ///
 /// Records are merged in time order, so the same input gives the same bytes every time. No Kafka is needed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The ruleset
-    #[arg(long, value_name = "FILE")]
-    rules: PathBuf,
-    /// Read events of a kind from this file, one JSON value a line; `-` reads standard input; may be repeated
-    #[arg(long = "input", value_name = "KIND=FILE", required = true, value_parser = input)]
-    inputs: Vec<Input>,
-    /// Fire deadlines up to this time, and read nothing after it; without it time ends at the last event
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    until: Option<EventTime>,
+    #[command(flatten)]
+    past: Past,
     /// Print each decision about this customer with its evidence
     #[arg(long, value_name = "ID")]
     explain: Option<String>,
@@ -52,15 +39,12 @@ const TOPICS: [&str; 7] =
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let rules = Arc::new(rules(&args.rules)?);
-    if args.inputs.iter().filter(|(_, path)| is_stdin(path)).count() > 1 {
-        return Err(Usage("standard input (`-`) can be read once only".to_owned()).into());
-    }
-    let (inputs, bytes) = open(&args.inputs)?;
+    let rules = Arc::new(args.past.rules()?);
+    let (inputs, bytes) = args.past.open()?;
     let plan = Plan {
         rules,
-        until: args.until,
-        names: args.inputs.iter().map(|(kind, path)| format!("{}={}", kind.name(), path.display())).collect(),
+        until: args.past.until,
+        names: args.past.inputs.iter().map(|(kind, path)| format!("{}={}", kind.name(), path.display())).collect(),
         epoch_records: EPOCH_RECORDS,
     };
     let bar = bar(bytes, "replaying");
@@ -80,44 +64,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         summary(out, args, &replayed)?;
     }
     Ok(())
-}
-
-/// Reads a ruleset; its problems are wrong configuration.
-pub(crate) fn rules(path: &Path) -> anyhow::Result<Ruleset> {
-    let text = source::read(path).map_err(|error| Usage(error.to_string()))?;
-    Ruleset::parse(&path.display().to_string(), &text).map_err(|problems| Usage(yaml::list(&problems)).into())
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-pub(super) type Opened = Vec<(Kind, Box<dyn BufRead>)>;
-
-/// Opens the inputs; their size together where it is known.
-pub(super) fn open(inputs: &[Input]) -> anyhow::Result<(Opened, Option<u64>)> {
-    let mut bytes = Some(0);
-    let mut opened: Opened = Vec::new();
-    for (kind, path) in inputs {
-        if is_stdin(path) {
-            bytes = None;
-            opened.push((*kind, Box::new(BufReader::new(std::io::stdin()))));
-            continue;
-        }
-        let file = File::open(path).map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
-        bytes = bytes.zip(file.metadata().ok()).map(|(bytes, metadata)| bytes + metadata.len());
-        opened.push((*kind, Box::new(BufReader::with_capacity(1 << 16, file))));
-    }
-    Ok((opened, bytes))
-}
-
-pub(super) fn bar(bytes: Option<u64>, doing: &'static str) -> ProgressBar {
-    let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    let template = "{msg} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
-    if bytes.is_some() {
-        bar.set_style(ProgressStyle::with_template(template).expect("the template is right").progress_chars("=> "));
-    }
-    bar.with_message(doing)
 }
 
 fn write(folder: &Path, topic: &str, replayed: &Replayed) -> anyhow::Result<()> {

@@ -1,12 +1,12 @@
 //! `vipstream snapshot`: what lies in the store, whether it is whole, what is in it, and what can go. Asks no Kafka.
 
-mod export;
+pub(super) mod export;
 mod list;
 mod prune;
 mod verify;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -56,12 +56,7 @@ struct Choice {
 /// # Errors
 /// Wrong configuration ([`Usage`]), a store that does not answer, or a snapshot that is not whole.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let config = Config::load(&args.config, std::env::vars()).map_err(|error| Usage(error.to_string()))?;
-    let Some(snapshots) = config.snapshots else {
-        return Err(Usage(format!("{}: `snapshots: off`, so there are none", args.config.display())).into());
-    };
-    let depot = Depot::at(&snapshots.store)?;
-    let archive = Archive { app: config.app, snapshots, depot };
+    let archive = Archive::open(&args.config)?;
     match &args.what {
         What::List(args) => list::run(args, &archive),
         What::Verify(args) => verify::run(args, &archive),
@@ -71,15 +66,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// The snapshots of an app.
-struct Archive {
+pub(super) struct Archive {
     app: String,
+    pub(super) tasks: u32,
     snapshots: Snapshots,
     depot: Depot,
 }
 
 impl Archive {
+    /// Those of a configuration's app.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let config = Config::load(path, std::env::vars()).map_err(|error| Usage(error.to_string()))?;
+        let Some(snapshots) = config.snapshots else {
+            return Err(Usage(format!("{}: `snapshots: off`, so there are none", path.display())).into());
+        };
+        let depot = Depot::at(&snapshots.store)?;
+        Ok(Self { app: config.app, tasks: config.tasks, snapshots, depot })
+    }
+
     /// Those of each task of which there is anything, or of the one asked for.
-    fn shelves(&self, task: Option<u32>) -> anyhow::Result<Vec<(u32, Shelf)>> {
+    pub(super) fn shelves(&self, task: Option<u32>) -> anyhow::Result<Vec<(u32, Shelf)>> {
         let prefix = format!("{}/", self.app);
         let found = self.depot.handle().list(&self.app)?;
         let tasks: BTreeSet<u32> = found

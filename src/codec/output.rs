@@ -190,8 +190,10 @@ impl Wire {
         line.put("customer_id", &alert.customer_id);
         line.put_some("account_id", alert.account_id.as_ref());
         line.put("status_seq", &alert.status_seq);
-        self.common(&mut line, alert.occurred_at, decided_at, Some(&alert.trigger), Cause::Event);
+        self.common(&mut line, alert.occurred_at, decided_at, alert.trigger.as_ref(), alert.cause);
         line.put("evidence", &Rows::new(&alert.evidence, &self.topics));
+        line.put_some("level", alert.pivot.map(|(level, _)| level.name()));
+        line.put_some("parent", alert.pivot.map(|(_, parent)| parent.to_string()).as_ref());
         line.put("severity", &alert.severity);
         line.put_some("due_at", alert.due_at.as_ref());
         line.put_some("expires_at", alert.expires_at.as_ref());

@@ -58,8 +58,7 @@ impl Customer {
     pub(super) fn take_in(&mut self, mut other: Self, prices: Prices<'_>, foreign: &mut Amounts) {
         let rules = prices.rules;
         self.lapses = self.lapses.min(other.lapses);
-        let told = other.rare.as_ref().map_or(0, |rare| rare.told);
-        self.absorb_pivots(other.pivots.take(), told, rules);
+        self.absorb_pivots(&mut other, rules);
         if let Some(first) = other.first_purchase.get() {
             self.first_purchase.lower(first);
         }

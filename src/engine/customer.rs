@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use super::apply::hash;
 use super::bucket::Bucket;
 use super::entry::{Entry, Extra, rank_of};
+use super::held_back::HeldBack;
 use super::money::Refunds;
 use super::overrides::{ByHand, Counted};
 use super::presence::Visit;
@@ -103,6 +104,8 @@ pub(super) struct Rare {
     pub(super) counted: Counted,
     /// Kinds of pivots that were told and have not ended, as bits.
     pub(super) told: u16,
+    /// Pivots that are told once the population has calmed down.
+    pub(super) held_back: Vec<HeldBack>,
 }
 
 impl Rare {
@@ -355,7 +358,10 @@ impl Customer {
     /// Works out the next instant at which time alone may change something.
     pub(super) fn find_deadline(&mut self, rules: &Ruleset) {
         self.deadline = self.find_exit(rules).min(super::look::next_instant(self, rules));
-        self.deadline = self.deadline.min(self.next_pivot().unwrap_or(NEVER));
+        // What time has passed over waits for the clock with the look.
+        let pivots = self.next_pivot().into_iter().chain(self.next_release());
+        let pivot = pivots.filter(|due| *due > self.as_of).min();
+        self.deadline = self.deadline.min(pivot.unwrap_or(NEVER));
     }
 
     /// Whether an alert may not be raised again: once a visit, and once a post.

@@ -104,6 +104,10 @@ impl Engine {
                 self.stats.settlements_late += u64::from(self.mode == TimeMode::Live && effect.at <= self.due());
                 self.settlement.cuts.take(effect.at, settled_at, values);
             }
+            Does::Shifts { settled_at, turns } => {
+                self.stats.settlements_late += u64::from(self.mode == TimeMode::Live && effect.at <= self.due());
+                self.take_turns(effect.at, settled_at, &turns);
+            }
             Does::Bring(..) | Does::Report(_) | Does::Reached(_) if self.mode == TimeMode::Live => {
                 self.arrivals.push_back(effect);
             }
@@ -159,6 +163,7 @@ impl Engine {
         self.customers[slot].news = u16::MAX;
         let counted = self.counted(slot);
         let outcome = self.undergo(slot, &from, at, does);
+        self.recall_held(slot);
         self.call_detectors(slot, outputs);
         self.recount(slot, counted);
         self.count_member(slot);
@@ -183,7 +188,8 @@ impl Engine {
             | Does::Except { .. }
             | Does::Report(_)
             | Does::Reached(_)
-            | Does::Cuts { .. } => {}
+            | Does::Cuts { .. }
+            | Does::Shifts { .. } => {}
             Does::Claim => {
                 let forgotten = customer.claimed(from, Some(at), sendings);
                 self.stats.forgotten.add(Forgotten::Owner, forgotten);

@@ -4,13 +4,15 @@
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::customer::Customer;
+use super::customer::{Customer, NEVER};
 use super::{Engine, look};
 use crate::model::event::Agent;
-use crate::model::id::EntityKind;
+use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Scalar;
 use crate::model::output::insight::Cohort;
 use crate::model::time::EventTime;
+use crate::pivot::view::{Open, View as Detector};
+use crate::rules::pivots::mark;
 use crate::rules::ruleset::Ruleset;
 
 /// One customer, or one account.
@@ -43,7 +45,47 @@ pub struct Standing<'a> {
     pub since: EventTime,
 }
 
+/// What a task knows of a customer's id.
+#[derive(Clone, Debug)]
+pub enum Known<'a> {
+    Here(Box<Portrait<'a>>),
+    /// Merged into this one, who may be at home with another task.
+    MergedInto(&'a str),
+    Erased,
+    Nobody,
+}
+
+/// A customer, and what the detectors of pivots make of them.
+#[derive(Clone, Debug)]
+pub struct Portrait<'a> {
+    pub rules: &'a Ruleset,
+    pub view: View<'a>,
+    /// The account that the customer's profile names.
+    pub account_id: Option<&'a str>,
+    /// The task's clock, or where the customer is ahead of it, their `as_of`.
+    pub now: EventTime,
+    /// Those that have read anything; `None` where the rules have no `pivots`.
+    pub detectors: Option<Vec<Detector>>,
+    /// What is open of what was told.
+    pub told: Vec<Open>,
+    /// What is open and waits for the population to calm down, and until when, where that is known.
+    pub waits: Vec<(Open, Option<EventTime>)>,
+}
+
 impl Engine {
+    /// What is known of a customer's id.
+    pub fn portrait(&self, id: &str) -> Known<'_> {
+        let id = CustomerId::from(id);
+        let customer = self.customers.known(&id).filter(|customer| customer.id.kind() == EntityKind::Customer);
+        let Some(customer) = customer else {
+            return if self.erased.contains(&id) { Known::Erased } else { Known::Nobody };
+        };
+        match customer.merged_into() {
+            Some(survivor) => Known::MergedInto(survivor),
+            None => Known::Here(Box::new(customer.portrait(self.clock, &self.rules))),
+        }
+    }
+
     /// Every customer, or every account, in the order of the ids. Authors known by handle only are no customers.
     pub fn views(&self, of: EntityKind) -> impl Iterator<Item = View<'_>> {
         let mut customers: Vec<&Customer> = self.customers.iter().filter(|customer| customer.id.kind() == of).collect();
@@ -97,6 +139,28 @@ impl Customer {
         let counted = self.ties()?.counted.as_ref()?;
         let (is_proposed, cohorts) = (counted.is_proposed(), counted.cohorts());
         Some(ExceptionView { kind: self.id.text(), as_of: self.as_of, is_proposed, cohorts })
+    }
+
+    fn portrait<'a>(&'a self, clock: EventTime, rules: &'a Ruleset) -> Portrait<'a> {
+        let (now, told) = (clock.max(self.as_of), self.told_pivots());
+        let settings = rules.pivots.as_ref().map(|rule| &rule.settings);
+        let detectors =
+            settings.map(|of| self.pivots.as_ref().map_or_else(Vec::new, |state| state.describe(now.0, of)));
+        let open = detectors.iter().flatten().flat_map(|detector| &detector.open);
+        let held = self.rare.iter().flat_map(|rare| &rare.held_back);
+        let waits = held.filter_map(|held| {
+            let open = open.clone().find(|open| mark(open.kind, open.channel) == held.mark())?;
+            Some((*open, Some(held.until).filter(|until| *until < NEVER)))
+        });
+        Portrait {
+            waits: waits.collect(),
+            rules,
+            view: self.view(rules),
+            account_id: self.account_id(),
+            now,
+            told: open.filter(|open| told & mark(open.kind, open.channel) != 0).copied().collect(),
+            detectors,
+        }
     }
 
     fn view<'a>(&'a self, rules: &'a Ruleset) -> View<'a> {

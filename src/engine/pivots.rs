@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::Engine;
+use super::alert::{self, Raised};
 use super::customer::Customer;
 use super::customers::Slot;
 use super::look::{Brought, Occasion};
@@ -18,13 +19,13 @@ use super::view::View;
 use crate::model::event::{self, Action, Activity, Body, Event, PurchaseStatus};
 use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::pivot::{Found, TYPE, decimal};
-use crate::model::output::{Evidence, Output, Scalar};
+use crate::model::output::{Evidence, Output, OutputId, Scalar};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
 use crate::pivot::state::State;
 use crate::pivot::{Channel, Kind, Observation, Pivot, Taken};
-use crate::rules::pivots::{PivotRule, bit};
-use crate::rules::ruleset::Ruleset;
+use crate::rules::pivots::{PivotRule, bit, mark};
+use crate::rules::ruleset::{On, Ruleset};
 
 impl Customer {
     /// Whether a kind of pivot was told and has not ended.
@@ -34,7 +35,7 @@ impl Customer {
     }
 
     /// What was told and has not ended, by [`mark`].
-    fn told_pivots(&self) -> u16 {
+    pub(super) fn told_pivots(&self) -> u16 {
         self.rare.as_ref().map_or(0, |rare| rare.told)
     }
 
@@ -45,8 +46,10 @@ impl Customer {
     }
 
     /// Takes in what another's detectors remember. What is open no longer has ended without a word.
-    pub(super) fn absorb_pivots(&mut self, other: Option<Box<State>>, told: u16, rules: &Ruleset) {
-        let (Some(rule), Some(other)) = (&rules.pivots, other) else { return };
+    pub(super) fn absorb_pivots(&mut self, other: &mut Self, rules: &Ruleset) {
+        let (told, held) =
+            other.rare.as_mut().map_or((0, Vec::new()), |it| (it.told, std::mem::take(&mut it.held_back)));
+        let (Some(rule), Some(other)) = (&rules.pivots, other.pivots.take()) else { return };
         if self.id.kind() != EntityKind::Customer {
             return;
         }
@@ -54,25 +57,33 @@ impl Customer {
         let after = self.as_of.0 + 1;
         let own = self.pivots.get_or_insert_default();
         own.absorb(*other, after, &rule.settings);
-        let open = open(own, rule);
+        let open = open(self, rule);
         let told = (told | self.told_pivots()) & open;
         if told != self.told_pivots() {
             self.rare().told = told;
         }
+        self.absorb_held(held, open & !told);
     }
 }
 
-/// The bit of a kind that was told: somebody may have fallen silent in two channels.
-const fn mark(kind: Kind, channel: Channel) -> u16 {
-    match (kind, channel) {
-        (Kind::Silence, Channel::Engagement) => 1 << Kind::ALL.len(),
-        _ => bit(kind),
-    }
+/// Whether nothing stands once a pivot is told.
+pub(super) fn is_over(pivot: &Pivot, rule: &PivotRule) -> bool {
+    pivot.of.is_some() || !pivot.kind.ends() && pivot.level == rule.settings.budget().decides().grade
 }
 
-/// What stands, told or not.
-fn open(state: &State, rule: &PivotRule) -> u16 {
+/// What stands with a customer, told or not.
+pub(super) fn open(customer: &Customer, rule: &PivotRule) -> u16 {
+    customer.pivots.as_ref().map_or(0, |state| marks(state, rule))
+}
+
+fn marks(state: &State, rule: &PivotRule) -> u16 {
     state.open(&rule.settings).iter().fold(0, |open, it| open | mark(it.kind, it.channel))
+}
+
+/// What stands already and is not to be counted twice: of one level alone everything found is new.
+fn standing(state: &State, rule: &PivotRule) -> u16 {
+    let counts = rule.population.is_some() && rule.settings.budget().announces().is_some();
+    if counts { marks(state, rule) } else { 0 }
 }
 
 /// What detectors see of an event that was taken in, where it is new behaviour.
@@ -139,57 +150,105 @@ impl Engine {
         if let Some(observed) = &mut self.observed {
             observed.push((customer.id.clone(), event.at, observation));
         }
-        let mut found = Vec::new();
         let state = customer.pivots.get_or_insert_default();
+        let (mut found, before) = (Vec::new(), standing(state, rule));
         let taken = state.observe(observation, event.at.0, &rule.settings, &mut found);
         self.stats.gaps_late += u64::from(taken == Taken::Late);
-        self.tell_pivots(slot, found, Brought::Event(event, position), outputs);
+        self.note_turned(&found, before, rule);
+        self.tell_pivots(slot, found, rule, Brought::Event(event, position), outputs);
     }
 
-    /// Calls the detectors that waited for a time that has come to the customer.
+    /// Calls the detectors that waited for a time that has come to the customer, and to the clock: before that, what would have
+    /// kept them still may be on its way. What was held back until then is told.
     pub(super) fn call_detectors(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
-        let customer = &self.customers[slot];
-        if customer.next_pivot().is_none_or(|due| due > customer.as_of) || !watches(customer) {
-            return;
-        }
         let rules = Arc::clone(&self.rules);
-        let customer = &mut self.customers[slot];
-        let (Some(rule), as_of) = (&rules.pivots, customer.as_of) else { return };
-        let Some(state) = &mut customer.pivots else { return };
-        let mut found = Vec::new();
-        while let Some(due) = state.due().filter(|due| *due <= as_of.0) {
-            state.fire(due, &rule.settings, &mut found);
+        let Some(rule) = rules.pivots.as_ref().filter(|_| watches(&self.customers[slot])) else { return };
+        let until = self.customers[slot].as_of.min(self.clock);
+        loop {
+            let customer = &mut self.customers[slot];
+            let (due, release) = (customer.next_pivot(), customer.next_release());
+            let Some(at) = due.into_iter().chain(release).min().filter(|at| *at <= until) else { return };
+            if release == Some(at) {
+                self.release(slot, at, rule, outputs);
+            } else if let Some(state) = &mut customer.pivots {
+                let (mut found, before) = (Vec::new(), standing(state, rule));
+                state.fire(at.0, &rule.settings, &mut found);
+                self.note_turned(&found, before, rule);
+                self.tell_pivots(slot, found, rule, Brought::Time, outputs);
+            }
         }
-        self.tell_pivots(slot, found, Brought::Time, outputs);
     }
 
     /// Tells what was found, of whom the rules ask for; what was told is told to end.
-    fn tell_pivots(&mut self, slot: Slot, found: Vec<Pivot>, cause: Brought<'_>, outputs: &mut Vec<Output>) {
-        let rules = Arc::clone(&self.rules);
-        let Some(rule) = &rules.pivots else { return };
+    fn tell_pivots(
+        &mut self,
+        slot: Slot,
+        found: Vec<Pivot>,
+        rule: &PivotRule,
+        cause: Brought<'_>,
+        outputs: &mut Vec<Output>,
+    ) {
         for pivot in found {
             self.stats.pivots += 1;
-            let customer = &self.customers[slot];
             let mark = mark(pivot.of.unwrap_or(pivot.kind), pivot.channel);
-            let was_told = customer.told_pivots() & mark != 0;
+            let was_told = self.customers[slot].told_pivots() & mark != 0;
+            if pivot.of.is_some() {
+                self.drop_held(slot, mark);
+            }
+            let customer = &self.customers[slot];
             let is_asked_for = || rule.kinds & bit(pivot.kind) != 0 && self.is_pivot_for(customer, rule);
             if !was_told && (pivot.of.is_some() || !is_asked_for()) {
                 continue;
             }
-            let customer = &mut self.customers[slot];
-            let is_over =
-                pivot.of.is_some() || !pivot.kind.ends() && pivot.level == rule.settings.budget().decides().grade;
-            let told_now = &mut customer.rare().told;
-            *told_now = if is_over { *told_now & !mark } else { *told_now | mark };
-            (customer.news, customer.look_again) = (u16::MAX, true);
-            let found = told(&self.customers[slot], pivot, &self.occasion(cause));
-            outputs.push(Output::Pivot(Box::new(found)));
+            // What was told must be told to end.
+            let ends = pivot.of.is_some() || was_told && is_over(&pivot, rule);
+            let pivot = if ends { Some(pivot) } else { self.hold_back(slot, pivot, rule) };
+            if let Some(pivot) = pivot {
+                self.tell_pivot(slot, pivot, cause, None, outputs);
+            }
         }
         let customer = &self.customers[slot];
         debug_assert!(
-            customer.pivots.as_ref().is_none_or(|state| customer.told_pivots() & !open(state, rule) == 0),
+            customer.pivots.is_none() || customer.told_pivots() & !open(customer, rule) == 0,
             "whatever was told stands until its end is told"
         );
+    }
+
+    /// Tells a pivot, of one that was held back at which instant.
+    pub(super) fn tell_pivot(
+        &mut self,
+        slot: Slot,
+        pivot: Pivot,
+        cause: Brought<'_>,
+        released_at: Option<EventTime>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let rules = Arc::clone(&self.rules);
+        let Some(rule) = &rules.pivots else { return };
+        let mark = mark(pivot.of.unwrap_or(pivot.kind), pivot.channel);
+        let is_over = is_over(&pivot, rule);
+        self.drop_held(slot, mark);
+        let customer = &mut self.customers[slot];
+        let told_now = &mut customer.rare().told;
+        *told_now = if is_over { *told_now & !mark } else { *told_now | mark };
+        (customer.news, customer.look_again) = (u16::MAX, true);
+        let known = released_at.unwrap_or(EventTime(pivot.decided_at_ms));
+        let shift = if pivot.of.is_none() { self.shift_of(&pivot, known) } else { None };
+        let (customer, occasion) = (&self.customers[slot], self.occasion(cause));
+        let found = told(customer, pivot, (released_at, shift), &occasion);
+        let level = found.pivot.level;
+        let alerts = rules.alerts.iter().enumerate().filter(|(_, alert)| match alert.on {
+            On::Pivot { kinds, least } => {
+                found.pivot.of.is_none() && kinds & bit(found.pivot.kind) != 0 && level >= least
+            }
+            On::Event(_) => false,
+        });
+        let alerts = alerts
+            .filter_map(|(at, rule)| alert::alert(at, rule, Some(customer), Raised::Pivot(&found), &occasion))
+            .map(|alert| Output::Alert(Box::new(alert)))
+            .collect::<Vec<_>>();
+        outputs.push(Output::Pivot(Box::new(found)));
+        outputs.extend(alerts);
     }
 
     /// Whether a customer is among those for whom the rules ask. In error: no.
@@ -200,8 +259,14 @@ impl Engine {
     }
 }
 
-fn told(customer: &Customer, pivot: Pivot, occasion: &Occasion<'_>) -> Found {
-    let at = EventTime(pivot.decided_at_ms);
+fn told(
+    customer: &Customer,
+    pivot: Pivot,
+    (released_at, shift): (Option<EventTime>, Option<OutputId>),
+    occasion: &Occasion<'_>,
+) -> Found {
+    let found_at = EventTime(pivot.decided_at_ms);
+    let at = released_at.unwrap_or(found_at);
     let rules = occasion.rules;
     let labels = rules.labels.iter().enumerate().filter(|(place, _)| customer.labels >> place & 1 == 1);
     let of = pivot.of.map_or("", Kind::name);
@@ -215,6 +280,8 @@ fn told(customer: &Customer, pivot: Pivot, occasion: &Occasion<'_>) -> Found {
         cause: occasion.cause(),
         trigger: occasion.trigger(),
         evidence: vec![row(&pivot)],
+        found_at: released_at.map(|_| found_at),
+        shift,
         priors: rules.pivots.as_ref().map(|rule| rule.settings.priors().version.as_str().into()).unwrap_or_default(),
         labels: labels.map(|(_, label)| label.name.clone()).collect(),
         pivot,

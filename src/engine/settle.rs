@@ -4,11 +4,14 @@
 //! `event` whatever was said of an instant is heard a hop later; in `live` each task tells the settler how far it has said all.
 
 mod census;
+mod crowd;
 mod over_all;
+mod population;
 mod ranking;
 mod settler;
+mod shifts;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -26,6 +29,7 @@ use crate::rules::budget::Places;
 use census::{Census, Histograms, Part};
 pub(super) use census::{Cuts, NO_CUTS};
 use settler::Settler;
+pub(super) use shifts::Shifts;
 
 /// What is still to be said, and what the settler knows, where it is at home here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +55,11 @@ pub(super) struct Settlement {
     pub(super) cuts: Cuts,
     /// Told last, at home of the settler.
     cuts_told: Vec<Option<Decimal>>,
+    /// Pivots found since the last report, by place of their mark.
+    turned: BTreeMap<u8, u32>,
+    pub(super) shifts: Shifts,
+    /// Customers some of whose pivots wait.
+    pub(super) holding: BTreeSet<CustomerId>,
     /// Agents may have come on shift, or left it.
     agents_changed: bool,
     on_shift_said: Vec<(u8, u64)>,
@@ -317,7 +326,8 @@ impl Engine {
         let members = self.rules.max_overrides.map(|_| (self.members.customers, self.members.by_override));
         let members = members.filter(|members| *members != settlement.members_said);
         settlement.members_said = members.unwrap_or(settlement.members_said);
-        Report { active, measured, members, on_shift: self.on_shift(), ..Report::of(at) }
+        let turned = std::mem::take(&mut settlement.turned).into_iter().collect();
+        Report { active, measured, members, turned, on_shift: self.on_shift(), ..Report::of(at) }
     }
 
     /// How many agents are on shift for each budget that asks, where these are other numbers than before.
@@ -399,6 +409,7 @@ impl Engine {
         if let Some((most, found)) = exceeded {
             outputs.push(Output::Insight(Box::new(self.exceeded(at, most, found))));
         }
+        self.decide_shifts(at, in_force, outputs);
         let is_first = self.settlement.untold.is_empty();
         self.settlement.untold.extend(verdicts.into_iter().map(|(to, verdict)| (in_force, to, verdict)));
         if is_first || self.mode == TimeMode::Event {

@@ -293,7 +293,7 @@ impl Customer {
         let keys: BTreeSet<(u8, u64)> = self.log.iter().map(|entry| (entry.rank(), entry.key)).collect();
         if let Some(rare) = &mut self.rare {
             rare.extras.retain(|(object, _)| keys.contains(object));
-            (rare.keys, rare.told) = (None, 0);
+            (rare.keys, rare.told, rare.held_back) = (None, 0, Vec::new());
         }
         if self.log.len() > BUSY {
             self.rare().keys = Some(keys);

@@ -13,7 +13,7 @@ use super::id::CustomerId;
 use super::money::Currency;
 use super::output::Scalar;
 use super::record::Position;
-use super::settle::{Report, Verdict};
+use super::settle::{Report, Turn, Verdict};
 use super::time::EventTime;
 
 /// Something that an entity does to another.
@@ -99,6 +99,8 @@ pub enum Does {
     Reached(EventTime),
     /// From the settler to every task: what parts of all customers do not exceed, by place in the ruleset, as of when.
     Cuts { settled_at: EventTime, values: Vec<Option<Decimal>> },
+    /// From the settler to every task: of which kinds of pivots there are far more than usual, or no longer, as of when.
+    Shifts { settled_at: EventTime, turns: Vec<Turn> },
     /// From the settler: what was decided about the target.
     Verdict(Box<Verdict>),
 }

@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 use super::id::CustomerId;
 use super::record::{DeadLetter, Position};
 use super::time::EventTime;
+use crate::pivot::budget::Grade;
 use insight::Insight;
 use overridden::Overridden;
 use status::Status;
@@ -236,8 +237,12 @@ pub struct Alert {
     /// The customer's `status_seq` after the look; 0 for an unknown author.
     pub status_seq: u64,
     pub occurred_at: EventTime,
-    pub trigger: Trigger,
+    pub cause: Cause,
+    /// None where time alone brought it.
+    pub trigger: Option<Trigger>,
     pub evidence: Vec<Evidence>,
+    /// Of one on a pivot: how sure one was, and the pivot's event.
+    pub pivot: Option<(Grade, OutputId)>,
     pub severity: CompactString,
     pub due_at: Option<EventTime>,
     pub expires_at: Option<EventTime>,
@@ -330,6 +335,7 @@ impl Output {
             Self::Alert(_) => "vip.alerts",
             Self::Status(_) => "vip.status",
             Self::Audit(_) => "vip.audit",
+            Self::Insight(it) if it.finding.is_of_pivots() => "vip.pivots",
             Self::Insight(_) => "vip.insights",
             Self::Pivot(_) => "vip.pivots",
             Self::DeadLetter(..) => "vip.dlq",

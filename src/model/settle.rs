@@ -40,20 +40,23 @@ pub struct Report {
     /// Customers more or fewer with values of a bucket, by place among the features that are measured, where the settlement
     /// is that of a midnight.
     pub measured: Option<Vec<(u8, Bucket, i64)>>,
+    /// Pivots found since the report before, by place of their mark, where shifts of the population are looked for.
+    pub turned: Vec<(u8, u32)>,
     /// Customers of the task who hold anything, and who of them by a person's word alone, where these are other numbers.
     pub members: Option<(u64, u64)>,
 }
 
 impl Report {
     /// That nothing changed.
-    pub const fn of(at: EventTime) -> Self {
-        Self { at, entries: Vec::new(), active: None, on_shift: None, measured: None, members: None }
+    pub fn of(at: EventTime) -> Self {
+        let entries = Vec::new();
+        Self { at, entries, active: None, on_shift: None, measured: None, turned: Vec::new(), members: None }
     }
 
     /// Whether it says something of the task as a whole.
     pub const fn says_of_all(&self) -> bool {
         let counts = self.active.is_some() || self.on_shift.is_some();
-        counts || self.measured.is_some() || self.members.is_some()
+        counts || self.measured.is_some() || self.members.is_some() || !self.turned.is_empty()
     }
 }
 
@@ -101,6 +104,28 @@ pub struct Rank {
     pub value: Option<Decimal>,
     /// The same of the weakest who holds a place.
     pub cut: Option<Decimal>,
+}
+
+/// What is known from now on of pivots of one mark, of which there are far more than usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Place of the mark's bit.
+    pub mark: u8,
+    pub becomes: Becomes,
+}
+
+/// What so many pivots at once become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Becomes {
+    /// They may be a shift of the population.
+    Suspected,
+    /// They are one.
+    Shift,
+    /// They are over; what waits of them waits until an instant.
+    Over {
+        /// Not before this is in force.
+        until: EventTime,
+    },
 }
 
 /// The first settlement after an instant.

@@ -100,6 +100,11 @@ impl Budget {
         self.announces
     }
 
+    /// Returns the level that finds first.
+    pub(crate) fn first(&self) -> Limit {
+        self.announces.unwrap_or(self.decides)
+    }
+
     /// Returns the rate of a level; that of the deciding one where the other is not named.
     pub fn rate(&self, grade: Grade) -> f64 {
         self.announces.filter(|limit| limit.grade == grade).unwrap_or(self.decides).rate

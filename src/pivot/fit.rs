@@ -44,24 +44,23 @@ pub struct Moments {
 }
 
 impl Sample {
-    /// Fits every channel that has enough; the others keep the built-in prior. Constants `c` and `eta` are the built-in ones: they
-    /// follow from false alarms, not from moments.
-    pub fn fit(&self, version: &str) -> Priors {
-        let built_in = Priors::default();
+    /// Fits every channel that has enough; the others keep the prior of `before`. Constants `c` and `eta` are those of `before`:
+    /// they follow from false alarms, not from moments.
+    pub fn fit(&self, version: &str, before: &Priors) -> Priors {
         let level = |channel, series: &[Vec<f64>], prior: LevelPrior| {
             let fitted = moments(series).map(|fitted| fitted.steadied(channel));
             let Some(Moments { mu0, k0, a0, b0 }) = fitted else { return prior };
             LevelPrior { mu0, k0, a0, b0, rate: self.rate(series.iter().map(Vec::len).sum()), ..prior }
         };
-        let (channel, shops) = self.shops(&built_in);
+        let (channel, shops) = self.shops(before);
         Priors {
             version: version.to_owned(),
-            cadence: level(Channel::Cadence, &self.cadence, built_in.cadence),
-            spend: level(Channel::Spend, &self.spend, built_in.spend),
-            csat: level(Channel::Csat, &self.csat, built_in.csat),
-            sentiment: level(Channel::Sentiment, &self.sentiment, built_in.sentiment),
-            engagement: level(Channel::Engagement, &self.engagement, built_in.engagement),
-            refund: self.refund(built_in.refund),
+            cadence: level(Channel::Cadence, &self.cadence, before.cadence),
+            spend: level(Channel::Spend, &self.spend, before.spend),
+            csat: level(Channel::Csat, &self.csat, before.csat),
+            sentiment: level(Channel::Sentiment, &self.sentiment, before.sentiment),
+            engagement: level(Channel::Engagement, &self.engagement, before.engagement),
+            refund: self.refund(before.refund.clone()),
             channel,
             shops,
         }
@@ -78,18 +77,18 @@ impl Sample {
         SharePrior { a0, rate: self.rate_of(orders + refunds), ..prior }
     }
 
-    fn shops(&self, built_in: &Priors) -> (SharePrior, Vec<String>) {
+    fn shops(&self, before: &Priors) -> (SharePrior, Vec<String>) {
         let all: u64 = self.shops.iter().map(|(_, orders)| orders).sum();
         let is_usable = (2..=super::priors::MAX_SHOPS).contains(&self.shops.len());
         if !is_usable || self.shops.iter().any(|(_, orders)| *orders == 0) {
-            return (built_in.channel.clone(), built_in.shops.clone());
+            return (before.channel.clone(), before.shops.clone());
         }
         let weight = |(_, orders): &(String, u64)| SHOP_WEIGHT * number(*orders) / number(all);
         let prior = SharePrior {
             a0: self.shops.iter().map(weight).collect(),
             a1: vec![1.0; self.shops.len()],
             rate: self.rate_of(all),
-            ..built_in.channel.clone()
+            ..before.channel.clone()
         };
         (prior, self.shops.iter().map(|(name, _)| name.clone()).collect())
     }
@@ -206,11 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn channels_without_history_keep_the_built_in_priors() {
-        let fitted = Sample { customer_years: 3.0, refund: [90, 10], ..Sample::default() }.fit("acme-1");
+    fn channels_without_history_keep_the_priors_before() {
+        let mut before = Priors { version: "acme-1".to_owned(), ..Priors::default() };
+        (before.spend.mu0, before.spend.c, before.refund.c, before.shops[1]) = (3.0, 0.5, 1.0, "phone".to_owned());
+        let fitted = Sample { customer_years: 3.0, refund: [90, 10], ..Sample::default() }.fit("acme-2", &before);
         assert_eq!(fitted.refund.a0, [27.0, 3.0]);
-        assert_eq!(fitted.spend, Priors::default().spend);
-        assert_eq!(fitted.shops, Priors::default().shops);
-        assert_eq!(fitted.version, "acme-1");
+        assert_eq!((fitted.refund.c, fitted.refund.eta), (before.refund.c, before.refund.eta));
+        assert_eq!(fitted.spend, before.spend);
+        assert_eq!(fitted.shops, before.shops);
+        assert_eq!(fitted.version, "acme-2");
     }
 }

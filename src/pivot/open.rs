@@ -75,10 +75,15 @@ impl Opened {
     pub(super) const fn seen(&self) -> u8 {
         self.seen
     }
+
+    /// Returns the evidence that the old level is back.
+    pub(super) fn back(&self) -> f64 {
+        f64::from(self.back)
+    }
 }
 
 /// How much better the old level has to explain what comes than the new one.
-const ODDS: f64 = 20.0;
+pub(super) const ODDS: f64 = 20.0;
 
 /// After so many values without that, the new level is the usual one.
-const PATIENCE: u8 = 12;
+pub(super) const PATIENCE: u8 = 12;

@@ -154,10 +154,54 @@ impl Default for Priors {
 impl Priors {
     /// Values of a channel per customer-year.
     pub(crate) const fn rate(&self, channel: Channel) -> f64 {
-        match (self.level(channel), channel) {
-            (Some(prior), _) => prior.rate,
-            (None, Channel::Refund) => self.refund.rate,
-            (None, _) => self.channel.rate,
+        match self.level(channel) {
+            Some(prior) => prior.rate,
+            None => self.share(channel).rate,
+        }
+    }
+
+    /// What is taken off a channel's threshold, in nats.
+    pub(crate) const fn c(&self, channel: Channel) -> f64 {
+        match self.level(channel) {
+            Some(prior) => prior.c,
+            None => self.share(channel).c,
+        }
+    }
+
+    /// Pivots of a channel per customer-year and kind.
+    pub(crate) const fn eta(&self, channel: Channel) -> f64 {
+        match self.level(channel) {
+            Some(prior) => prior.eta,
+            None => self.share(channel).eta,
+        }
+    }
+
+    /// Changes what is taken off a channel's threshold.
+    pub(crate) const fn set_c(&mut self, channel: Channel, c: f64) {
+        match channel {
+            Channel::Cadence => self.cadence.c = c,
+            Channel::Spend => self.spend.c = c,
+            Channel::Csat => self.csat.c = c,
+            Channel::Sentiment => self.sentiment.c = c,
+            Channel::Engagement => self.engagement.c = c,
+            Channel::Refund => self.refund.c = c,
+            Channel::Channel => self.channel.c = c,
+        }
+    }
+
+    /// Whether both know the same of a channel.
+    pub(crate) fn is_alike(&self, other: &Self, channel: Channel) -> bool {
+        match self.level(channel) {
+            Some(prior) => Some(prior) == other.level(channel),
+            None => self.share(channel) == other.share(channel),
+        }
+    }
+
+    /// Returns the prior of a channel of shares.
+    const fn share(&self, channel: Channel) -> &SharePrior {
+        match channel {
+            Channel::Refund => &self.refund,
+            _ => &self.channel,
         }
     }
 

@@ -73,6 +73,7 @@ impl Rhythm {
     /// Takes in an event; false where it is late. Those within a day of a visit belong to it.
     #[expect(clippy::cast_precision_loss, reason = "a gap in milliseconds is far below 2^52")]
     pub(super) fn visit(&mut self, at_ms: i64, channel: Channel, settings: &Settings, heard: &mut Vec<Heard>) -> bool {
+        let at_ms = at_ms.clamp(0, LAST_MS);
         self.events = self.events.saturating_add(1);
         if self.events == 1 {
             self.set_last(at_ms);
@@ -189,6 +190,9 @@ impl Rhythm {
         settings.past_gaps(channel, settings.shape(channel).usual_days(&self.level.baseline()))
     }
 }
+
+/// End of the time that fits.
+const LAST_MS: i64 = u32::MAX as i64 * 1000 + 999;
 
 /// Returns the second in which an instant lies.
 pub(super) fn seconds(at_ms: i64) -> u32 {

@@ -126,7 +126,7 @@ fn times(pivot: &Pivot) -> String {
     pivot.ratio.map(|ratio| format!(", {} of that", percent(ratio))).unwrap_or_default()
 }
 
-fn days(days: f64) -> String {
+pub(crate) fn days(days: f64) -> String {
     if days < 9.95 {
         let days = format!("{days:.1}");
         let short = days.strip_suffix(".0").unwrap_or(&days);
@@ -139,11 +139,11 @@ fn number(value: f64) -> String {
     if (value - value.round()).abs() < 0.05 || value >= 10.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
 
-fn money(value: f64) -> String {
+pub(crate) fn money(value: f64) -> String {
     if value >= 1000.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 

@@ -85,7 +85,7 @@ impl Settings {
     /// # Source
     /// PIVOT.md 3.3: h = ln(N / B) - c, with N values per year.
     fn thresholds(&self, channel: Channel, per_year: f64) -> Thresholds {
-        let threshold = |limit: Limit| log(per_year / limit.rate) - self.c(channel);
+        let threshold = |limit: Limit| (log(per_year / limit.rate) - self.priors.c(channel)).max(LEAST_EVIDENCE);
         let decides = self.budget.decides();
         Thresholds {
             deciding: decides.grade,
@@ -99,20 +99,7 @@ impl Settings {
     /// # Source
     /// PIVOT.md 3.6.
     pub(super) fn confidence(&self, channel: Channel, grade: Grade, over: f64) -> f64 {
-        let eta = match channel {
-            Channel::Refund => self.priors.refund.eta,
-            Channel::Channel => self.priors.channel.eta,
-            _ => self.priors.level(channel).map_or(1.0, |prior| prior.eta),
-        };
-        1.0 / (1.0 + self.budget.rate(grade) / eta * exp(-over))
-    }
-
-    fn c(&self, channel: Channel) -> f64 {
-        match channel {
-            Channel::Refund => self.priors.refund.c,
-            Channel::Channel => self.priors.channel.c,
-            _ => self.priors.level(channel).map_or(0.0, |prior| prior.c),
-        }
+        1.0 / (1.0 + self.budget.rate(grade) / self.priors.eta(channel) * exp(-over))
     }
 }
 
@@ -145,6 +132,9 @@ fn shape(priors: &Priors, channel: Channel) -> Shape {
 }
 
 const LEVELS: [Channel; 5] = [Channel::Cadence, Channel::Spend, Channel::Csat, Channel::Sentiment, Channel::Engagement];
+
+/// Evidence there has to be, in nats, however loose the budget and rare the values.
+const LEAST_EVIDENCE: f64 = 1.0;
 
 /// How many values the population's rate is worth.
 const PRIOR_VALUES: f64 = 4.0;

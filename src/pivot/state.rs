@@ -46,7 +46,8 @@ pub(super) struct Shares {
 impl State {
     /// Takes in one observation; what it shows is appended to `pivots`, in the order of the channels.
     ///
-    /// A timer that was due before is fired first, so that the order of a customer's own events and timers alone matters. In
+    /// A timer that was due before is fired first, if it waited for this: so the order of a channel's own events and timers alone
+    /// matters. In
     /// time order a late observation counts for no gap, and else as if it came when it should.
     pub fn observe(
         &mut self,
@@ -58,8 +59,8 @@ impl State {
         if !observation.is_number() {
             return Taken::Refused;
         }
-        while let Some(due_ms) = self.due().filter(|due_ms| *due_ms <= at_ms) {
-            self.fire(due_ms, settings, pivots);
+        if let Some(channel) = observation.rhythm() {
+            self.fire_until(channel, at_ms, settings, pivots);
         }
         if self.first_s == 0 {
             self.first_s = seconds(at_ms).max(1);
@@ -92,7 +93,17 @@ impl State {
     /// Fires the timers of an instant. One that is not due at exactly `at_ms` is ignored: it was set before a visit.
     pub fn fire(&mut self, at_ms: i64, settings: &Settings, pivots: &mut Vec<Pivot>) {
         for channel in [Channel::Cadence, Channel::Engagement] {
-            let Some(rhythm) = self.rhythm(channel).filter(|rhythm| rhythm.due_ms() == Some(at_ms)) else { continue };
+            if self.rhythm(channel).is_some_and(|rhythm| rhythm.due_ms() == Some(at_ms)) {
+                self.fire_until(channel, at_ms, settings, pivots);
+            }
+        }
+    }
+
+    /// Fires the timers of one rhythm up to an instant.
+    fn fire_until(&mut self, channel: Channel, until_ms: i64, settings: &Settings, pivots: &mut Vec<Pivot>) {
+        while let Some(rhythm) = self.rhythm(channel)
+            && let Some(at_ms) = rhythm.due_ms().filter(|due_ms| *due_ms <= until_ms)
+        {
             let mut heard = Vec::new();
             rhythm.fire(at_ms, channel, settings, &mut heard);
             Report { channel, at_ms, settings }.hear(heard, pivots);
@@ -243,6 +254,15 @@ impl Shares {
 }
 
 impl Observation {
+    /// The channel whose gap it ends: timers of others do not wait for it.
+    const fn rhythm(&self) -> Option<Channel> {
+        match self {
+            Self::Purchase { .. } => Some(Channel::Cadence),
+            Self::Engagement => Some(Channel::Engagement),
+            _ => None,
+        }
+    }
+
     const fn is_number(&self) -> bool {
         match self {
             Self::Purchase { amount: Some(number), .. } | Self::Csat(number) | Self::Sentiment(number) => {

@@ -1,9 +1,11 @@
 //! The detectors as somebody who asks sees them.
 
+use libm::log;
 use serde::Serialize;
 
 use super::budget::Grade;
 use super::level::{Level, Suspicion};
+use super::open::{ODDS, PATIENCE};
 use super::report::natural;
 use super::rhythm::Rhythm;
 use super::settings::{Settings, Thresholds};
@@ -22,6 +24,8 @@ pub struct View {
     /// The usual level: days, money, points of 1..=5, sentiment, or the share of orders given back or most often placed in one
     /// shopping channel.
     pub usual: f64,
+    /// Which shopping channel that is.
+    pub shop: Option<String>,
     /// Where two in three of the next values are expected, in the same unit; none for shares.
     pub spread: Option<(f64, f64)>,
     /// Score for greater values and what it has to reach; none while a pivot is open.
@@ -41,6 +45,8 @@ pub struct Score {
     pub evidence: f64,
     /// What it has to reach for the level that decides.
     pub threshold: f64,
+    /// What it has to reach for the level `watch`, where that only announces.
+    pub announces: Option<f64>,
     /// Start of the suspected change, if one is.
     pub since_ms: Option<i64>,
 }
@@ -56,8 +62,31 @@ pub struct Open {
     pub level: Grade,
     /// Start of the change.
     pub since_ms: i64,
-    /// Values since the alarm; after 12 the new level is the usual one.
-    pub seen: u8,
+    /// What is waited for.
+    pub end: End,
+}
+
+/// What would end a pivot, and how near that is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum End {
+    /// Of a silence: the next visit.
+    Visit,
+    /// Of what was only announced: a score that is back at zero.
+    Calm,
+    /// Of an alarm: the usual level back, or the new one lasting.
+    Time {
+        /// The new level, in the channel's unit.
+        to: f64,
+        /// Evidence that the usual level is back, in nats.
+        back: f64,
+        /// At which it has recovered.
+        recovers_at: f64,
+        /// Values since the alarm.
+        seen: u8,
+        /// At which it has settled.
+        settles_at: u8,
+    },
 }
 
 impl State {
@@ -81,19 +110,18 @@ impl State {
 
     /// Lists what stands: raised, and neither recovered nor settled.
     pub fn open(&self, settings: &Settings) -> Vec<Open> {
-        let deciding = settings.budget().decides().grade;
         let mut open = Vec::new();
         for (channel, rhythm) in
             [(Channel::Cadence, Some(&self.cadence)), (Channel::Engagement, self.engagement.as_deref())]
         {
             let Some(rhythm) = rhythm else { continue };
             open.extend(rhythm.silent().map(|level| silence(channel, level, rhythm)));
-            open.extend(turned(channel, &rhythm.level, deciding));
+            open.extend(turned(channel, &rhythm.level, settings));
         }
-        open.extend(turned(Channel::Spend, &self.spend, deciding));
+        open.extend(turned(Channel::Spend, &self.spend, settings));
         if let Some(opinions) = &self.opinions {
-            open.extend(turned(Channel::Csat, &opinions.csat, deciding));
-            open.extend(turned(Channel::Sentiment, &opinions.sentiment, deciding));
+            open.extend(turned(Channel::Csat, &opinions.csat, settings));
+            open.extend(turned(Channel::Sentiment, &opinions.sentiment, settings));
         }
         if let Some(shares) = &self.shares {
             open.extend(shares.refund.watched().map(|since_ms| share(Channel::Refund, since_ms)));
@@ -145,6 +173,7 @@ impl At<'_> {
             of.map(|of| Score {
                 evidence: of.e,
                 threshold: past.decides,
+                announces: past.announces,
                 since_ms: (of.e > 0.0).then(|| i64::from(of.since_s) * 1000),
             })
         };
@@ -152,6 +181,7 @@ impl At<'_> {
             channel: self.channel,
             observations: all.n,
             usual: in_unit(middle),
+            shop: None,
             spread: Some((in_unit(low), in_unit(middle + scale))),
             up: score(level.suspicion(Direction::Up)),
             down: score(level.suspicion(Direction::Down)),
@@ -168,16 +198,18 @@ impl At<'_> {
         if n <= 0.0 {
             return None;
         }
-        let shares = (0..mix.before.len()).map(|category| share.share(category, mix));
-        let most = shares.fold(0.0, f64::max);
+        let of = |category: usize| share.share(category, mix);
+        let most =
+            (1..mix.before.len()).fold(0, |most, category| if of(category) > of(most) { category } else { most });
         let past = self.settings.past(self.channel, n, self.state.years(self.now_ms));
         let since_ms = (share.score() > 0.0).then(|| share.since_ms());
         Some(View {
             channel: self.channel,
             observations: n,
-            usual: mix.focus.map_or(most, |category| share.share(category, mix)),
+            usual: of(mix.focus.unwrap_or(most)),
+            shop: mix.focus.is_none().then(|| self.settings.priors().shops.get(most).cloned()).flatten(),
             spread: None,
-            up: Some(Score { evidence: share.score(), threshold: past.decides, since_ms }),
+            up: Some(Score { evidence: share.score(), threshold: past.decides, announces: past.announces, since_ms }),
             down: None,
             timer: None,
             open: self.stands(),
@@ -190,19 +222,26 @@ impl At<'_> {
 }
 
 fn silence(channel: Channel, level: Grade, rhythm: &Rhythm) -> Open {
-    Open { kind: Kind::Silence, channel, level, since_ms: rhythm.last(), seen: 0 }
+    Open { kind: Kind::Silence, channel, level, since_ms: rhythm.last(), end: End::Visit }
 }
 
-fn turned(channel: Channel, level: &Level, deciding: Grade) -> Option<Open> {
+fn turned(channel: Channel, level: &Level, settings: &Settings) -> Option<Open> {
     if let Some(open) = level.open() {
         let (kind, since_ms) = (channel.kind(open.direction), i64::from(open.since_s) * 1000);
-        return Some(Open { kind, channel, level: deciding, since_ms, seen: open.seen() });
+        let end = End::Time {
+            to: natural(channel, settings.shape(channel).mu0 + open.level()),
+            back: open.back(),
+            recovers_at: log(ODDS),
+            seen: open.seen(),
+            settles_at: PATIENCE,
+        };
+        return Some(Open { kind, channel, level: settings.budget().decides().grade, since_ms, end });
     }
     let direction = level.announced()?;
     let since_ms = i64::from(level.suspicion(direction)?.since_s) * 1000;
-    Some(Open { kind: channel.kind(direction), channel, level: Grade::Watch, since_ms, seen: 0 })
+    Some(Open { kind: channel.kind(direction), channel, level: Grade::Watch, since_ms, end: End::Calm })
 }
 
 fn share(channel: Channel, since_ms: i64) -> Open {
-    Open { kind: channel.kind(Direction::Up), channel, level: Grade::Watch, since_ms, seen: 0 }
+    Open { kind: channel.kind(Direction::Up), channel, level: Grade::Watch, since_ms, end: End::Calm }
 }

@@ -1255,19 +1255,68 @@ pub struct Pivot {
     pub kind: i32,
     #[prost(enumeration = "PivotLevel", tag = "2")]
     pub level: i32,
+    /// The usual before, and what is since, in the channel's unit.
     #[prost(message, optional, tag = "3")]
     pub from: ::core::option::Option<Scalar>,
     #[prost(message, optional, tag = "4")]
     pub to: ::core::option::Option<Scalar>,
+    /// The start of what is thought to be the change.
     #[prost(int64, tag = "5")]
     pub since: i64,
-    /// Decimal.
-    #[prost(string, tag = "6")]
-    pub confidence: ::prost::alloc::string::String,
+    /// Decimal: how probable it is that this is no false alarm; absent for an end.
+    #[prost(string, optional, tag = "6")]
+    pub confidence: ::core::option::Option<::prost::alloc::string::String>,
+    /// Values that speak: before the change and since.
     #[prost(uint64, tag = "7")]
     pub observations: u64,
     #[prost(string, repeated, tag = "8")]
     pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of recovered and settled: the kind that has ended.
+    #[prost(enumeration = "PivotKind", optional, tag = "9")]
+    pub of: ::core::option::Option<i32>,
+    #[prost(enumeration = "PivotChannel", tag = "10")]
+    pub channel: i32,
+    /// Of times between visits, up is slower.
+    #[prost(enumeration = "PivotDirection", tag = "11")]
+    pub direction: i32,
+    /// Decimal: `to` by `from`; absent for sentiment.
+    #[prost(string, optional, tag = "12")]
+    pub ratio: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of channel_shifted.
+    #[prost(message, optional, tag = "13")]
+    pub shops: ::core::option::Option<PivotShops>,
+    #[prost(uint64, tag = "14")]
+    pub before: u64,
+    #[prost(uint64, tag = "15")]
+    pub after: u64,
+    /// Decimals: of a silence and its end how long, and of a silence how probable it was to stay away for so long.
+    #[prost(string, optional, tag = "16")]
+    pub days_silent: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "17")]
+    pub probability: ::core::option::Option<::prost::alloc::string::String>,
+    /// Decimal: false alarms per customer-year that the level allows.
+    #[prost(string, tag = "18")]
+    pub expected: ::prost::alloc::string::String,
+    /// Version of the priors.
+    #[prost(string, tag = "19")]
+    pub priors: ::prost::alloc::string::String,
+    /// All of it for people.
+    #[prost(string, tag = "20")]
+    pub sentence: ::prost::alloc::string::String,
+    /// The event_id of the population shift that it belongs to.
+    #[prost(string, optional, tag = "21")]
+    pub shift: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of one that was told later than it was found: when that was.
+    #[prost(int64, optional, tag = "22")]
+    pub found_at: ::core::option::Option<i64>,
+}
+/// Where orders came from mostly, and where they come from now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PivotShops {
+    #[prost(string, tag = "1")]
+    pub before: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub since: ::prost::alloc::string::String,
 }
 /// Many customers changed at once.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1281,6 +1330,14 @@ pub struct PopulationShift {
     pub expected: ::prost::alloc::string::String,
     #[prost(int64, tag = "4")]
     pub since: i64,
+    /// Of its end: the event_id of its beginning.
+    #[prost(string, optional, tag = "5")]
+    pub shift: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "PopulationShiftPhase", tag = "6")]
+    pub phase: i32,
+    /// When it has ended.
+    #[prost(int64, optional, tag = "7")]
+    pub until: ::core::option::Option<i64>,
 }
 /// A label that a customer gets or loses.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1616,6 +1673,80 @@ impl RevokeReason {
         }
     }
 }
+/// What a pivot was found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PivotChannel {
+    Unspecified = 0,
+    Cadence = 1,
+    Spend = 2,
+    Csat = 3,
+    Sentiment = 4,
+    Engagement = 5,
+    Refund = 6,
+    Channel = 7,
+}
+impl PivotChannel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PIVOT_CHANNEL_UNSPECIFIED",
+            Self::Cadence => "PIVOT_CHANNEL_CADENCE",
+            Self::Spend => "PIVOT_CHANNEL_SPEND",
+            Self::Csat => "PIVOT_CHANNEL_CSAT",
+            Self::Sentiment => "PIVOT_CHANNEL_SENTIMENT",
+            Self::Engagement => "PIVOT_CHANNEL_ENGAGEMENT",
+            Self::Refund => "PIVOT_CHANNEL_REFUND",
+            Self::Channel => "PIVOT_CHANNEL_CHANNEL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PIVOT_CHANNEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "PIVOT_CHANNEL_CADENCE" => Some(Self::Cadence),
+            "PIVOT_CHANNEL_SPEND" => Some(Self::Spend),
+            "PIVOT_CHANNEL_CSAT" => Some(Self::Csat),
+            "PIVOT_CHANNEL_SENTIMENT" => Some(Self::Sentiment),
+            "PIVOT_CHANNEL_ENGAGEMENT" => Some(Self::Engagement),
+            "PIVOT_CHANNEL_REFUND" => Some(Self::Refund),
+            "PIVOT_CHANNEL_CHANNEL" => Some(Self::Channel),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PivotDirection {
+    Unspecified = 0,
+    Up = 1,
+    Down = 2,
+}
+impl PivotDirection {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PIVOT_DIRECTION_UNSPECIFIED",
+            Self::Up => "PIVOT_DIRECTION_UP",
+            Self::Down => "PIVOT_DIRECTION_DOWN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PIVOT_DIRECTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "PIVOT_DIRECTION_UP" => Some(Self::Up),
+            "PIVOT_DIRECTION_DOWN" => Some(Self::Down),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum PivotKind {
@@ -1709,6 +1840,35 @@ impl PivotLevel {
             "PIVOT_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
             "PIVOT_LEVEL_WATCH" => Some(Self::Watch),
             "PIVOT_LEVEL_ALERT" => Some(Self::Alert),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PopulationShiftPhase {
+    Unspecified = 0,
+    Began = 1,
+    Ended = 2,
+}
+impl PopulationShiftPhase {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "POPULATION_SHIFT_PHASE_UNSPECIFIED",
+            Self::Began => "POPULATION_SHIFT_PHASE_BEGAN",
+            Self::Ended => "POPULATION_SHIFT_PHASE_ENDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "POPULATION_SHIFT_PHASE_UNSPECIFIED" => Some(Self::Unspecified),
+            "POPULATION_SHIFT_PHASE_BEGAN" => Some(Self::Began),
+            "POPULATION_SHIFT_PHASE_ENDED" => Some(Self::Ended),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ mod budgets;
 mod exceptions;
 mod features;
 mod pivots;
+mod population;
 mod programmes;
 
 use std::cell::RefCell;
@@ -22,7 +23,7 @@ use super::fields::{self, Field};
 use super::percentile::Percentile;
 use super::program::Program;
 use super::ruleset::{
-    ALWAYS, Aggregate, AlertRule, Choice, Feature, KindPlan, Label, MAX_LABELS, Plan, Programme, Ruleset,
+    ALWAYS, Aggregate, AlertRule, Choice, Feature, KindPlan, Label, MAX_LABELS, On, Plan, Programme, Ruleset,
 };
 use super::source;
 use super::value::Type;
@@ -39,8 +40,12 @@ impl Ruleset {
     /// Every problem at once, by line.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new(file);
-        let (rules, _) = source::parts(text);
+        let (rules, priors) = source::parts(text);
         let ruleset = yaml::read(rules, &mut problems).and_then(|root| read(&root, text, &mut problems));
+        if problems.is_empty() && priors.is_some() && source::priors_of(rules).is_none() {
+            let help = "write them to a file of their own, and name it: `pivots: { priors: priors.json }`";
+            problems.add_with_help(rules.lines().count() + 1, "pivots.priors", "missing, yet priors follow here", help);
+        }
         match ruleset {
             Some(ruleset) if problems.is_empty() => Ok(ruleset),
             _ => Err(problems.into_sorted()),
@@ -67,7 +72,8 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let labels = labels(&mut top, known, problems);
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let budget = budgets::over_all(&mut top, &programmes, problems);
-    let alerts = alerts::read(&mut top, known, &labels, &programmes, problems);
+    let rule = pivots.as_ref().and_then(|(rule, _)| rule.as_ref());
+    let alerts = alerts::read(&mut top, known, rule, &labels, &programmes, problems);
     let max_overrides = budgets::overrides(&mut top, problems);
     let exceptions = exceptions::read(&mut top, known, &labels, &programmes, problems);
     let pivots = pivots.and_then(|(rule, of)| Some(pivots::of(rule?, of, known, (&labels, &programmes), problems)));
@@ -77,7 +83,9 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let watched = pivots.as_ref().and_then(|rule| rule.of.as_ref());
     let mut plan = plan(&features, &labels, &programmes, &alerts, [cohort, watched]);
     for (at, alert) in alerts.iter().enumerate() {
-        plan.of_mut(alert.on).alerts.push(index(at));
+        if let On::Event(kind) = alert.on {
+            plan.of_mut(kind).alerts.push(index(at));
+        }
     }
     let percentiles = percentiles.into_inner();
     // Cases are remembered as long as they count.

@@ -11,14 +11,17 @@ use super::calendar::{Calendar, Window};
 use super::fact::{AccountReads, Fact};
 use super::fields::Field;
 use super::percentile::Percentile;
-use super::pivots::PivotRule;
+use super::pivots::{PivotRule, bit};
 use super::program::Program;
 use super::value::Type;
 use crate::model::event::Kind;
 use crate::model::id::EntityKind;
 use crate::model::output::Scalar;
 use crate::model::time::EventTime;
+use crate::pivot::budget::Grade;
+use crate::pivot::population::Population;
 use crate::pivot::settings::Settings;
+use crate::pivot::{self, Channel, Direction};
 
 /// Everything that decides: features, labels, programmes, alerts, weights. Immutable once loaded.
 #[derive(Debug)]
@@ -182,7 +185,7 @@ impl Choice {
 pub struct AlertRule {
     pub name: CompactString,
     pub kind: &'static str,
-    pub on: Kind,
+    pub on: On,
     pub when: Program,
     pub severity: Option<Program>,
     pub due: Option<Duration>,
@@ -190,6 +193,17 @@ pub struct AlertRule {
     /// Where it goes, and how the customer is greeted, where no programme held says.
     pub routing: Option<RoutingRule>,
     pub greeting: Option<String>,
+}
+
+/// What an alert is raised on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    Event(Kind),
+    /// A pivot that is told: of these kinds, as bits, and of at least this level.
+    Pivot {
+        kinds: u16,
+        least: Grade,
+    },
 }
 
 /// When a kind of exception is so frequent that it is proposed as the norm.
@@ -324,6 +338,23 @@ impl Plan {
 }
 
 impl Ruleset {
+    /// Whether a detector reads events of the kind, and may be told of.
+    fn is_watched(&self, kind: Kind) -> bool {
+        let Some(rule) = &self.pivots else { return false };
+        let tells = |of: pivot::Kind| rule.kinds & bit(of) != 0;
+        let reads = |channel: Channel| Direction::BOTH.iter().any(|direction| tells(channel.kind(*direction)));
+        match kind {
+            Kind::Purchase => {
+                let channels = [Channel::Cadence, Channel::Spend, Channel::Refund, Channel::Channel];
+                tells(pivot::Kind::Silence) || channels.into_iter().any(reads)
+            }
+            Kind::Csat => reads(Channel::Csat),
+            Kind::Mention => reads(Channel::Sentiment),
+            Kind::Engagement => reads(Channel::Engagement),
+            _ => false,
+        }
+    }
+
     /// The kinds of event without which something in the rules stays without an answer.
     pub fn asks_for(&self) -> impl Iterator<Item = Kind> {
         let plan = &self.plan;
@@ -334,8 +365,8 @@ impl Ruleset {
             !features.is_empty()
                 || !alerts.is_empty()
                 || is_derived(*kind)
+                || self.is_watched(*kind)
                 || match kind {
-                    Kind::Purchase => self.pivots.is_some(),
                     Kind::Case => plan.resolvers || self.exceptions.is_some(),
                     Kind::Agent => plan.resolvers,
                     Kind::Customer => profile,
@@ -372,7 +403,7 @@ impl Ruleset {
 
     /// Whether something is decided that needs everybody.
     pub fn settles(&self) -> bool {
-        let counts = !self.percentiles.is_empty() || self.max_overrides.is_some();
+        let counts = !self.percentiles.is_empty() || self.max_overrides.is_some() || self.population().is_some();
         counts || self.programmes.iter().any(|programme| programme.budget.is_some())
     }
 
@@ -389,7 +420,13 @@ impl Ruleset {
 
     /// Whether it matters how many customers are active.
     pub(crate) fn counts_active(&self) -> bool {
-        self.places().any(|places| matches!(places, Places::Share(_)))
+        self.population().is_some() || self.places().any(|places| matches!(places, Places::Share(_)))
+    }
+
+    /// When pivots are a shift of the population, where anybody asks.
+    pub(crate) fn population(&self) -> Option<(&PivotRule, &Population)> {
+        let rule = self.pivots.as_ref()?;
+        Some((rule, rule.population.as_ref()?))
     }
 
     /// The text it was read from.

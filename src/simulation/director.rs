@@ -8,7 +8,7 @@ use std::time::Duration;
 use prost::Message;
 
 use super::plan::{Blow, Plan};
-use super::process::{Deployment, Process};
+use super::process::{Deployment, Process, outputs};
 use super::schedule::{Schedule, Turn};
 use super::traffic::{APP, Traffic};
 use super::verdict::judge;
@@ -29,6 +29,9 @@ pub(super) struct Tally {
     pub(super) took: Duration,
     pub(super) turns: u64,
     pub(super) epochs: u64,
+    /// Lasting changes of behaviour that were told, and those of them that time alone showed.
+    pub(super) pivots: u64,
+    pub(super) silences: u64,
 }
 
 struct Director {
@@ -69,7 +72,10 @@ pub(super) fn direct(seed: u64) -> Result<Tally, String> {
     let epochs = director.epochs().values().sum();
     let (took, turns) = (director.turn.elapsed(), director.turn.turns());
     match told {
-        Ok(Ok(())) => Ok(Tally { took, turns, epochs }),
+        Ok(Ok(())) => {
+            let (pivots, silences) = director.pivots();
+            Ok(Tally { took, turns, epochs, pivots, silences })
+        }
         Ok(Err(why)) => Err(why),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -134,6 +140,7 @@ impl Director {
     fn send_backlog(&mut self) {
         let shared = self.deployment.shared.clone();
         let mut world = shared.now();
+        self.traffic.send_regulars(&mut world, &mut self.dice, START, &self.deployment.rules);
         let backlog = self.deployment.plan.backlog;
         for number in 0..backlog {
             let ago = Duration::from_secs(150) * u32::try_from(backlog - number).expect("few") / 120;
@@ -358,6 +365,17 @@ impl Director {
                 self.turn.wait(Duration::ZERO);
             }
         }
+    }
+
+    fn pivots(&self) -> (u64, u64) {
+        let world = self.deployment.shared.now();
+        let topic = outputs().pivots;
+        let logs = world.logs(&topic);
+        let values = logs.flat_map(|(_, log)| log.committed(0)).filter_map(|(_, entry)| entry.value.as_deref());
+        values.fold((0, 0), |(pivots, silences), value| {
+            let is_silence = String::from_utf8_lossy(value).contains(r#""kind":"silence""#);
+            (pivots + 1, silences + u64::from(is_silence))
+        })
     }
 
     /// How many epochs each task has committed.

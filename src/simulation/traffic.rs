@@ -10,6 +10,9 @@ use crate::model::event::Kind;
 use crate::model::murmur2;
 use crate::model::record::Position;
 use crate::model::time::EventTime;
+use crate::pivot::Observation;
+use crate::pivot::state::State;
+use crate::rules::ruleset::Ruleset;
 use crate::support::dice::Dice;
 use crate::support::events::{Sent, Shop};
 use crate::task::relay::{ORIGIN, Origin, Place};
@@ -27,6 +30,37 @@ impl Traffic {
     pub(super) fn send(&mut self, world: &mut World, dice: &mut Dice, at: EventTime) {
         let (kind, partitions) = Shop::input(dice, &self.inputs);
         self.send_to(world, dice, at, kind, partitions);
+    }
+
+    /// Sends the orders of customers who came regularly and stay away soon after the start: as many as it takes until they are
+    /// waited for.
+    pub(super) fn send_regulars(&mut self, world: &mut World, dice: &mut Dice, start: EventTime, rules: &Ruleset) {
+        let settings = &rules.pivots.as_ref().expect("rules with pivots").settings;
+        let (kind, partitions) = self.inputs[0];
+        for number in 0..dice.below(4) {
+            let (mut state, mut at, mut visits) = (State::default(), start, Vec::new());
+            while state.due().is_none() {
+                at = at.plus(Duration::from_hours(25 + dice.number(0, 10).unsigned_abs()));
+                visits.push(at);
+                state.observe(Observation::Purchase { amount: None, shop: None }, at.0, settings, &mut Vec::new());
+            }
+            let due = start.0 + dice.number(0, 8_000);
+            let earlier = state.due().expect("just looked at") - due;
+            for (visit, at) in visits.into_iter().enumerate() {
+                let (key, at) = (format!("r{number}"), at.0 - earlier);
+                let value = format!(
+                    r#"{{"event_id":"{key}-{visit}","customer_id":"{key}","occurred_at":{at},"order_id":"{key}-{visit}","amount":"60","currency":"EUR","status":"completed"}}"#
+                );
+                let record = Outgoing {
+                    topic: format!("{APP}.{}", kind.name()),
+                    partition: Some(murmur2::home(key.as_bytes(), partitions)),
+                    key: Some(key.into_bytes()),
+                    value: Some(value.into_bytes()),
+                    headers: Vec::new(),
+                };
+                world.write(record, Duration::ZERO);
+            }
+        }
     }
 
     /// Sends a record to every partition.

@@ -113,6 +113,7 @@ impl<B: Broker> Task<B> {
             Output::Alert(_) => &setup.outputs.alerts,
             Output::Status(_) => &setup.outputs.status,
             Output::Audit(_) => &setup.outputs.audit,
+            Output::Insight(it) if it.finding.is_of_pivots() => &setup.outputs.pivots,
             Output::Insight(_) => &setup.outputs.insights,
             Output::Pivot(_) => &setup.outputs.pivots,
             Output::DeadLetter(..) => &setup.outputs.dlq,

@@ -7,12 +7,13 @@
     reason = "the numbers are small, and equal ones the same"
 )]
 
-use crate::support::labelled::{Found, load};
+use crate::support::labelled::{Found, by_customer, load};
 use vipstream::pivot::budget::{Budget, Grade};
 use vipstream::pivot::priors::Priors;
 use vipstream::pivot::sentence::sentence;
 use vipstream::pivot::settings::Settings;
 use vipstream::pivot::state::State;
+use vipstream::pivot::view::End;
 use vipstream::pivot::{Channel, Direction, Kind, Observation, Pivot, Taken};
 
 const DAY_MS: i64 = 86_400_000;
@@ -38,18 +39,13 @@ fn buy(days_and_amounts: &[(f64, f64)], until: f64, settings: &Settings) -> (Sta
     (state, pivots)
 }
 
-fn by_customer(mut found: Found) -> Found {
-    found.sort_by_key(|(customer, _)| *customer);
-    found
-}
-
 #[test]
 fn one_by_one_and_interleaved_customers_turn_alike() {
     for name in ["sim", "cdnow"] {
         let set = load(name, Budget::new(Some(0.05), Some(0.005)).unwrap());
         let (interleaved, _) = set.replay();
         let each = set.replay_each(set.labels.len(), |state| state);
-        assert!(by_customer(interleaved) == each, "{name}");
+        assert!(by_customer(interleaved) == by_customer(each), "{name}");
     }
 }
 
@@ -173,6 +169,23 @@ fn times_before_1970_and_after_2106_are_borne() {
 }
 
 #[test]
+fn gaps_end_where_time_does() {
+    let settings = settings(None, Some(0.005));
+    let (mut state, mut pivots) = (State::default(), Vec::new());
+    for at in 0..8 {
+        state.observe(purchase(50.0), 4_294_967_295_000 - (8 - at) * 14 * DAY_MS, &settings, &mut pivots);
+    }
+    let seen = |state: &State| state.describe(i64::MAX / 2, &settings)[0].observations;
+    let before = seen(&state);
+    for at in [5_000_000_000_000, 6_000_000_000_000, i64::MAX] {
+        state.observe(purchase(50.0), at, &settings, &mut pivots);
+    }
+    assert!(seen(&state) <= before + 1.0, "what is beyond is one visit, on the last day");
+    assert!(pivots.iter().all(|pivot| pivot.days_silent.is_none_or(|days| days < 36_525.0)), "{pivots:?}");
+    assert_eq!(state.due(), None);
+}
+
+#[test]
 fn whoever_is_taken_in_the_result_is_the_same() {
     let set = load("sim", Budget::new(Some(0.05), Some(0.005)).unwrap());
     let (_, states) = set.replay();
@@ -223,5 +236,5 @@ fn a_drop_in_spend_says_its_evidence() {
         "{}",
         sentence(drop)
     );
-    assert_eq!(state.open(&settings)[0].seen, 3);
+    assert!(matches!(state.open(&settings)[0].end, End::Time { seen: 3, .. }));
 }

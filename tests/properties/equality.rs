@@ -26,7 +26,7 @@ fn the_engine_equals_the_model_on_generated_streams() {
     }
 }
 
-const EVERY_KIND: [&str; 80] = [
+const EVERY_KIND: [&str; 85] = [
     "behavior.pivot cadence_slowed",
     "behavior.pivot cadence_quickened",
     "behavior.pivot silence",
@@ -42,6 +42,10 @@ const EVERY_KIND: [&str; 80] = [
     "behavior.pivot channel_shifted",
     "behavior.pivot recovered",
     "behavior.pivot settled",
+    "population.shift began",
+    "population.shift ended",
+    "part of a shift, told at once",
+    "part of a shift, told later",
     "vip.waitlisted",
     "vip.revoked displaced",
     "decision off_waitlist",
@@ -80,6 +84,7 @@ const EVERY_KIND: [&str; 80] = [
     "decision tier_held",
     "decision tier_kept",
     "agent.alert purchase",
+    "agent.alert pivot",
     "agent.alert csat",
     "agent.alert mention",
     "agent.alert referral",
@@ -126,15 +131,21 @@ pub(super) fn counted(outputs: &Outputs) -> Totals {
         let output: Json = serde_json::from_str(line).expect("an output is JSON");
         let word = |name: &str| output[name].as_str().unwrap_or_default();
         let more = match word("type") {
+            "agent.alert" if word("kind") == "pivot" => word("kind"),
             "agent.alert" => output["trigger"]["topic"].as_str().unwrap_or_default(),
             "dead_letter" => word("code"),
             "behavior.pivot" => word("kind"),
+            "population.shift" => word("phase"),
             "decision" if word("decision") == "override_refused" => word("reason"),
             "decision" => word("decision"),
             "status" if output["event_id"].is_null() => "withdrawn",
             _ => word("reason"),
         };
         *totals.entry(format!("{} {more}", word("type")).trim_end().to_owned()).or_default() += 1;
+        if word("type") == "behavior.pivot" && !output["shift"].is_null() {
+            let told = if output["found_at"].is_null() { "at once" } else { "later" };
+            *totals.entry(format!("part of a shift, told {told}")).or_default() += 1;
+        }
         let by_complaint = output["override"]["reason"] == "public complaint resolved" && word("type") == "vip.granted";
         *totals.entry("granted for a complaint".to_owned()).or_default() += u64::from(by_complaint);
         if let Some(reason) = output["routing"]["reason"].as_str() {

@@ -58,7 +58,7 @@ fn a_wave_beyond_what_an_epoch_fires_changes_no_decision() {
         epoch(25, vec![]),
         epoch(26, (12_000..24_000).step_by(7).map(|number| order(number, 26)).collect()),
     ];
-    epochs.extend((200..210).map(|hour| epoch(hour, vec![])));
+    epochs.extend((200..260).map(|hour| epoch(hour, vec![])));
     let live = Live { ruleset: WAVE.to_owned(), mode: Mode::Live, epochs };
     let told = [judge::folded(&live).0, judge::applied(&live).0];
     assert!(told[1][1].events.len() < told[0][1].events.len(), "some of the wave is left for the next epoch");

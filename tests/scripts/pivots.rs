@@ -88,3 +88,25 @@ fn what_was_told_goes_with_whoever_is_merged() {
         ]
     );
 }
+
+#[test]
+fn an_alert_on_a_pivot_goes_to_the_account_manager_with_what_was_found() {
+    let rules = RULES.replace("FOR", "orders >= 0")
+        + "
+    alerts:
+      gone: { on: pivot, level: alert, when: orders >= 5, due: 1d, routing: { team: success, agent: account_manager } }
+      other: { on: pivot, kinds: [silence], when: orders < 5 }";
+    let script = habit(0, 12) + "d3 ann customer 1 name=Ann account_manager=eve\nd500 ann purchase back 50.00";
+    let (alerts, pivots) =
+        (topic_until("d900", "vip.alerts", &rules, &script), topic_until("d900", "vip.pivots", &rules, &script));
+    assert_eq!(alerts.len(), 2, "an end calls for nobody: {alerts:?}");
+    let (alert, pivot) = (&alerts[0], &pivots[0]);
+    for (name, value) in [("name", "gone"), ("kind", "pivot"), ("level", "alert"), ("origin", "timer")] {
+        assert_eq!(alert[name], value);
+    }
+    assert_eq!((&alert["parent"], &alert["occurred_at"]), (&pivot["event_id"], &pivot["occurred_at"]));
+    assert_eq!((&alert["routing"]["agent"], &alert["trigger"]), (&"eve".into(), &Json::Null));
+    let rows: Vec<String> = alert["evidence"].as_array().unwrap().iter().map(row_in_short).collect();
+    assert!(rows[0].starts_with("pivot.silence 0.0"), "{rows:?}");
+    assert!(rows[1].starts_with("orders 12"), "{rows:?}");
+}

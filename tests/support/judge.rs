@@ -183,6 +183,7 @@ fn as_sent(outputs: &[Output], wire: &Wire, wall: EventTime) -> Said {
             Output::Alert(_) => said.alerts.push(sent()),
             Output::Status(_) => said.statuses.push(sent()),
             Output::Audit(_) => said.audits.push(sent()),
+            Output::Insight(it) if it.finding.is_of_pivots() => said.pivots.push(sent()),
             Output::Insight(_) => said.insights.push(sent()),
             Output::Pivot(_) => said.pivots.push(sent()),
             Output::DeadLetter(position, letter) => said.dead_letters.push((*position, letter.code)),

@@ -1,4 +1,4 @@
-//! Replays the labelled data through the detectors, and compares with the reference events.
+//! Replays the labelled customers through the detectors, and compares with the reference events.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +15,21 @@ pub struct Event {
     pub observation: Observation,
 }
 
+/// What is known of a customer.
 pub struct Label {
     pub customer: String,
+    /// What changes; `none` where nothing does.
+    pub kind: String,
+    pub magnitude: f64,
+    pub start_ms: i64,
+    /// When it changes.
+    pub pivot_ms: Option<i64>,
+    /// When it is as it was again.
+    pub resolved_ms: Option<i64>,
     /// How long the customer is watched.
     pub end_ms: i64,
+    pub mean_gap_days: f64,
+    pub engagement_gap_days: f64,
 }
 
 pub struct Set {
@@ -30,6 +41,12 @@ pub struct Set {
 
 /// What was found: customer, and the pivot.
 pub type Found = Vec<(usize, Pivot)>;
+
+/// Puts what was found of each customer in the order of time: timers of one channel do not wait for the events of another.
+pub fn by_customer(mut found: Found) -> Found {
+    found.sort_by_key(|(customer, pivot)| (*customer, pivot.decided_at_ms, pivot.channel));
+    found
+}
 
 /// A packed file of `tests/fixtures/pivot`.
 fn file(name: &str) -> String {
@@ -45,7 +62,7 @@ fn priors(name: &str) -> Priors {
 
 pub fn load(name: &str, budget: Budget) -> Set {
     let settings = Settings::new(priors(name), budget);
-    let labels: Vec<Label> = file(&format!("{name}-ends.csv")).lines().skip(1).map(label).collect();
+    let labels: Vec<Label> = file(&format!("{name}-labels.csv")).lines().skip(1).map(label).collect();
     let places: BTreeMap<String, usize> = labels.iter().enumerate().map(|(at, l)| (l.customer.clone(), at)).collect();
     let event = |line: &str| {
         let mut cells = line.split(',');
@@ -67,13 +84,28 @@ pub fn load(name: &str, budget: Budget) -> Set {
 }
 
 fn label(line: &str) -> Label {
-    let (customer, end_ms) = line.split_once(',').unwrap();
-    Label { customer: customer.to_owned(), end_ms: end_ms.parse().unwrap() }
+    let cells: Vec<&str> = line.split(',').collect();
+    Label {
+        customer: cells[0].to_owned(),
+        kind: cells[1].to_owned(),
+        magnitude: cells[2].parse().unwrap(),
+        start_ms: cells[3].parse().unwrap(),
+        pivot_ms: cells[4].parse().ok(),
+        resolved_ms: cells[5].parse().ok(),
+        end_ms: cells[6].parse().unwrap(),
+        mean_gap_days: cells[7].parse().unwrap(),
+        engagement_gap_days: cells[8].parse().unwrap(),
+    }
 }
 
 impl Set {
     /// All customers interleaved: timers before the events of their instant. Returns the states too.
     pub fn replay(&self) -> (Found, Vec<State>) {
+        self.replay_some(|_| true)
+    }
+
+    /// The same of those whom one partition holds.
+    pub fn replay_some(&self, holds: impl Fn(usize) -> bool) -> (Found, Vec<State>) {
         let mut states = vec![State::default(); self.labels.len()];
         let (mut found, mut pivots) = (Vec::new(), Vec::new());
         let mut timers = std::collections::BTreeSet::new();
@@ -91,7 +123,7 @@ impl Set {
             }
             found
         };
-        for event in &self.events {
+        for event in self.events.iter().filter(|event| holds(event.customer)) {
             found.extend(fire(event.at_ms, &mut timers, &mut states));
             let (customer, mut pivots) = (event.customer, Vec::new());
             states[customer].observe(event.observation, event.at_ms, &self.settings, &mut pivots);
@@ -103,7 +135,7 @@ impl Set {
     }
 
     /// One customer after the other, by [`State::observe`] alone; each state goes through `between` before each event.
-    pub fn replay_each(&self, customers: usize, between: impl Fn(State) -> State) -> Found {
+    pub fn replay_each(&self, customers: usize, mut between: impl FnMut(State) -> State) -> Found {
         let mut found = Vec::new();
         let mut of: Vec<Vec<&Event>> = vec![Vec::new(); customers];
         for event in self.events.iter().filter(|event| event.customer < customers) {
@@ -113,6 +145,9 @@ impl Set {
             let (mut state, mut pivots) = (State::default(), Vec::new());
             for event in events {
                 state = between(state);
+                while let Some(due) = state.due().filter(|due| *due <= event.at_ms) {
+                    state.fire(due, &self.settings, &mut pivots);
+                }
                 state.observe(event.observation, event.at_ms, &self.settings, &mut pivots);
             }
             while let Some(due) = state.due().filter(|due| *due <= self.labels[customer].end_ms) {

@@ -27,6 +27,7 @@ mod money;
 mod overrides;
 mod percentile;
 mod pivots;
+mod population;
 mod presence;
 mod programme;
 mod routing;
@@ -83,6 +84,7 @@ impl Replay<'_> {
             topics: Topics::of_files(),
             wall: EventTime::MIN,
             agents: Agents::default(),
+            turned: std::cell::RefCell::default(),
             replay: Some(self.run_id.to_owned()),
         };
         let mut walk = Walk::new(run, (0, 1));

@@ -20,6 +20,7 @@ use crate::model::event::Agent;
 use crate::model::id::EntityKind;
 use crate::model::names::Named;
 use crate::model::output::Scalar;
+use crate::snapshot::manifest::Manifest;
 use crate::snapshot::restore::Search;
 use crate::snapshot::shelf::Shelf;
 
@@ -59,7 +60,7 @@ pub(super) fn run(args: &Args, archive: &Archive) -> anyhow::Result<()> {
         None => Box::new(std::io::stdout().lock()),
     });
     for (task, mut shelf) in shelves {
-        let (epoch, engine) = find(task, &mut shelf, args.choice.epoch)?;
+        let (Manifest { epoch, .. }, engine) = find(task, &mut shelf, args.choice.epoch)?;
         let lines: Box<dyn Iterator<Item = Value>> = match args.what {
             What::Customers => Box::new(engine.views(EntityKind::Customer).map(|view| line("customer_id", &view))),
             What::Accounts => Box::new(engine.views(EntityKind::Account).map(|view| line("account_id", &view))),
@@ -81,20 +82,21 @@ pub(super) fn run(args: &Args, archive: &Archive) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-fn find(task: u32, shelf: &mut Shelf, epoch: Option<u64>) -> anyhow::Result<(u64, Engine)> {
+/// Restores a snapshot of a task: the one of an epoch, or the newest that can be.
+pub(in crate::cli) fn find(task: u32, shelf: &mut Shelf, epoch: Option<u64>) -> anyhow::Result<(Manifest, Engine)> {
     let bar = bar(task);
     if let Some(epoch) = epoch {
         let manifest = shelf.manifest(epoch)?;
         let (rules, mode) = under(&manifest).map_err(|reason| anyhow!(reason))?;
-        return Ok((epoch, shelf.load(&manifest, rules, mode, &mut moves(&bar))?));
+        let engine = shelf.load(&manifest, rules, mode, &mut moves(&bar))?;
+        return Ok((manifest, engine));
     }
     let Search { found, passed_over } = shelf.newest_restorable(&mut |manifest| under(manifest), &mut moves(&bar))?;
     bar.finish_and_clear();
     for (epoch, reason) in passed_over {
         eprintln!("task {task}: epoch {epoch} is passed over: {reason}");
     }
-    let (manifest, engine) = found.ok_or_else(|| anyhow!("no snapshot of task {task} can be restored"))?;
-    Ok((manifest.epoch, engine))
+    found.ok_or_else(|| anyhow!("no snapshot of task {task} can be restored"))
 }
 
 fn agent(view: &AgentView<'_>) -> Value {
@@ -128,7 +130,8 @@ fn rate((base, quote, valid_on, rate): (&str, &str, Date, Decimal)) -> Value {
     json!({ "base": base, "quote": quote, "rate": rate.normalize().to_string(), "valid_on": valid_on.to_string() })
 }
 
-fn line(id: &str, view: &View<'_>) -> Value {
+/// What is known of an entity, under these keys; `id` is that of its id.
+pub(in crate::cli) fn line(id: &str, view: &View<'_>) -> Value {
     let facts: Map<String, Value> = view
         .facts
         .iter()

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::Wire;
-use super::line::{Line, Rows};
-use crate::model::output::insight::{ExceptionCandidate, Finding, Insight, OverridesExceeded};
+use super::line::{Line, Rows, plain};
+use crate::model::output::insight::{ExceptionCandidate, Finding, Insight, OverridesExceeded, PopulationShift};
 use crate::model::time::EventTime;
+use crate::pivot::Kind;
 
 impl Wire {
     /// No customer, so no `status_seq` either.
@@ -22,6 +23,7 @@ impl Wire {
                 line.put("by_override", by_override);
                 line.put("members", members);
             }
+            Finding::PopulationShift(shift) => put_shift(shift, &mut line),
         }
         line.finish()
     }
@@ -39,4 +41,14 @@ fn put(candidate: &ExceptionCandidate, line: &mut Line) {
     line.put("window", &candidate.window);
     line.put("since", &candidate.since);
     line.put("proposal", &candidate.proposal);
+}
+
+fn put_shift(shift: &PopulationShift, line: &mut Line) {
+    line.put("phase", if shift.until.is_some() { "ended" } else { "began" });
+    line.put_some("shift", shift.began.map(|began| began.to_string()).as_ref());
+    line.put("kinds", &shift.kinds.iter().copied().map(Kind::name).collect::<Vec<_>>());
+    line.put("customers", &shift.customers);
+    line.put("expected", &plain(shift.expected).to_string());
+    line.put("since", &shift.since);
+    line.put_some("until", shift.until.as_ref());
 }

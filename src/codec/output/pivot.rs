@@ -24,6 +24,8 @@ impl Wire {
         self.common(&mut line, found.occurred_at, decided_at, found.trigger.as_ref(), found.cause);
         line.put("evidence", &Rows::new(&found.evidence, &self.topics));
         put(&found.pivot, &mut line);
+        line.put_some("found_at", found.found_at.as_ref());
+        line.put_some("shift", found.shift.map(|shift| shift.to_string()).as_ref());
         line.put("priors", &found.priors);
         line.put("sentence", &sentence(&found.pivot));
         line.put("labels", &found.labels);

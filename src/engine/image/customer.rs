@@ -127,7 +127,8 @@ fn log(field: Field<'_>) -> Result<Vec<Entry>, Flaw> {
 impl Rare {
     /// 1 profile, 2 what waits, 3 programmes held, 4 extras, 5 pending refunds, 6 keys seen (key, until), 7 texts
     /// (hash, first), 8 buckets, 9 visit, 10 end of what forgotten orders paid for, 11 of all, 12 place of the newest
-    /// order lost to the bound, 13 ties, 14 what people decided, 15 where they stand in budgets, 16 pivots told.
+    /// order lost to the bound, 13 ties, 14 what people decided, 15 where they stand in budgets, 16 pivots told,
+    /// 17 pivots that wait.
     fn encode(&self, out: &mut Writer<'_>) {
         let Self {
             profile,
@@ -148,6 +149,7 @@ impl Rare {
             by_hand,
             counted: _,
             told,
+            held_back,
         } = self;
         let timed = |(key, time): &(u64, EventTime)| [*key, time.0.cast_unsigned()];
         if let Some(profile) = profile {
@@ -186,6 +188,9 @@ impl Rare {
             out.bytes(15, &blob::encode(seats));
         }
         out.uint(16, *told);
+        if !held_back.is_empty() {
+            out.bytes(17, &blob::encode(held_back));
+        }
     }
 
     fn decode(mut from: Reader<'_>, rules: &Ruleset) -> Result<Self, Flaw> {
@@ -209,6 +214,7 @@ impl Rare {
                 14 => it.by_hand = Some(Box::new(ByHand::decode(field.bytes()?, rules)?)),
                 15 => it.seats = blob::decode(field.bytes()?)?,
                 16 => it.told = field.uint()?,
+                17 => it.held_back = blob::decode(field.bytes()?)?,
                 _ => return Err(UNKNOWN),
             }
         }

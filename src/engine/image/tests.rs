@@ -8,6 +8,7 @@ use super::super::advocates::Referred;
 use super::super::bucket::Bucket;
 use super::super::customer::{BUSY, Customer, NEVER, Pending, Rare, Waiting};
 use super::super::entry::{Extra, Flag, Object, rank_of};
+use super::super::held_back::HeldBack;
 use super::super::money::{Money, Refund, Refunds};
 use super::super::overrides::Counted;
 use super::super::overrides::tests::by_hand;
@@ -27,11 +28,11 @@ use crate::model::money::Currency;
 use crate::model::output::{OutputId, Scalar};
 use crate::model::record::{Epoch, Position, Record};
 use crate::model::time::{EventTime, MaybeTime};
-use crate::pivot::Observation;
-use crate::pivot::budget::Budget;
+use crate::pivot::budget::{Budget, Grade};
 use crate::pivot::priors::Priors;
 use crate::pivot::settings::Settings;
 use crate::pivot::state::State;
+use crate::pivot::{self, Channel, Direction, Observation, Pivot};
 use crate::rules::ruleset::Ruleset;
 
 const RULES: &str = "
@@ -162,6 +163,31 @@ fn rare() -> Rare {
         counted: Counted::default(),
         seats: vec![Seat::new(1)],
         told: 0x8004,
+        held_back: vec![HeldBack { pivot: pivot(), until: LATER }],
+    }
+}
+
+fn pivot() -> Pivot {
+    Pivot {
+        kind: pivot::Kind::Silence,
+        of: None,
+        channel: Channel::Cadence,
+        level: Grade::Alert,
+        direction: Direction::Up,
+        from: 7.0,
+        to: 31.0,
+        ratio: Some(4.4),
+        shops: None,
+        since_ms: AT.0,
+        decided_at_ms: AT.0,
+        n_before: 9.0,
+        n_after: 0.0,
+        evidence: None,
+        threshold: None,
+        p: Some(0.001),
+        days_silent: Some(31.0),
+        confidence: Some(0.9),
+        budget: 0.005,
     }
 }
 

@@ -13,6 +13,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
 use super::census::{self, Histograms};
+use super::crowd::{Crowd, Crowding};
 use super::over_all;
 use super::ranking::Ranking;
 use crate::model::id::CustomerId;
@@ -36,6 +37,7 @@ pub(super) struct Settler {
     active: BTreeMap<u32, u64>,
     on_shift: BTreeMap<u8, u64>,
     measured: Histograms,
+    crowd: Crowd,
     members: BTreeMap<u32, (u64, u64)>,
     /// Too many are members by override, and that was said.
     exceeded: bool,
@@ -121,6 +123,7 @@ impl Settler {
     }
 
     fn note(&mut self, task: u32, report: Report, rules: &Ruleset) {
+        self.crowd.note(report.at, &report.turned);
         self.active.extend(report.active.map(|active| (task, active)));
         self.on_shift.extend(report.on_shift.into_iter().flatten());
         self.members.extend(report.members.map(|members| (task, members)));
@@ -208,6 +211,19 @@ impl Settler {
         (exceeds && !was).then_some((by_override, members))
     }
 
+    /// Customers of all tasks who are active.
+    pub(super) fn active(&self) -> u64 {
+        self.active.values().sum()
+    }
+
+    /// Of which pivots there are far more than usual since this settlement, or no longer.
+    pub(super) fn crowding(&mut self, at: (EventTime, EventTime), rules: &Ruleset) -> Crowding {
+        let customers = self.active();
+        let found = self.crowd.decide(at, customers, rules);
+        self.pending.extend(&found.wakes);
+        found
+    }
+
     /// What parts of all customers do not exceed, by place in the ruleset.
     pub(super) fn cuts(&self, rules: &Ruleset) -> Vec<Option<Decimal>> {
         rules.percentiles.iter().map(|percentile| census::cut(&self.measured, percentile, rules)).collect()
@@ -216,10 +232,7 @@ impl Settler {
     fn places(&self, places: &Places, programme: u8) -> u64 {
         match places {
             Places::Max(most) => *most,
-            Places::Share(part) => {
-                let active: u64 = self.active.values().sum();
-                (Decimal::from(active) * part).floor().to_u64().unwrap_or(u64::MAX)
-            }
+            Places::Share(part) => (Decimal::from(self.active()) * part).floor().to_u64().unwrap_or(u64::MAX),
             Places::Capacity { per_agent, .. } => {
                 self.on_shift.get(&programme).copied().unwrap_or_default().saturating_mul(*per_agent)
             }

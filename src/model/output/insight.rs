@@ -1,9 +1,11 @@
 //! What is found about many customers at once: for those who own the rules, not for routers.
 
 use compact_str::CompactString;
+use rust_decimal::Decimal;
 
 use super::{Cause, Evidence, OutputId, Trigger};
 use crate::model::time::EventTime;
+use crate::pivot::Kind;
 
 /// Something found about many customers. Keyed by what it is about, not by a customer.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +24,7 @@ pub struct Insight {
 pub enum Finding {
     ExceptionCandidate(ExceptionCandidate),
     OverridesExceeded(OverridesExceeded),
+    PopulationShift(PopulationShift),
 }
 
 impl Finding {
@@ -30,6 +33,7 @@ impl Finding {
         match self {
             Self::ExceptionCandidate(_) => EXCEPTION_CANDIDATE,
             Self::OverridesExceeded(_) => OVERRIDES_EXCEEDED,
+            Self::PopulationShift(_) => POPULATION_SHIFT,
         }
     }
 
@@ -38,7 +42,13 @@ impl Finding {
         match self {
             Self::ExceptionCandidate(candidate) => &candidate.kind,
             Self::OverridesExceeded(exceeded) => &exceeded.ruleset,
+            Self::PopulationShift(shift) => &shift.ruleset,
         }
+    }
+
+    /// Whether it stands among the pivots, of which it speaks.
+    pub const fn is_of_pivots(&self) -> bool {
+        matches!(self, Self::PopulationShift(_))
     }
 }
 
@@ -56,6 +66,27 @@ pub struct OverridesExceeded {
     pub by_override: u64,
     /// Customers who hold any.
     pub members: u64,
+}
+
+/// The `type` of far more pivots than usual.
+pub const POPULATION_SHIFT: &str = "population.shift";
+
+/// Far more customers than usual turned at once, or do no longer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PopulationShift {
+    pub ruleset: CompactString,
+    /// Of an end: the event of its beginning.
+    pub began: Option<OutputId>,
+    /// What has turned, in wire order.
+    pub kinds: Vec<Kind>,
+    /// Pivots counted: in the time over which they are counted, or since the beginning.
+    pub customers: u64,
+    /// False alarms that the budget foresees in that time.
+    pub expected: Decimal,
+    /// The earliest of them.
+    pub since: EventTime,
+    /// Of an end: when.
+    pub until: Option<EventTime>,
 }
 
 /// A kind of exception that agents grant so often that it might become the norm.

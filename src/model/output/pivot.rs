@@ -21,6 +21,10 @@ pub struct Found {
     pub trigger: Option<Trigger>,
     pub evidence: Vec<Evidence>,
     pub pivot: Pivot,
+    /// Of one that was told later than it was found: when that was.
+    pub found_at: Option<EventTime>,
+    /// The event of the shift of the population of which it is a part.
+    pub shift: Option<OutputId>,
     /// Version of the priors.
     pub priors: CompactString,
     /// Labels that hold.

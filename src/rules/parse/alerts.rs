@@ -1,9 +1,11 @@
 //! `alerts:` what an agent should act on at once.
 
 use super::programmes::{greeting, routing};
-use super::{Known, expression, named, never};
+use super::{Known, expression, named, never, pivots};
 use crate::model::event::Kind;
-use crate::rules::ruleset::{AlertRule, Label, MAX_ALERTS, Programme};
+use crate::pivot::budget::Grade;
+use crate::rules::pivots::PivotRule;
+use crate::rules::ruleset::{AlertRule, Label, MAX_ALERTS, On, Programme};
 use crate::rules::value::Type;
 use crate::yaml::{self, Node, Problems, Section, suggest};
 
@@ -11,6 +13,7 @@ use crate::yaml::{self, Node, Problems, Section, suggest};
 pub(super) fn read(
     top: &mut Section<'_>,
     known: Known<'_>,
+    pivots: Option<&PivotRule>,
     labels: &[Label],
     programmes: &[Programme],
     problems: &mut Problems,
@@ -23,9 +26,12 @@ pub(super) fn read(
     for (name, node) in named(top, "alerts", MAX_ALERTS, problems) {
         let path = format!("alerts.{name}");
         let Some(mut section) = Section::open(node, &path, problems) else { continue };
-        let on = on(&mut section, problems);
-        scope.event = on;
-        let kind = kind(name, node, &mut section, problems);
+        let on = on(&mut section, (known.pivots, pivots), problems);
+        scope.event = match on {
+            Some(On::Event(kind)) => Some(kind),
+            _ => None,
+        };
+        let kind = kind(name, node, on, &mut section, problems);
         let when =
             section.take("when").map(|node| expression(node, &section.at("when"), &scope, &[Type::Bool], problems));
         if when.is_none() {
@@ -47,7 +53,7 @@ pub(super) fn read(
         alerts.push(AlertRule {
             name: name.into(),
             kind,
-            on: on.unwrap_or(Kind::Mention),
+            on: on.unwrap_or(On::Event(Kind::Mention)),
             when: when.flatten().unwrap_or_else(never),
             severity,
             due,
@@ -59,25 +65,66 @@ pub(super) fn read(
     alerts
 }
 
-fn on(section: &mut Section<'_>, problems: &mut Problems) -> Option<Kind> {
+fn on(section: &mut Section<'_>, (looks, pivots): (bool, Option<&PivotRule>), problems: &mut Problems) -> Option<On> {
     let Some(node) = section.take("on") else {
-        problems.add_with_help(section.line, &section.path, "`on` is missing", "name the kind of event: `on: mention`");
+        let help = "name the kind of event, `on: mention`, or `on: pivot`";
+        problems.add_with_help(section.line, &section.path, "`on` is missing", help);
         return None;
     };
     let path = section.at("on");
     let text = yaml::text(node, &path, problems)?;
-    let kinds = || Kind::ALL.into_iter().filter(|kind| kind.is_activity()).map(Kind::name);
+    if text == PIVOT {
+        if !looks {
+            let help = "add `pivots: { alert: 0.5 per 100 customer-years }`";
+            problems.add_with_help(node.line, &path, "nobody looks for pivots", help);
+        }
+        return Some(on_pivot(section, pivots, problems));
+    }
+    let kinds = || Kind::ALL.into_iter().filter(|kind| kind.is_activity()).map(Kind::name).chain([PIVOT]);
     let kind = Kind::from_name(text).filter(|kind| kind.is_activity());
     if kind.is_none() {
         let near = suggest(text, kinds()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let help = format!("{near}known: {}", kinds().collect::<Vec<_>>().join(", "));
         problems.add_with_help(node.line, &path, format!("`{text}` is no kind of event"), help);
     }
-    kind
+    kind.map(On::Event)
 }
 
-fn kind(name: &str, node: &Node, section: &mut Section<'_>, problems: &mut Problems) -> &'static str {
+/// Which pivots it is raised on: all that are told, where nothing else is said.
+fn on_pivot(section: &mut Section<'_>, rule: Option<&PivotRule>, problems: &mut Problems) -> On {
+    let (line_of_kinds, path) = (section.line_of("kinds"), section.at("kinds"));
+    let kinds = section.take("kinds").map_or(pivots::EVERY, |node| pivots::kinds(node, &path, problems));
+    let (line, path) = (section.line_of("level"), section.at("level"));
+    let least = match section.text("level", problems) {
+        None | Some("watch") => Grade::Watch,
+        Some("alert") => Grade::Alert,
+        Some(other) => {
+            problems.add_with_help(line, &path, format!("`{other}` is no level"), "write `level: alert`");
+            Grade::Alert
+        }
+    };
+    if let Some(rule) = rule {
+        if kinds & rule.kinds == 0 {
+            let help = "`pivots.kinds` names those that are told";
+            problems.add_with_help(line_of_kinds, &section.at("kinds"), "none of these is ever told", help);
+        }
+        if least > rule.settings.budget().decides().grade {
+            let help = "give `pivots` an `alert`, or leave `level` out";
+            problems.add_with_help(line, &path, "nothing is told at this level", help);
+        }
+    }
+    On::Pivot { kinds, least }
+}
+
+fn kind(name: &str, node: &Node, on: Option<On>, section: &mut Section<'_>, problems: &mut Problems) -> &'static str {
     let given = section.take("kind");
+    if matches!(on, Some(On::Pivot { .. })) {
+        // What is raised on one is of no other kind.
+        if let Some(node) = given.filter(|node| yaml::text(node, &section.at("kind"), problems) != Some(PIVOT)) {
+            problems.add_with_help(node.line, &section.at("kind"), "is no kind of alert on a pivot", "leave it out");
+        }
+        return PIVOT;
+    }
     let (line, path, text) = match given {
         Some(node) => {
             (node.line, section.at("kind"), yaml::text(node, &section.at("kind"), problems).unwrap_or_default())
@@ -96,7 +143,9 @@ fn kind(name: &str, node: &Node, section: &mut Section<'_>, problems: &mut Probl
     KINDS[0]
 }
 
-/// The closed list of the contract, but for those whose cause this version does not read.
+const PIVOT: &str = "pivot";
+
+/// The closed list of the contract, but for [`PIVOT`], which follows from what an alert is raised on.
 const KINDS: [&str; 7] = [
     "vip_online",
     "unhappy_customer_online",
@@ -107,11 +156,11 @@ const KINDS: [&str; 7] = [
     "escalation",
 ];
 
-fn once_per(section: &mut Section<'_>, on: Option<Kind>, problems: &mut Problems) -> bool {
+fn once_per(section: &mut Section<'_>, on: Option<On>, problems: &mut Problems) -> bool {
     let Some(node) = section.take("once_per") else { return false };
     let path = section.at("once_per");
     match yaml::text(node, &path, problems) {
-        Some("visit") if on == Some(Kind::Presence) => return true,
+        Some("visit") if on == Some(On::Event(Kind::Presence)) => return true,
         Some("visit") => problems.add(node.line, &path, "only alerts on presence know visits"),
         Some(other) => {
             problems.add_with_help(node.line, &path, format!("`{other}` is not known"), "write `once_per: visit`");

@@ -1,6 +1,6 @@
 //! `pivots:` which changes in behaviour are looked for.
 
-use super::{Known, expression, words};
+use super::{Known, expression, population, words};
 use crate::pivot::Kind;
 use crate::pivot::budget::Budget;
 use crate::pivot::priors::Priors;
@@ -24,6 +24,8 @@ pub(super) fn read<'a>(
     });
     let kinds = section.take("kinds").map_or(EVERY, |node| kinds(node, &section.at("kinds"), problems));
     let of = section.take("for");
+    let at = section.at("population");
+    let population = section.take("population").and_then(|node| population::read(node, &at, problems));
     let path = section.at("priors");
     let priors = section
         .take("priors")
@@ -39,7 +41,7 @@ pub(super) fn read<'a>(
         budget.ok()
     });
     let settings = budget.zip(priors).map(|(budget, priors)| Settings::new(priors, budget));
-    Some((settings.map(|settings| PivotRule { settings, kinds, of: None }), of))
+    Some((settings.map(|settings| PivotRule { settings, kinds, of: None, population }), of))
 }
 
 /// Reads `for`: the standing that it sees is that before the event.
@@ -90,7 +92,7 @@ fn rate(node: &Node, path: &str, problems: &mut Problems) -> Option<f64> {
     rate
 }
 
-fn kinds(node: &Node, path: &str, problems: &mut Problems) -> u16 {
+pub(super) fn kinds(node: &Node, path: &str, problems: &mut Problems) -> u16 {
     let known = || Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Recovered | Kind::Settled));
     let mut found = 0;
     let words = words(node, path, problems);
@@ -111,4 +113,4 @@ fn kinds(node: &Node, path: &str, problems: &mut Problems) -> u16 {
 }
 
 /// Every kind.
-const EVERY: u16 = u16::MAX;
+pub(super) const EVERY: u16 = u16::MAX;

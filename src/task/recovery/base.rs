@@ -81,16 +81,39 @@ impl<B: Broker> Task<B> {
         self.base(None, found, 0, kept.end)
     }
 
-    /// The newest snapshot that can be used; what was found wrong with newer ones is added to `passed_over`.
+    /// The newest snapshot that can be used; what was found wrong with newer ones is in `passed_over`.
+    ///
+    /// Whoever is slow may find what they have listed gone: another process owned the task meanwhile, and has pruned. Newer
+    /// ones are there then.
     fn try_snapshots(
         &mut self,
         snapshots: &mut Snapshots,
         passed_over: &mut Vec<String>,
     ) -> Result<Option<Base>, TaskError> {
-        let epochs = match self.ask_store(|| snapshots.epochs())? {
-            Ok(epochs) => epochs,
-            Err(error) => return Err(TaskError::Snapshot(error)),
-        };
+        let mut tried = None;
+        loop {
+            let epochs = match self.ask_store(|| snapshots.epochs())? {
+                Ok(epochs) => epochs,
+                Err(error) => return Err(TaskError::Snapshot(error)),
+            };
+            let newest = epochs.first().copied();
+            if newest <= tried {
+                return Ok(None);
+            }
+            tried = newest;
+            passed_over.clear();
+            if let Some(base) = self.try_listed(snapshots, epochs, passed_over)? {
+                return Ok(Some(base));
+            }
+        }
+    }
+
+    fn try_listed(
+        &mut self,
+        snapshots: &mut Snapshots,
+        epochs: Vec<u64>,
+        passed_over: &mut Vec<String>,
+    ) -> Result<Option<Base>, TaskError> {
         let Some(newest) = epochs.first() else { return Ok(None) };
         // Asked after them: what they are of was in the journal before.
         let kept = &self.ask(Broker::journal_range)?;

@@ -15,7 +15,7 @@ pub(crate) fn rules(name: &str, lateness: &str, ties: bool) -> String {
     format!(
         "ruleset: {name}\ncurrency: EUR\ntimezone: UTC\nlateness: {lateness}\nskip_grace: [refund]\n\
          features:\n{FEATURES}{}programmes:\n{}{PROGRAMMES}labels:\n{LABELS}{}\
-         alerts:\n{ALERTS}{}weights: {{ gold: 3, silver: 2, none: 1 }}\n",
+         alerts:\n{ALERTS}{PIVOTS}{}weights: {{ gold: 3, silver: 2, none: 1 }}\n",
         of_ties(FEATURES_OF_TIES),
         of_ties(PROGRAMMES_OF_TIES),
         of_ties(LABELS_OF_TIES),
@@ -91,6 +91,8 @@ const PROGRAMMES_OF_TIES: &str = "
 const LABELS: &str = "
   busy: orders_1m >= 3
   loud: posts_1m >= 2
+  turned: pivot.spend_dropped || pivot.satisfaction_dropped || pivot.sentiment_turned
+  silent: pivot.silence
 ";
 
 const LABELS_OF_TIES: &str = "
@@ -100,6 +102,11 @@ const LABELS_OF_TIES: &str = "
 
 const ALERTS: &str = "
   public_complaint: { on: mention, when: 'public && sentiment <= -0.4', severity: \"vip ? 'high' : 'normal'\", due: 15m }
+";
+
+/// So much is borne that a few orders or answers are enough.
+const PIVOTS: &str = "
+pivots: { watch: 52 per customer-year, alert: 5 per customer-year, for: '!label.loud' }
 ";
 
 /// One record: its key, and its value; `None` says that whoever has the key is to be forgotten.

@@ -106,14 +106,19 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str, mut pivots: Option<&mut Dice>
     if dice.chance(60) {
         exceptions(dice, &scope, &mut text);
     }
+    let mut on_pivots = String::new();
     if let Some(dice) = pivots {
         pivot_rule(dice, &scope, &mut text);
+        if dice.chance(50) {
+            on_pivots = alert_on_pivots(dice, &scope, &text);
+        }
     }
     scope.of_all = of_all;
     let over_all =
         if can_give_way && dice.chance(40) { format!("budget: {{ {} }}\n", places(dice)) } else { String::new() };
     text = text.replace("#over-all\n", &over_all);
     alerts(dice, &mut scope, &mut text);
+    text.push_str(&on_pivots);
     if dice.chance(70) {
         let weights = [("gold", "3"), ("silver", "2.50"), ("bronze", "1"), ("none", "0.5")];
         let known = weights.iter().filter(|(tier, _)| *tier == "none" || text.contains(&format!("      {tier}: ")));
@@ -152,6 +157,33 @@ fn pivot_rule(dice: &mut Dice, scope: &Scope, text: &mut String) {
         let kinds: Vec<&str> = (0..=dice.below(6)).map(|_| *dice.pick(&FOUND)).collect();
         let _ = writeln!(text, "  kinds: [{}]", kinds.join(", "));
     }
+    if dice.chance(60) {
+        let (pivots, least) = (dice.pick(&["hold", "mark"]), 1 + dice.below(3));
+        let (over, times) = (dice.pick(&["1h", "3d", "20d", "30d"]), dice.pick(&["0", "0", "0.1", "1"]));
+        let _ = writeln!(text, "  population: {{ pivots: {pivots}, over: {over}, times: {times}, least: {least} }}");
+        if !text.contains("settle: ") {
+            let _ = writeln!(text, "settle: {}", dice.pick(&["30m", "1h", "1h", "6h", "1d"]));
+        }
+    }
+}
+
+fn alert_on_pivots(dice: &mut Dice, scope: &Scope, rules: &str) -> String {
+    let when = if dice.chance(50) { "true".to_owned() } else { predicate(dice, scope, 1) };
+    let mut text = format!("  turned:\n    on: pivot\n    when: \"{when}\"\n");
+    // An alert that could never be raised is refused.
+    let lines = [
+        ("kinds: [silence, spend_dropped, refunds_rose]", !rules.contains("  kinds: [")),
+        ("level: alert", rules.contains("\n  alert: ")),
+        ("severity: \"pivot.silence ? 'high' : 'low'\"", true),
+        ("due: 1d", true),
+        ("routing: { team: partners, agent: account_manager }", true),
+    ];
+    for (line, fits) in lines {
+        if dice.chance(30) && fits {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    text
 }
 
 fn feature(dice: &mut Dice, number: usize, scope: &mut Scope, text: &mut String) {

@@ -9,6 +9,7 @@ use vipstream::model::time::EventTime;
 
 use super::customer::Entity;
 use super::percentile::Measured;
+use super::population::Mark;
 use super::rules::{Places, Programme, Ruleset};
 use super::value::Value;
 
@@ -37,6 +38,8 @@ pub(super) struct Census {
     pub(super) measured: Option<Measured>,
     /// Customers who hold anything, and who of them by a person's word alone.
     pub(super) members: (u64, u64),
+    /// Pivots found since the settlement before.
+    pub(super) turned: BTreeMap<Mark, u64>,
 }
 
 /// What is decided about one who said something.

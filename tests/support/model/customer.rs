@@ -12,6 +12,7 @@ use vipstream::model::event::{Attribute, Body, Event, Profile};
 use vipstream::model::id::CustomerId;
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
+use vipstream::pivot::Pivot;
 use vipstream::pivot::state::State;
 
 use super::account::Bonds;
@@ -135,6 +136,8 @@ pub(super) struct Customer {
     /// What is watched, from the first behaviour on; and what was told of it.
     pub(super) detectors: Option<State>,
     pub(super) told: Told,
+    /// Pivots that wait, while far more customers than usual turn.
+    pub(super) held_back: Vec<Pivot>,
     /// The look that waits for the clock to reach `as_of`.
     pub(super) waiting: Option<Waiting>,
     /// What each feature counts now, once worked out: a look asks for it many times.
@@ -173,6 +176,7 @@ impl Customer {
             by_hand: ByHand::default(),
             detectors: None,
             told: Told::new(),
+            held_back: Vec::new(),
             waiting: None,
             counted: RefCell::default(),
             look_again: true,
@@ -289,6 +293,7 @@ impl Customer {
             }
         }
         instants.extend(self.next_pivot());
+        instants.extend(self.next_release(rules));
         instants.into_iter().filter(|instant| *instant > self.as_of).min()
     }
 }

@@ -18,6 +18,7 @@ use super::exceptions::{Counted, Exceptional};
 use super::identity::Known;
 use super::memory::{Memory, Object};
 use super::percentile::Percentile;
+use super::population::{Becomes, Mark};
 use super::routing::Resolved;
 use super::settlement::Report;
 
@@ -97,6 +98,8 @@ pub(super) enum Does {
     Verdict(Ruling),
     /// Percentiles of all customers as of an instant.
     Cuts(EventTime, BTreeMap<Percentile, Decimal>),
+    /// Of which pivots there are far more than usual, or no longer, as of an instant.
+    Shifts(EventTime, Vec<(Mark, Becomes)>),
 }
 
 /// To be done to another.

@@ -72,6 +72,17 @@ impl Row {
         Self { threshold: Some(most), op: Some("<="), holds: Some(false), settled_at: Some(at), ..row }
     }
 
+    /// So many of all, against how many it takes, as of a settlement.
+    pub(super) fn of_all(
+        feature: String,
+        value: Value,
+        (op, limit, holds): (&'static str, Value, bool),
+        at: EventTime,
+    ) -> Self {
+        let row = Self::plain(feature, value);
+        Self { threshold: Some(limit), op: Some(op), holds: Some(holds), settled_at: Some(at), ..row }
+    }
+
     /// Of a detector: a score, and what it had to reach.
     pub(super) fn scored(feature: String, value: Option<Value>, threshold: Option<Value>) -> Self {
         let row = Self::plain(feature, Value::Int(0));

@@ -5,6 +5,7 @@
 //! depends on more than the arguments: an epoch fires at most 10,000 deadlines of others, so in a greater wave the
 //! task decides some in a later epoch than the fold does.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
@@ -17,6 +18,7 @@ use vipstream::model::murmur2;
 use vipstream::model::record::{Code, Position};
 use vipstream::model::settle;
 use vipstream::model::time::EventTime;
+use vipstream::pivot;
 
 use super::budget::{Ruling, Stand, What, height};
 use super::customer::Entity;
@@ -25,6 +27,7 @@ use super::effects::{Does, Effect};
 use super::lines::{Line, Topics};
 pub use super::look::Mode;
 use super::look::Run;
+use super::population::{Becomes, Mark};
 use super::routing::Agents;
 use super::rules::Ruleset;
 use super::settlement::Report;
@@ -133,6 +136,19 @@ impl Passed {
                 all.sort();
                 at == settled_at && values == all
             }
+            (Does::Shifts(at, turns), effect::Does::Shifts { settled_at, turns: written }) => {
+                let same = |((mark, becomes), turn): (&(Mark, Becomes), &settle::Turn)| {
+                    let is_it = match (becomes, turn.becomes) {
+                        (Becomes::Over(until), settle::Becomes::Over { until: written }) => *until == written,
+                        (becomes, written) => {
+                            (*becomes == Becomes::Shift, *becomes == Becomes::Suspected)
+                                == (written == settle::Becomes::Shift, written == settle::Becomes::Suspected)
+                        }
+                    };
+                    place(*mark) == turn.mark && is_it
+                };
+                at == settled_at && turns.len() == written.len() && turns.iter().zip(written).all(same)
+            }
             (Does::Forgotten(entity), effect::Does::Forgotten { who }) => names(entity, who),
             (Does::Part(entity, all), effect::Does::Part { who, names: written }) => {
                 names(entity, who) && all.len() == written.len()
@@ -167,6 +183,13 @@ fn names(entity: &Entity, id: &CustomerId) -> bool {
     (kind, entity.key()) == (id.kind(), id.text())
 }
 
+/// Where a mark stands among all.
+fn place((is_engagement, kind): Mark) -> u8 {
+    let kinds = pivot::Kind::ALL;
+    let place = kinds.iter().position(|it| *it == kind).filter(|_| !is_engagement).unwrap_or(kinds.len());
+    u8::try_from(place).expect("few")
+}
+
 fn is_report(report: &Report, written: &settle::Report) -> bool {
     let both = report.entries.iter().zip(&written.entries);
     let are_same = |((who, at, stand), written): (&(Entity, usize, Option<Stand>), &settle::Entry)| {
@@ -178,8 +201,10 @@ fn is_report(report: &Report, written: &settle::Report) -> bool {
         let is_same = stand.is_some() == written.standing.is_some() && stands.is_none_or(is_as_written);
         names(who, &written.id) && *at == usize::from(written.programme) && is_same
     };
+    let turned = written.turned.iter().map(|(mark, count)| (*mark, u64::from(*count)));
     let numbers = (report.at, report.entries.len(), report.active, report.on_shift.is_some());
     numbers == (written.at, written.entries.len(), written.active, written.on_shift.is_some())
+        && report.turned.iter().map(|(mark, count)| (place(*mark), *count)).eq(turned)
         && (report.measured.is_some(), report.members) == (written.measured.is_some(), written.members)
         && both.clone().all(are_same)
 }
@@ -270,6 +295,7 @@ impl Fold {
             topics: Topics(setup.topics),
             wall: EventTime::MIN,
             agents: Agents::default(),
+            turned: RefCell::default(),
             replay: None,
         };
         Self { walk: Walk::new(run, (setup.task, setup.tasks)), reached: BTreeMap::new() }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vipstream::model::event::{Body, Event, Kind};
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
+use vipstream::pivot::Pivot;
 use vipstream::pivot::state::State;
 
 use super::advocates::{CreditGiven, Referrals};
@@ -33,6 +34,7 @@ pub(super) struct Known {
     by_hand: ByHand,
     detectors: Option<State>,
     told: Told,
+    held_back: Vec<Pivot>,
 }
 
 impl Customer {
@@ -77,7 +79,7 @@ impl Customer {
         (empty.labels, empty.held) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.held));
         empty.bonds = std::mem::take(&mut self.bonds);
         (empty.profile, empty.ties) = (self.profile.take(), std::mem::take(&mut self.ties));
-        let Self { memory, by_hand, detectors, told, .. } = std::mem::replace(self, empty);
+        let Self { memory, by_hand, detectors, told, held_back, .. } = std::mem::replace(self, empty);
         let (bookings, has_given) = (std::mem::take(&mut self.bonds.bookings), self.bonds.has_given);
         let known = Known {
             memory,
@@ -91,6 +93,7 @@ impl Customer {
             by_hand,
             detectors,
             told,
+            held_back,
         };
         self.ties.was_merged = true;
         Some((to, Does::Absorb(Box::new(known))))
@@ -125,7 +128,7 @@ impl Customer {
         self.know_names_and_referrals(&known);
         let came = self.came(rules, &known.memory, known.bookings, known.has_given);
         self.by_hand.unite(known.by_hand);
-        self.unite_detectors(rules, known.detectors, known.told);
+        self.unite_detectors(rules, known.detectors, known.told, known.held_back);
         let mut memory = std::mem::take(&mut self.memory);
         memory.unite(known.memory, &Recall { rules, as_of: self.as_of });
         memory.objects.retain(|object| match &object.content.as_ref().map(|event| &event.body) {

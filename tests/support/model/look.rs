@@ -1,11 +1,15 @@
 //! A look at a customer's labels and programmes, and the alerts of an event.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use vipstream::model::event::{Activity, Body, Event};
 use vipstream::model::output::OutputId;
 use vipstream::model::record::Position;
 use vipstream::model::time::EventTime;
+use vipstream::pivot::Pivot;
 
 use super::customer::{Customer, Sight};
 use super::evidence::{Row, evidence};
@@ -13,6 +17,7 @@ use super::expr::Node;
 use super::keys;
 use super::lines::{Line, Object, Order, Topics};
 use super::overrides::{self, Shown};
+use super::population::Mark;
 use super::programme::{Held, Step, Verdict};
 use super::routing::{Agents, of_nobody, routing};
 use super::rules::{Alert, Programme, Ruleset};
@@ -41,6 +46,8 @@ pub(super) struct Run {
     /// The epoch's.
     pub(super) wall: EventTime,
     pub(super) agents: Agents,
+    /// Pivots found since that was reported.
+    pub(super) turned: RefCell<BTreeMap<Mark, u64>>,
     /// The run's id, where files are replayed.
     pub(super) replay: Option<String>,
 }
@@ -448,7 +455,7 @@ fn trigger(run: &Run, event: &Event, position: &Position) -> Json {
 /// Judges the alerts on an event's kind; says also how many were past their time and so are not sent.
 pub(super) fn alert(run: &Run, customer: &mut Customer, event: &Event, position: Position) -> (Vec<Line>, u64) {
     let (mut found, mut stale) = (Vec::new(), 0);
-    for alert in run.rules.alerts.iter().filter(|alert| alert.on == event.kind()) {
+    for alert in run.rules.alerts.iter().filter(|alert| alert.on == Some(event.kind())) {
         let is_update = matches!(&event.body, Body::Mention(mention) if mention.activity == Activity::Update);
         let came = (alert.once_per_visit && customer.visits.alerted.contains(&alert.name))
             || (is_update && post_alerted(customer, event, &alert.name));
@@ -460,7 +467,7 @@ pub(super) fn alert(run: &Run, customer: &mut Customer, event: &Event, position:
             stale += 1;
             continue;
         }
-        let line = alert_line(run, customer, alert, event, position);
+        let line = alert_line(run, customer, alert, Raised::Event(event, position));
         if alert.kind == "public_complaint" && customer.entity.customer_id().is_some() {
             let body: Json = serde_json::from_str(&line.text).expect("a line is JSON");
             let id = body["alert_id"].as_str().expect("an alert has an id").to_owned();
@@ -490,18 +497,48 @@ fn post_alerted(customer: &Customer, event: &Event, alert: &str) -> bool {
         .is_some_and(|post| post.alerted.contains(alert))
 }
 
-fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, position: Position) -> Line {
-    let sight = Sight { rules: &run.rules, customer, event: Some((event, position)) };
+/// Alerts on a pivot that is told.
+pub(super) fn alerts_of(run: &Run, customer: &Customer, pivot: &Pivot, cause: Cause<'_>, told: &Told<'_>) -> Vec<Line> {
+    let alerts = run.rules.alerts.iter().filter(|alert| alert.kind == "pivot" && alert.pivots.has(pivot));
+    let sight = Sight { rules: &run.rules, customer, event: None };
+    let those = alerts.filter(|alert| truth(&alert.when, &sight) == Ok(true));
+    those.map(|alert| alert_line(run, customer, alert, Raised::Pivot(pivot, cause, told))).collect()
+}
+
+/// A pivot as it was told: when, as which output, on what evidence.
+pub(super) struct Told<'a> {
+    pub(super) at: EventTime,
+    pub(super) id: OutputId,
+    pub(super) row: &'a Row,
+}
+
+/// What an alert is raised on.
+#[derive(Clone, Copy)]
+enum Raised<'a> {
+    Event(&'a Event, Position),
+    Pivot(&'a Pivot, Cause<'a>, &'a Told<'a>),
+}
+
+fn alert_line(run: &Run, customer: &Customer, alert: &Alert, raised: Raised<'_>) -> Line {
+    let kind = "agent.alert";
+    let (event, cause, at) = match raised {
+        Raised::Event(event, position) => (Some(event), Some((event, position)), event.at),
+        Raised::Pivot(_, cause, told) => (None, cause, told.at),
+    };
+    let sight = Sight { rules: &run.rules, customer, event: event.and(cause) };
     let severity = match alert.severity.as_ref().map(|severity| evaluate(severity, &sight)) {
         Some(Ok(Value::Text(word))) => word,
         _ => "normal".to_owned(),
     };
-    let kind = "agent.alert";
-    let id_of = |entity: &str| output_id_of(run, entity, Some(event), kind, &alert.name, "", event.at);
+    let what = match raised {
+        Raised::Event(..) => String::new(),
+        Raised::Pivot(pivot, ..) => format!("{}/{}/{}", pivot.kind.name(), pivot.channel.name(), pivot.level.name()),
+    };
+    let id_of = |entity: &str| output_id_of(run, entity, cause.map(|(event, _)| event), kind, &alert.name, &what, at);
     let id = id_of(customer.entity.key());
     // Whoever the author turns out to be, it is one complaint.
-    let alert_id = match &event.body {
-        Body::Mention(mention) => id_of(&format!("{}:{}", mention.platform, mention.handle)),
+    let alert_id = match event.map(|event| &event.body) {
+        Some(Body::Mention(mention)) => id_of(&format!("{}:{}", mention.platform, mention.handle)),
         _ => id,
     };
     let mut body = Object::default();
@@ -512,12 +549,19 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     body.put("kind", alert.kind.clone());
     body.put("customer_id", customer.entity.customer_id());
     body.put_some("account_id", customer.account_id());
-    let rows = evidence(&[&alert.when], &sight);
-    put_common(run, customer, event.at, Some((event, position)), Some(&rows), &mut body);
+    let mut rows = evidence(&[&alert.when], &sight);
+    if let Raised::Pivot(.., told) = raised {
+        rows.insert(0, told.row.clone());
+    }
+    put_common(run, customer, at, cause, Some(&rows), &mut body);
+    if let Raised::Pivot(pivot, _, told) = raised {
+        body.put("level", pivot.level.name());
+        body.put("parent", told.id.to_string());
+    }
     body.put("severity", severity);
-    body.put_some("due_at", alert.due.map(|due| event.at.plus(due).to_string()));
-    body.put_some("expires_at", expires_at(event).map(|end| end.to_string()));
-    if let Body::Mention(mention) = &event.body {
+    body.put_some("due_at", alert.due.map(|due| at.plus(due).to_string()));
+    body.put_some("expires_at", event.and_then(expires_at).map(|end| end.to_string()));
+    if let Some(Body::Mention(mention)) = event.map(|event| &event.body) {
         body.put("reply_on", json!({ "platform": mention.platform, "handle": mention.handle }));
     }
     let held = || run.rules.programmes.iter().filter(|programme| customer.held.contains_key(&programme.name));
@@ -529,7 +573,7 @@ fn alert_line(run: &Run, customer: &Customer, alert: &Alert, event: &Event, posi
     let name = customer.profile.as_ref().and_then(|profile| profile.name.as_deref());
     body.put("customer", json!({ "name": name, "standing": customer.standing(&run.rules) }));
     let order = Order {
-        occurred_at: event.at,
+        occurred_at: at,
         entity: &customer.entity,
         status_seq: customer.status_seq,
         kind,

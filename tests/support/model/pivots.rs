@@ -24,6 +24,7 @@ use super::lines::{Line, Object, Order};
 use super::look::{self, Cause, Run};
 use super::memory::{Outcome, Taking};
 use super::money;
+use super::population::{self, Population};
 use super::rules::Ruleset;
 use super::value::{Value, truth};
 
@@ -36,6 +37,9 @@ pub(super) struct Rule {
     kinds: Vec<String>,
     /// Everybody where nothing is said.
     pub(super) of: Option<Node>,
+    pub(super) population: Option<Population>,
+    /// Two levels: one announces what the other decides.
+    has_both: bool,
 }
 
 impl Rule {
@@ -48,7 +52,26 @@ impl Rule {
             settings: Settings::new(Priors::default(), budget),
             strictest: if alert.is_some() { Grade::Alert } else { Grade::Watch },
             kinds: kinds.map(|kind| kind.as_str().expect("a kind's name").to_owned()).collect(),
+            population: body
+                .get("population")
+                .map(|body| Population::read(body.as_object().expect("a map"), watch.or(alert).expect("a budget"))),
+            has_both: watch.is_some() && alert.is_some(),
             of: body.get("for").map(|text| parse(&text.as_str().map_or_else(|| text.to_string(), str::to_owned))),
+        }
+    }
+
+    fn has_no_end(&self, pivot: &Pivot) -> bool {
+        matches!(pivot.kind, Kind::RefundsRose | Kind::ChannelShifted) && pivot.level == self.strictest
+    }
+
+    /// Counts what was found and did not stand before; of one level alone everything is new.
+    fn count(&self, run: &Run, found: &[Pivot], before: Told) {
+        let mut stood = if self.has_both { before } else { Told::new() };
+        let counted = found.iter().filter(|pivot| pivot.of.is_none() && self.asks_for(pivot.kind));
+        for pivot in counted.filter(|_| self.population.is_some()) {
+            if stood.insert((pivot.kind, pivot.channel.name())) {
+                *run.turned.borrow_mut().entry(population::mark(pivot)).or_default() += 1;
+            }
         }
     }
 
@@ -94,21 +117,46 @@ impl Customer {
         let is_customer = matches!(self.entity, Entity::Customer(_)) && self.merged_into().is_none();
         let seen = observation(&run.rules, rule, event, was_known).filter(|_| outcome.look && is_customer);
         let Some(seen) = seen else { return Vec::new() };
-        let mut found = Vec::new();
+        let (mut found, before) = (Vec::new(), self.open(rule));
         self.detectors.get_or_insert_default().observe(seen, event.at.0, &rule.settings, &mut found);
+        rule.count(run, &found, before);
         self.tell_pivots(run, found, cause)
     }
 
-    /// Calls the detectors that waited for what is past by now.
-    pub(super) fn call_detectors(&mut self, run: &Run) -> Vec<Line> {
+    /// Calls the detectors that waited for what is past by now, for the customer and by the clock; tells what waited so long.
+    pub(super) fn call_detectors(&mut self, run: &Run, clock: EventTime) -> Vec<Line> {
         let Some(rule) = &run.rules.pivots else { return Vec::new() };
         let mut lines = Vec::new();
-        while let Some(due) = self.next_pivot().filter(|due| *due <= self.as_of) {
-            let mut found = Vec::new();
-            self.detectors.as_mut().expect("somebody waits").fire(due.0, &rule.settings, &mut found);
+        loop {
+            let (due, release) = (self.next_pivot(), self.next_release(&run.rules));
+            let next = due.into_iter().chain(release).min().filter(|at| *at <= self.as_of.min(clock));
+            let Some(at) = next else { return lines };
+            if release == Some(at) {
+                lines.extend(self.release(run, at));
+                continue;
+            }
+            let (mut found, before) = (Vec::new(), self.open(rule));
+            self.detectors.as_mut().expect("somebody waits").fire(at.0, &rule.settings, &mut found);
+            rule.count(run, &found, before);
             lines.extend(self.tell_pivots(run, found, None));
         }
-        lines
+    }
+
+    /// Tells what has waited until an instant, where it still stands.
+    fn release(&mut self, run: &Run, at: EventTime) -> Vec<Line> {
+        let rule = run.rules.pivots.as_ref().expect("something waits");
+        let is_over = |pivot: &Pivot| run.rules.shifts.until(pivot).is_some_and(|until| until <= at);
+        let (over, rest) = std::mem::take(&mut self.held_back).into_iter().partition::<Vec<_>, _>(is_over);
+        self.held_back = rest;
+        let open = self.open(rule);
+        let stands = |pivot: &Pivot| rule.has_no_end(pivot) || open.contains(&(pivot.kind, pivot.channel.name()));
+        over.into_iter().filter(stands).flat_map(|pivot| self.tell_pivot(run, &pivot, None, Some(at))).collect()
+    }
+
+    /// What stands, told or not.
+    fn open(&self, rule: &Rule) -> Told {
+        let open = self.detectors.iter().flat_map(|state| state.open(&rule.settings));
+        open.map(|it| (it.kind, it.channel.name())).collect()
     }
 
     fn tell_pivots(&mut self, run: &Run, found: Vec<Pivot>, cause: Cause<'_>) -> Vec<Line> {
@@ -122,24 +170,37 @@ impl Customer {
                 rule.of.as_ref().is_none_or(|of| truth(of, &sight) == Ok(true))
             };
             let tells = stood || pivot.of.is_none() && rule.asks_for(pivot.kind) && is_for();
-            if !tells {
-                continue;
+            let waits = rule.population.is_some_and(|population| population.holds) && run.rules.shifts.holds(&pivot);
+            if tells || pivot.of.is_some() {
+                self.held_back.retain(|held| (held.kind, held.channel.name()) != what);
             }
-            let has_no_end = matches!(pivot.kind, Kind::RefundsRose | Kind::ChannelShifted);
-            if pivot.of.is_some() || has_no_end && pivot.level == rule.strictest {
-                self.told.remove(&what);
-            } else {
-                self.told.insert(what);
+            let ends = pivot.of.is_some() || stood && rule.has_no_end(&pivot);
+            if tells && !ends && waits {
+                self.held_back.push(pivot);
+            } else if tells {
+                lines.extend(self.tell_pivot(run, &pivot, cause, None));
             }
-            self.look_again = true;
-            lines.push(self.pivot(run, &pivot, cause));
         }
         lines
     }
 
-    fn pivot(&self, run: &Run, pivot: &Pivot, cause: Cause<'_>) -> Line {
+    fn tell_pivot(&mut self, run: &Run, pivot: &Pivot, cause: Cause<'_>, released_at: Option<EventTime>) -> Vec<Line> {
+        let rule = run.rules.pivots.as_ref().expect("detectors are there by the rules");
+        let what = (pivot.of.unwrap_or(pivot.kind), pivot.channel.name());
+        if pivot.of.is_some() || rule.has_no_end(pivot) {
+            self.told.remove(&what);
+        } else {
+            self.told.insert(what);
+        }
+        self.look_again = true;
+        self.pivot(run, pivot, cause, released_at)
+    }
+
+    /// The pivot, and alerts on it.
+    fn pivot(&self, run: &Run, pivot: &Pivot, cause: Cause<'_>, released_at: Option<EventTime>) -> Vec<Line> {
         let kind = "behavior.pivot";
-        let at = EventTime(pivot.decided_at_ms);
+        let found_at = EventTime(pivot.decided_at_ms);
+        let at = released_at.unwrap_or(found_at);
         let name = format!("{}/{}", pivot.kind.name(), pivot.channel.name());
         let of = pivot.of.map(Kind::name);
         let reason = format!("{}/{}", of.unwrap_or_default(), pivot.level.name());
@@ -149,24 +210,38 @@ impl Customer {
         body.put("type", kind);
         body.put("customer_id", self.entity.customer_id());
         body.put_some("account_id", self.account_id());
-        look::put_common(run, self, at, cause, Some(&[row(pivot)]), &mut body);
+        let row = row(pivot);
+        look::put_common(run, self, at, cause, Some(std::slice::from_ref(&row)), &mut body);
         put(pivot, &mut body);
+        body.put_some("found_at", released_at.map(|_| found_at.to_string()));
+        let shift = run.rules.shifts.began(pivot, at).filter(|_| pivot.of.is_none());
+        body.put_some("shift", shift.map(|settled_at| population::began(run, settled_at).to_string()));
         body.put("priors", Priors::default().version);
         body.put("sentence", sentence(pivot));
         let labels = run.rules.labels.iter().map(|label| label.name.clone());
         body.put("labels", labels.filter(|label| self.labels.contains(label)).collect::<Vec<_>>());
         let (status_seq, name) = (self.status_seq, pivot.kind.name());
-        Line::new(&Order { occurred_at: at, entity: &self.entity, status_seq, kind, name, id: Some(id) }, body.0)
+        let order = Order { occurred_at: at, entity: &self.entity, status_seq, kind, name, id: Some(id) };
+        let mut lines = vec![Line::new(&order, body.0)];
+        lines.extend(look::alerts_of(run, self, pivot, cause, &look::Told { at, id, row: &row }));
+        lines
     }
 
     /// Takes in the detectors of somebody who turned out to be this one.
-    pub(super) fn unite_detectors(&mut self, rules: &Ruleset, theirs: Option<State>, told: Told) {
+    pub(super) fn unite_detectors(&mut self, rules: &Ruleset, theirs: Option<State>, told: Told, held: Vec<Pivot>) {
         let (Some(rule), Some(theirs)) = (&rules.pivots, theirs) else { return };
         let own = self.detectors.get_or_insert_default();
         own.absorb(theirs, self.as_of.0 + 1, &rule.settings);
-        let open: Told = own.open(&rule.settings).iter().map(|it| (it.kind, it.channel.name())).collect();
+        let open = self.open(rule);
         self.told.extend(told);
         self.told.retain(|it| open.contains(it));
+        for pivot in held {
+            let what = (pivot.kind, pivot.channel.name());
+            let is_known = self.held_back.iter().any(|own| (own.kind, own.channel.name()) == what);
+            if open.contains(&what) && !self.told.contains(&what) && !is_known {
+                self.held_back.push(pivot);
+            }
+        }
     }
 }
 
@@ -222,7 +297,7 @@ fn row(pivot: &Pivot) -> Row {
     }
 }
 
-fn decimal(number: f64, places: u32) -> Option<Decimal> {
+pub(super) fn decimal(number: f64, places: u32) -> Option<Decimal> {
     Decimal::from_f64(number).map(|number| number.round_dp(places).normalize())
 }
 

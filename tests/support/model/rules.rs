@@ -8,6 +8,8 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value as Yaml};
 
 use vipstream::model::event::{Account, Kind};
+use vipstream::pivot::Pivot;
+use vipstream::pivot::budget::Grade;
 
 use super::calendar::{Calendar, Window};
 use super::exceptions;
@@ -15,6 +17,7 @@ use super::expr::{self, Node, Scope};
 use super::money::Rates;
 use super::percentile::{Cuts, Percentile};
 use super::pivots;
+use super::population::Shifts;
 use super::value::Value;
 
 /// A whole rule file.
@@ -47,6 +50,8 @@ pub(super) struct Ruleset {
     pub(super) percentiles: Vec<Percentile>,
     /// Those told so far.
     pub(super) cuts: Cuts,
+    /// Of which pivots there were far more than usual.
+    pub(super) shifts: Shifts,
 }
 
 /// A rolling fact.
@@ -137,13 +142,29 @@ pub(super) struct Routing {
 pub(super) struct Alert {
     pub(super) name: String,
     pub(super) kind: String,
-    pub(super) on: Kind,
+    /// The kind of event; none where it is on pivots, which the next field tells.
+    pub(super) on: Option<Kind>,
+    pub(super) pivots: PivotsOf,
     pub(super) when: Node,
     pub(super) severity: Option<Node>,
     pub(super) due: Option<Duration>,
     pub(super) once_per_visit: bool,
     pub(super) routing: Option<Routing>,
     pub(super) greeting: Option<String>,
+}
+
+/// Pivots on which an alert is raised.
+pub(super) struct PivotsOf {
+    /// All where none is named.
+    kinds: Vec<String>,
+    alerts_only: bool,
+}
+
+impl PivotsOf {
+    pub(super) fn has(&self, pivot: &Pivot) -> bool {
+        let is_named = self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == pivot.kind.name());
+        pivot.of.is_none() && is_named && (!self.alerts_only || pivot.level == Grade::Alert)
+    }
 }
 
 impl Ruleset {
@@ -188,6 +209,7 @@ impl Ruleset {
             rates: Rates::default(),
             percentiles: Vec::new(),
             cuts: Cuts::default(),
+            shifts: Shifts::default(),
         };
         rules.percentiles = rules.find_percentiles();
         rules
@@ -386,8 +408,15 @@ fn alert(name: &str, body: &Yaml, parse: &dyn Fn(&str) -> Node) -> Alert {
     let body = body.as_object().expect("an alert is a map");
     Alert {
         name: name.to_owned(),
-        kind: text_of(body, "kind").unwrap_or_else(|| name.to_owned()),
-        on: text_of(body, "on").as_deref().and_then(Kind::from_name).expect("an alert is on a kind"),
+        kind: match text_of(body, "on").as_deref() {
+            Some("pivot") => "pivot".to_owned(),
+            _ => text_of(body, "kind").unwrap_or_else(|| name.to_owned()),
+        },
+        on: text_of(body, "on").as_deref().and_then(Kind::from_name),
+        pivots: PivotsOf {
+            kinds: body.get("kinds").and_then(Yaml::as_array).into_iter().flatten().map(scalar).collect(),
+            alerts_only: text_of(body, "level").is_some_and(|level| level == "alert"),
+        },
         when: parse(&text_of(body, "when").expect("an alert has a condition")),
         severity: text_of(body, "severity").map(|text| parse(&text)),
         due: duration_of(body, "due"),
@@ -421,7 +450,7 @@ fn weight_of(value: &Yaml) -> Value {
     }
 }
 
-fn duration_of(map: &Map<String, Yaml>, name: &str) -> Option<Duration> {
+pub(super) fn duration_of(map: &Map<String, Yaml>, name: &str) -> Option<Duration> {
     let text = text_of(map, name)?;
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {

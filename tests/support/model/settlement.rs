@@ -8,6 +8,7 @@ use vipstream::model::time::EventTime;
 use super::budget::{Census, Ruling, Settler, Stand};
 use super::customer::{Customer, Entity};
 use super::percentile::{self, Gauge, Measured};
+use super::population::{Crowd, Mark, Population};
 use super::routing::Agents;
 use super::rules::{Places, Ruleset};
 
@@ -56,6 +57,11 @@ impl Settlements {
     pub(super) fn settle(&mut self, rules: &Ruleset, at: EventTime, is_over: bool, wakes: Option<EventTime>) {
         self.stirred_today &= !rules.is_of_midnight(at);
         (self.settled, self.stirred, self.wakes) = (at, !is_over, wakes);
+    }
+
+    /// Time alone may change something at an instant as well.
+    pub(super) fn wake(&mut self, at: Option<EventTime>) {
+        self.wakes = self.wakes.into_iter().chain(at).min();
     }
 
     /// The newest settlement that is over.
@@ -112,12 +118,17 @@ impl Customer {
 impl Ruleset {
     /// Whether anything is to be known of all.
     pub(super) fn settles(&self) -> bool {
-        self.places().next().is_some() || self.max_overrides.is_some() || !self.percentiles.is_empty()
+        let of_all = self.max_overrides.is_some() || !self.percentiles.is_empty() || self.population().is_some();
+        of_all || self.places().next().is_some()
+    }
+
+    fn population(&self) -> Option<Population> {
+        self.pivots.as_ref()?.population
     }
 
     /// Whether places depend on how many customers are active.
     pub(super) fn counts_active(&self) -> bool {
-        self.places().any(|places| matches!(places, Places::Share(_)))
+        self.population().is_some() || self.places().any(|places| matches!(places, Places::Share(_)))
     }
 
     fn places(&self) -> impl Iterator<Item = &Places> {
@@ -135,6 +146,7 @@ pub(super) struct Report {
     pub(super) on_shift: Option<BTreeMap<Option<String>, u64>>,
     pub(super) measured: Option<Measured>,
     pub(super) members: Option<(u64, u64)>,
+    pub(super) turned: BTreeMap<Mark, u64>,
 }
 
 /// What a task has said of its own.
@@ -168,10 +180,12 @@ impl Speaker {
         let measured = now.measured.clone().filter(|measured| *measured != said);
         now.measured.get_or_insert(said);
         let members = (now.members != self.said.members).then_some(now.members);
+        let turned = std::mem::take(&mut now.turned);
         self.said = now;
         let entries: Vec<_> = changed.into_iter().map(|((entity, at), stand)| (entity, at, stand)).collect();
         let mut parts: Vec<Vec<_>> = entries.chunks(MOST_ENTRIES).map(<[_]>::to_vec).collect();
-        let is_of_all = active.is_some() || on_shift.is_some() || measured.is_some() || members.is_some();
+        let is_of_all =
+            active.is_some() || on_shift.is_some() || measured.is_some() || members.is_some() || !turned.is_empty();
         if parts.is_empty() && is_of_all {
             parts.push(Vec::new());
         }
@@ -179,7 +193,8 @@ impl Speaker {
             let is_first = number == 0;
             let (active, on_shift) = (active.filter(|_| is_first), on_shift.clone().filter(|_| is_first));
             let (measured, members) = (measured.clone().filter(|_| is_first), members.filter(|_| is_first));
-            Report { at, entries, active, on_shift, measured, members }
+            let turned = if is_first { turned.clone() } else { BTreeMap::new() };
+            Report { at, entries, active, on_shift, measured, members, turned }
         };
         parts.into_iter().enumerate().map(part).collect()
     }
@@ -192,11 +207,12 @@ pub(super) struct Listener {
     heard: Census,
     /// Of all customers together.
     pub(super) gauge: Gauge,
+    pub(super) crowd: Crowd,
     active: BTreeMap<Entity, u64>,
     /// What was said of settlements that are not decided yet.
     waiting: BTreeMap<EventTime, Vec<(Entity, Report)>>,
     reached: BTreeMap<Entity, EventTime>,
-    decided: Settlements,
+    pub(super) decided: Settlements,
     pub(super) sent: u32,
 }
 
@@ -226,11 +242,13 @@ impl Listener {
                 self.heard.stands.remove(&(programme, entity.clone()));
                 self.heard.stands.extend(stand.map(|stand| ((programme, entity), stand)));
             }
+            self.crowd.hear(at, &report.turned);
             self.gauge.hear(from.clone(), report.measured, report.members);
             self.active.extend(report.active.map(|active| (from, active)));
             self.heard.on_shift.extend(report.on_shift.unwrap_or_default());
         }
         self.heard.active = self.active.values().sum();
+        self.crowd.count(self.heard.active);
         decide(&mut self.settler, &mut self.decided, rules, &self.heard, (at, in_force))
     }
 }

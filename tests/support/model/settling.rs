@@ -47,12 +47,15 @@ impl Walk {
         }
         let is_settlers = self.home.0 == murmur2::home(rules.name.as_bytes(), self.home.1);
         let mut census = settlement::census(rules, &self.run.agents, &self.customers, at);
+        census.turned = self.run.turned.take();
         if self.run.mode == Mode::Event && self.home.1 == 1 {
             let Settling { settler, own, listener, .. } = &mut self.settling;
             let in_force = at.plus(rules.settle);
             let rulings = settlement::decide(settler, own, rules, &census, (at, in_force));
             let members = Some(census.members);
             listener.gauge.hear(Entity::Task(self.home.0.to_string()), census.measured, members);
+            listener.crowd.hear(at, &census.turned);
+            listener.crowd.count(census.active);
             self.settling.owed = Some(at);
             return self.tell(rulings, in_force);
         }
@@ -106,14 +109,25 @@ impl Walk {
 
     /// What is decided of all together: everybody hears of it, or whoever owns the rules.
     fn tell_of_all(&mut self, settled_at: EventTime, in_force: EventTime) {
-        let Listener { gauge, sent, .. } = &mut self.settling.listener;
+        let Listener { gauge, crowd, decided, .. } = &mut self.settling.listener;
         self.found.insights.extend(gauge.exceeds(&self.run, settled_at));
-        let Some(values) = gauge.news(&self.run.rules) else { return };
-        *sent += 1;
-        let (from, number, does) =
-            (Entity::Settler(self.run.rules.name.clone()), *sent, Does::Cuts(settled_at, values));
-        let (to, at) = (Entity::Everybody, in_force);
-        self.deliver(&Effect { to, from, number, at, hops: 1, origin: None, does });
+        let values = gauge.news(&self.run.rules);
+        let (turns, lines, wake) = crowd.decide(&self.run, (settled_at, in_force));
+        let is_alone = self.run.mode == Mode::Event && self.home.1 == 1;
+        if is_alone {
+            self.settling.own.wake(wake);
+        } else {
+            decided.wake(wake);
+        }
+        self.found.pivots.extend(lines);
+        let of_percentiles = values.map(|values| Does::Cuts(settled_at, values));
+        let of_pivots = (!turns.is_empty()).then_some(Does::Shifts(settled_at, turns));
+        for does in of_percentiles.into_iter().chain(of_pivots) {
+            self.settling.listener.sent += 1;
+            let (from, number) = (Entity::Settler(self.run.rules.name.clone()), self.settling.listener.sent);
+            let (to, at) = (Entity::Everybody, in_force);
+            self.deliver(&Effect { to, from, number, at, hops: 1, origin: None, does });
+        }
     }
 
     /// Whoever is concerned hears of it.

@@ -57,6 +57,15 @@ pub struct Counts {
     pub erased_events: u64,
 }
 
+impl Found {
+    /// Pivots, and alerts on them.
+    fn tell(&mut self, lines: Vec<Line>) {
+        let (alerts, pivots): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.order.3 == "agent.alert");
+        self.alerts.extend(alerts);
+        self.pivots.extend(pivots);
+    }
+}
+
 pub(super) struct Walk {
     pub(super) run: Run,
     pub(super) found: Found,
@@ -243,6 +252,10 @@ impl Walk {
             // In force later, it is asked for by time.
             return self.run.rules.cuts.take(effect.at, settled_at, values);
         }
+        if let Does::Shifts(settled_at, turns) = &effect.does {
+            self.run.rules.shifts.take(effect.at, *settled_at, turns);
+            return self.await_releases();
+        }
         // What is brought is known at once where time is lived; and who waits for all tasks need not wait otherwise.
         let waits_not = matches!(effect.does, Does::Bring(..) | Does::Report(_) | Does::Reached(_));
         if self.run.mode == Mode::Live && waits_not {
@@ -254,6 +267,18 @@ impl Walk {
                 place.3 += 1;
             }
             self.effects.insert(place, effect);
+        }
+    }
+
+    /// Whoever's pivots wait learns until when.
+    fn await_releases(&mut self) {
+        let holding = self.customers.iter().filter(|(_, customer)| !customer.held_back.is_empty());
+        for entity in holding.map(|(entity, _)| entity.clone()).collect::<Vec<_>>() {
+            let customer = self.customers.get_mut(&entity).expect("it holds some");
+            if customer.next_release(&self.run.rules).is_some_and(|release| release <= customer.as_of) {
+                customer.waiting.get_or_insert_default();
+            }
+            self.queue(&entity);
         }
     }
 
@@ -284,7 +309,7 @@ impl Walk {
         }
         self.catch_up(&to, at);
         let customer = self.customers.get_mut(&to).expect("met just now");
-        self.found.pivots.extend(customer.call_detectors(&self.run));
+        self.found.tell(customer.call_detectors(&self.run, self.clock));
         if let Does::Except(case, told) = does {
             let line = customer.count_exception(&self.run, from, (case, told), cause);
             self.found.insights.extend(line);
@@ -300,7 +325,7 @@ impl Walk {
                 Vec::new()
             }
             Does::Bring(..) | Does::Resolved { .. } | Does::Except(..) => unreachable!("taken above"),
-            Does::Report(_) | Does::Reached(_) | Does::Cuts(..) => {
+            Does::Report(_) | Does::Reached(_) | Does::Cuts(..) | Does::Shifts(..) => {
                 unreachable!("taken above")
             }
             Does::Claim => customer.claimed(&from, Some(at)),
@@ -363,7 +388,7 @@ impl Walk {
         };
         // What was counted before is not what counts now.
         customer.move_to(customer.as_of);
-        self.found.pivots.extend(customer.call_detectors(&self.run));
+        self.found.tell(customer.call_detectors(&self.run, self.clock));
         self.send(&to, sendings, cause, hops);
         self.judge_undergone(&to, cause, outcome, told);
     }
@@ -436,7 +461,7 @@ impl Walk {
             customer.drop_exceptions(&self.run.rules);
             return self.await_exit(entity);
         }
-        self.found.pivots.extend(customer.call_detectors(&self.run));
+        self.found.tell(customer.call_detectors(&self.run, self.clock));
         self.look(entity, &Looking { cause: None, refund: false, rulings: &Rulings::new() });
         self.queue(entity);
     }
@@ -454,6 +479,7 @@ impl Walk {
         self.settling.own.stir();
         let customer = self.customers.get_mut(entity).expect("a look is somebody's");
         let Waiting { event, refund, rulings } = customer.waiting.take().expect("a look waits");
+        self.found.tell(customer.call_detectors(&self.run, self.clock));
         let cause = event.as_ref().map(|(event, position)| (event, *position));
         self.look(entity, &Looking { cause, refund, rulings: &rulings });
         self.queue(entity);
@@ -537,7 +563,7 @@ impl Walk {
             self.forget_orders(&entity);
             self.run.rules.rates = after.clone();
             let customer = self.customers.get_mut(&entity).expect("concerned");
-            self.found.pivots.extend(customer.call_detectors(&self.run));
+            self.found.tell(customer.call_detectors(&self.run, self.clock));
             self.judge(&entity, Some((event, position)), Outcome { look: true, ..Outcome::default() }, None);
             self.queue(&entity);
         }
@@ -567,7 +593,7 @@ impl Walk {
             self.send(entity, sendings, cause, hops);
             return self.forget(entity.clone());
         }
-        self.found.pivots.extend(customer.call_detectors(&self.run));
+        self.found.tell(customer.call_detectors(&self.run, self.clock));
         if let Some(sending) = customer.pass_on(event, position).or_else(|| customer.follow(event, position)) {
             let sendings = [sending].into_iter().chain(customer.hand_on(&self.run.rules)).collect();
             self.send(entity, sendings, cause, hops);
@@ -579,8 +605,8 @@ impl Walk {
         let outcome = customer.take(&self.run.rules, (event, position), from);
         customer.look_again |= outcome.expired;
         customer.move_to(customer.as_of);
-        self.found.pivots.extend(customer.observe(&self.run, cause, outcome, was_known));
-        self.found.pivots.extend(customer.call_detectors(&self.run));
+        self.found.tell(customer.observe(&self.run, cause, outcome, was_known));
+        self.found.tell(customer.call_detectors(&self.run, self.clock));
         let decided = customer.status_seq;
         let refused = outcome.refused.map(|why| overrides::refusal(&self.run, customer, cause, why));
         self.found.audits.extend(refused);
@@ -636,7 +662,9 @@ impl Walk {
         if customer.merged_into().is_some() {
             return;
         }
-        let passed_a_deadline = self.deadlines.of(entity).is_some_and(|deadline| deadline <= customer.as_of);
+        let pivots = customer.next_pivot().into_iter().chain(customer.next_release(&self.run.rules)).min();
+        let deadline = self.deadlines.of(entity).into_iter().chain(pivots).min();
+        let passed_a_deadline = deadline.is_some_and(|deadline| deadline <= customer.as_of);
         if customer.as_of > self.clock && (outcome.look || passed_a_deadline) {
             let former = customer.waiting.take().unwrap_or_default();
             let event = cause.map(|(event, position)| (event.clone(), position));

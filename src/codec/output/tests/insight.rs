@@ -2,8 +2,9 @@
 
 use super::{NOON, evidence, position, shown, text, wire};
 use crate::model::event::Kind;
-use crate::model::output::insight::{Cohort, ExceptionCandidate, Finding, Insight};
+use crate::model::output::insight::{Cohort, ExceptionCandidate, Finding, Insight, PopulationShift};
 use crate::model::output::{Cause, Output, OutputId, Trigger};
+use crate::pivot;
 
 fn insight() -> Output {
     let cohort = |cohort: &str, cases, customers| Cohort { cohort: cohort.into(), cases, customers };
@@ -25,6 +26,34 @@ fn insight() -> Output {
             proposal: "make it a rule".into(),
         }),
     }))
+}
+
+#[test]
+fn a_shift_of_the_population_stands_among_the_pivots() {
+    let began = PopulationShift {
+        ruleset: "acme shop".into(),
+        began: None,
+        kinds: vec![pivot::Kind::Silence, pivot::Kind::CadenceSlowed],
+        customers: 30,
+        expected: "0.1369".parse().unwrap(),
+        since: NOON,
+        until: None,
+    };
+    let shift = |shift: PopulationShift| {
+        let Output::Insight(insight) = insight() else { unreachable!("it is one") };
+        Output::Insight(Box::new(Insight { finding: Finding::PopulationShift(shift), ..*insight }))
+    };
+    let body = |output: &Output| text(output).split_once(r#"],"phase":"#).unwrap().1.to_owned();
+    assert_eq!(
+        body(&shift(began.clone())),
+        r#""began","kinds":["silence","cadence_slowed"],"customers":30,"expected":"0.1369","since":"1997-01-01T12:00:00.000Z"}"#
+    );
+    let ended = PopulationShift { began: Some(OutputId(0xdef)), until: Some(NOON), ..began };
+    let told = body(&shift(ended.clone()));
+    assert!(told.starts_with(r#""ended","shift":"00000000000000000000000000000def","kinds""#), "{told}");
+    assert!(told.ends_with(r#","until":"1997-01-01T12:00:00.000Z"}"#), "{told}");
+    assert_eq!((shift(ended.clone()).topic(), insight().topic()), ("vip.pivots", "vip.insights"));
+    assert_eq!(wire().key(&shift(ended)).as_deref(), Some(&b"acme shop"[..]));
 }
 
 #[test]

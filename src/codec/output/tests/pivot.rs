@@ -20,6 +20,8 @@ fn found(pivot: Pivot) -> Found {
         trigger: Some(Trigger { position: position(Input::Purchase, 9), event_id: "e-9".into() }),
         evidence: vec![evidence()],
         pivot,
+        found_at: None,
+        shift: None,
         priors: "p1".into(),
         labels: vec!["loyal".into()],
     }
@@ -83,6 +85,13 @@ fn a_pivot_is_keyed_by_the_customer_and_begins_like_a_decision() {
     assert!(headers.contains("ce_type: behavior.pivot\n"), "{headers}");
     assert!(headers.ends_with("ce_subject: ann"), "{headers}");
     assert!(text(&told_by_time(slowed())).contains(r#""trigger":null,"origin":"timer","#));
+}
+
+#[test]
+fn one_that_waited_says_since_when_and_of_which_shift_it_is_a_part() {
+    let line = text(&told(Found { found_at: Some(NOON), shift: Some(OutputId(0xdef)), ..found(slowed()) }));
+    let shown = r#""found_at":"1997-01-01T12:00:00.000Z","shift":"00000000000000000000000000000def","priors":"p1""#;
+    assert!(line.contains(shown), "{line}");
 }
 
 #[test]

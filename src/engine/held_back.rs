@@ -1,0 +1,151 @@
+//! Pivots that wait, since far more customers turn than usual: what still stands once that is over is told then.
+
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::customer::{Customer, NEVER};
+use super::customers::Slot;
+use super::look::Brought;
+use super::pivots::is_over;
+use super::settle::Shifts;
+use crate::model::output::{Output, OutputId};
+use crate::model::settle::{Becomes, Turn};
+use crate::model::time::EventTime;
+use crate::pivot::Pivot;
+use crate::rules::pivots::{PivotRule, mark};
+
+/// A pivot that waits. A customer has at most one a mark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct HeldBack {
+    pub(super) pivot: Pivot,
+    /// [`NEVER`] where that is not known yet.
+    pub(super) until: EventTime,
+}
+
+impl HeldBack {
+    /// Its mark.
+    pub(super) const fn mark(&self) -> u16 {
+        mark(self.pivot.kind, self.pivot.channel)
+    }
+
+    fn wait(&mut self, shifts: &Shifts) {
+        let found_at = EventTime(self.pivot.decided_at_ms);
+        self.until = shifts.until(place(&self.pivot), found_at).unwrap_or(found_at);
+    }
+}
+
+impl Customer {
+    /// When the next pivot has waited long enough.
+    pub(super) fn next_release(&self) -> Option<EventTime> {
+        let held = self.rare.as_ref().filter(|rare| !rare.held_back.is_empty())?;
+        let next = held.held_back.iter().map(|held| held.until).min();
+        next.filter(|until| *until < NEVER && self.merged_into().is_none())
+    }
+
+    /// Takes in what was held back of another, of marks that stand here and were not told.
+    pub(super) fn absorb_held(&mut self, held: Vec<HeldBack>, marks: u16) {
+        let own = |customer: &Self, mark| {
+            customer.rare.as_ref().is_some_and(|rare| rare.held_back.iter().any(|held| held.mark() == mark))
+        };
+        for held in held {
+            if marks & held.mark() != 0 && !own(self, held.mark()) {
+                self.rare().held_back.push(held);
+            }
+        }
+    }
+
+    fn drop_held(&mut self, mark: u16) {
+        if let Some(rare) = self.rare.as_mut().filter(|rare| !rare.held_back.is_empty()) {
+            rare.held_back.retain(|held| held.mark() != mark);
+        }
+    }
+}
+
+/// The place of a pivot's mark.
+pub(super) const fn place(pivot: &Pivot) -> u8 {
+    mark(pivot.kind, pivot.channel).trailing_zeros().to_le_bytes()[0]
+}
+
+impl Engine {
+    /// Holds a pivot back, where far more customers turn so than usual and the rules say so; otherwise gives it back.
+    pub(super) fn hold_back(&mut self, slot: Slot, pivot: Pivot, rule: &PivotRule) -> Option<Pivot> {
+        let found_at = EventTime(pivot.decided_at_ms);
+        let is_held = rule.population.is_some_and(|population| population.holds);
+        let Some(until) = self.settlement.shifts.until(place(&pivot), found_at).filter(|_| is_held) else {
+            return Some(pivot);
+        };
+        let customer = &mut self.customers[slot];
+        customer.drop_held(mark(pivot.kind, pivot.channel));
+        customer.rare().held_back.push(HeldBack { pivot, until });
+        self.settlement.holding.insert(customer.id.clone());
+        None
+    }
+
+    /// What was held back of a mark is over, or told.
+    pub(super) fn drop_held(&mut self, slot: Slot, mark: u16) {
+        let customer = &mut self.customers[slot];
+        customer.drop_held(mark);
+        if customer.rare.as_ref().is_none_or(|rare| rare.held_back.is_empty()) {
+            self.settlement.holding.remove(&customer.id);
+        }
+    }
+
+    /// Tells what has waited long enough and still stands.
+    pub(super) fn release(&mut self, slot: Slot, at: EventTime, rule: &PivotRule, outputs: &mut Vec<Output>) {
+        let customer = &mut self.customers[slot];
+        let open = super::pivots::open(customer, rule);
+        let held = std::mem::take(&mut customer.rare().held_back);
+        let (over, rest): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| held.until <= at);
+        if rest.is_empty() {
+            self.settlement.holding.remove(&customer.id);
+        }
+        customer.rare().held_back = rest;
+        for held in over {
+            // An alarm without an end has nothing that could be over.
+            if is_over(&held.pivot, rule) || open & held.mark() != 0 {
+                self.tell_pivot(slot, held.pivot, Brought::Time, Some(at), outputs);
+            }
+        }
+    }
+
+    /// The event of the shift of which a pivot is a part, where it is known by an instant.
+    pub(super) fn shift_of(&self, pivot: &Pivot, known: EventTime) -> Option<OutputId> {
+        let found_at = EventTime(pivot.decided_at_ms);
+        let settled_at = self.settlement.shifts.began(place(pivot), found_at, known)?;
+        Some(self.shift_began(settled_at))
+    }
+
+    /// A task hears of which pivots there are more than usual: what waits learns until when.
+    pub(super) fn take_turns(&mut self, in_force: EventTime, settled_at: EventTime, turns: &[Turn]) {
+        self.settlement.shifts.take(in_force, settled_at, turns);
+        if turns.iter().all(|turn| turn.becomes == Becomes::Shift) {
+            return;
+        }
+        for id in std::mem::take(&mut self.settlement.holding) {
+            if let Some(slot) = self.customers.slot_of_known(&id) {
+                self.customers.touch(slot);
+                self.await_release(slot);
+            }
+        }
+    }
+
+    /// Works out anew until when a customer's pivots wait; whoever's time has moved past that is looked at when the clock has.
+    fn await_release(&mut self, slot: Slot) {
+        self.recall_held(slot);
+        let customer = &mut self.customers[slot];
+        if customer.next_release().is_some_and(|release| release <= customer.as_of) {
+            customer.wait(None, false);
+            self.looks.push(customer.as_of, slot);
+        }
+        self.find_deadline(slot);
+        self.requeue(slot);
+    }
+
+    /// Notes until when a customer's pivots wait, some of which may be another's who was merged into this one.
+    pub(super) fn recall_held(&mut self, slot: Slot) {
+        let customer = &mut self.customers[slot];
+        let Some(rare) = customer.rare.as_mut().filter(|rare| !rare.held_back.is_empty()) else { return };
+        rare.held_back.iter_mut().for_each(|held| held.wait(&self.settlement.shifts));
+        self.settlement.holding.insert(customer.id.clone());
+    }
+}
