@@ -443,18 +443,10 @@ impl Engine {
 
     fn look(&mut self, slot: Slot, cause: Brought<'_>, refund: bool, outputs: &mut Vec<Output>) {
         self.say_first(slot);
-        let customer = &mut self.customers[slot];
+        let (customers, occasion) = self.customers_and_occasion(cause);
+        let customer = &mut customers[slot];
         customer.look_pending = false;
-        let occasion = Occasion {
-            app: &self.app,
-            rules: &self.rules,
-            agents: &self.agents,
-            cuts: &self.settlement.cuts,
-            cause,
-            refund,
-            errors: &self.errors,
-        };
-        look::look(customer, &occasion, outputs);
+        look::look(customer, &Occasion { refund, ..occasion }, outputs);
         self.note_unsaid(slot);
         self.count_member(slot);
         self.tell_contacts(slot, cause, outputs);
@@ -561,14 +553,15 @@ impl Engine {
     }
 
     /// Says a customer's standing again, since the profile that it quotes is another. Like an alert, it waits for no clock.
-    fn describe(&self, slot: Slot, cause: Brought<'_>, outputs: &mut Vec<Output>) {
-        status::say(&self.customers[slot], &self.occasion(cause), outputs);
+    fn describe(&mut self, slot: Slot, cause: Brought<'_>, outputs: &mut Vec<Output>) {
+        let (customers, occasion) = self.customers_and_occasion(cause);
+        status::say(&customers[slot], &occasion, outputs);
     }
 
-    /// What surrounds something that no refund caused.
-    fn occasion<'a>(&'a self, cause: Brought<'a>) -> Occasion<'a> {
-        let (app, rules, agents, cuts) = (&self.app, &self.rules, &self.agents, &self.settlement.cuts);
-        Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors }
+    /// What surrounds something that no refund caused, and everybody to whom it may happen.
+    fn customers_and_occasion<'a>(&'a mut self, cause: Brought<'a>) -> (&'a mut Customers, Occasion<'a>) {
+        let Self { app, rules, agents, rates, settlement, errors, customers, .. } = self;
+        (customers, Occasion { app, rules, agents, rates, cuts: &settlement.cuts, cause, refund: false, errors })
     }
 
     /// Looks after something has changed, at once or when the clock reaches it, and queues what time will bring.
@@ -586,8 +579,7 @@ impl Engine {
         if customer.as_of > self.clock {
             // Time has moved past the clock: what it brought, a deadline passed over included, waits for the clock. A
             // look that waits already waits longer, whatever moved time.
-            let pivots = customer.next_pivot().into_iter().chain(customer.next_release()).min();
-            let passed = customer.deadline.min(pivots.unwrap_or(NEVER)) <= customer.as_of;
+            let passed = customer.deadline.min(customer.next_of_pivots()) <= customer.as_of;
             if outcome.look || customer.look_pending || passed {
                 customer.wait(outcome.look.then(|| brought.origin()).flatten(), outcome.refund);
                 self.looks.push(customer.as_of, slot);
@@ -616,26 +608,18 @@ impl Engine {
 
     fn alert(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
         let rules = Arc::clone(&self.rules);
+        let now = if self.mode == TimeMode::Live { self.wall } else { EventTime::MIN };
         for index in &rules.plan.of(event.kind()).alerts {
             let rule = &rules.alerts[usize::from(*index)];
-            let customer = &mut self.customers[slot];
+            let (customers, occasion) = self.customers_and_occasion(Brought::Event(event, position));
+            let customer = &mut customers[slot];
             if customer.has_alerted(*index, rule, event, &rules) {
                 continue;
             }
-            let occasion = Occasion {
-                app: &self.app,
-                rules: &rules,
-                agents: &self.agents,
-                cuts: &self.settlement.cuts,
-                cause: Brought::Event(event, position),
-                refund: false,
-                errors: &self.errors,
-            };
-            let prices = Prices { rules: &rules, rates: &self.rates };
             let known = event.customer.is_some().then_some(&*customer);
-            let raised = Raised::Event(event, position, prices);
+            let raised = Raised::Event(event, position);
             let Some(alert) = alert::alert(usize::from(*index), rule, known, raised, &occasion) else { continue };
-            if self.mode == TimeMode::Live && alert.expires_at.is_some_and(|end| end < self.wall) {
+            if alert.expires_at.is_some_and(|end| end < now) {
                 self.stats.stale_alerts += 1;
                 continue;
             }

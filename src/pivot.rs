@@ -47,7 +47,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use budget::Grade;
+use budget::{Budget, Grade};
 
 /// What a detector reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -297,6 +297,13 @@ pub struct Pivot {
     pub confidence: Option<f64>,
     /// False alarms per customer-year that this level allows.
     pub budget: f64,
+}
+
+impl Pivot {
+    /// Returns whether nothing stands any more once it is told: it is an end, or of a kind that has none.
+    pub fn is_over(&self, budget: &Budget) -> bool {
+        self.of.is_some() || !self.kind.ends() && self.level == budget.decides().grade
+    }
 }
 
 /// Where orders were placed mostly, before and since a shift.

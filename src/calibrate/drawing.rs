@@ -80,7 +80,7 @@ impl Timeline<'_> {
             let of = pivot.of.unwrap_or(pivot.kind);
             let is_of = |kind: &Kind, channel: &Channel| *kind == of && *channel == pivot.channel;
             let open = spans.iter_mut().find(|(_, kind, channel, is_open)| *is_open && is_of(kind, channel));
-            let ends = pivot.of.is_some() || (!pivot.kind.ends() && pivot.level == Grade::Alert);
+            let ends = pivot.is_over(&self.budget);
             if let Some((span, _, _, is_open)) = open {
                 span.told.push((place, pivot));
                 if ends {
@@ -371,3 +371,33 @@ const MOST_SPANS: usize = 8;
 
 /// Months between two ticks.
 const STEPS: [i32; 8] = [1, 2, 3, 6, 12, 24, 60, 120];
+
+#[cfg(test)]
+mod tests {
+    use crate::calibrate::History;
+    use crate::model::id::CustomerId;
+    use crate::pivot::budget::{Budget, Grade};
+    use crate::pivot::priors::Priors;
+    use crate::pivot::settings::Settings;
+    use crate::pivot::{DAY_MS, Kind, Observation};
+
+    #[test]
+    fn a_change_without_an_end_is_a_bar_to_when_it_is_told_by_the_level_that_decides() {
+        let mut history = History::default();
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number of milliseconds")]
+        let day = |day: i64| day * DAY_MS as i64;
+        for order in 0..120 {
+            let shop = Some(u8::from(order >= 60));
+            let customer = CustomerId("c1".into());
+            history.note(&customer, day(1 + 3 * order), Observation::Purchase { amount: Some(20.0), shop });
+        }
+        for (watch, alert, level) in [(Some(0.05), None, Grade::Watch), (None, Some(0.05), Grade::Alert)] {
+            let settings = Settings::new(Priors::default(), Budget::new(watch, alert).expect("a budget"));
+            let timelines = history.timelines(&settings, 1);
+            let spans = timelines[0].spans();
+            let span = spans.iter().find(|span| span.told[0].1.kind == Kind::ChannelShifted).expect("a shift");
+            assert_eq!(span.told[0].1.level, level);
+            assert_eq!(span.end_ms, span.told[0].1.decided_at_ms);
+        }
+    }
+}

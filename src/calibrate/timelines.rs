@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::History;
 use super::drawing::escape;
 use crate::model::id::CustomerId;
+use crate::pivot::budget::Budget;
 use crate::pivot::settings::Settings;
 use crate::pivot::{Kind, Observation, Pivot};
 
@@ -18,6 +19,8 @@ pub struct Timeline<'a> {
     pub pivots: Vec<Pivot>,
     /// Start and end of the time watched.
     pub watched_ms: (i64, i64),
+    /// By which the pivots were found.
+    pub budget: Budget,
 }
 
 impl History {
@@ -33,7 +36,7 @@ impl History {
                 by_kind.entry(pivot.kind).or_default().push((pivot.confidence.unwrap_or_default(), id));
             }
             if !pivots.is_empty() {
-                found.insert(id, (seen, pivots));
+                found.insert(id, (seen.as_slice(), pivots));
             }
         }
         for surest in by_kind.values_mut() {
@@ -46,7 +49,7 @@ impl History {
             for surest in by_kind.values_mut() {
                 while let Some((_, id)) = surest.pop() {
                     if timelines.len() < most && chosen.insert(id) {
-                        timelines.extend(found.remove(id).map(|(seen, pivots)| self.timeline(id, seen, pivots)));
+                        timelines.extend(found.remove(id).map(|found| self.timeline(id, found, settings)));
                         break;
                     }
                 }
@@ -58,8 +61,8 @@ impl History {
     fn timeline<'a>(
         &self,
         customer: &'a CustomerId,
-        seen: &[(i64, Observation)],
-        mut pivots: Vec<Pivot>,
+        (seen, mut pivots): (&[(i64, Observation)], Vec<Pivot>),
+        settings: &Settings,
     ) -> Timeline<'a> {
         let order = |(at_ms, observation): &(i64, Observation)| match observation {
             Observation::Purchase { amount, .. } => Some((*at_ms, *amount)),
@@ -68,7 +71,7 @@ impl History {
         pivots.sort_by_key(|pivot| pivot.decided_at_ms);
         let start_ms = seen.first().map_or(self.until_ms, |(first, _)| *first);
         let orders = seen.iter().filter_map(order).collect();
-        Timeline { customer, orders, pivots, watched_ms: (start_ms, self.until_ms) }
+        Timeline { customer, orders, pivots, watched_ms: (start_ms, self.until_ms), budget: *settings.budget() }
     }
 }
 

@@ -7,7 +7,6 @@ use compact_str::CompactString;
 use super::customer::Customer;
 use super::features::EventFacts;
 use super::look::{Occasion, greet};
-use super::rates::Prices;
 use super::view::View;
 use super::{evidence, routing};
 use crate::model::event::{Body, Event};
@@ -23,7 +22,7 @@ use crate::rules::value::Val;
 /// What an alert is raised on.
 #[derive(Clone, Copy)]
 pub(super) enum Raised<'a> {
-    Event(&'a Event, Position, Prices<'a>),
+    Event(&'a Event, Position),
     Pivot(&'a Found),
 }
 
@@ -36,7 +35,7 @@ pub(super) fn alert(
     occasion: &Occasion<'_>,
 ) -> Option<Alert> {
     let facts = match raised {
-        Raised::Event(event, _, prices) => Some(EventFacts::new(event, prices)),
+        Raised::Event(event, _) => Some(EventFacts::new(event, occasion.prices())),
         Raised::Pivot(_) => None,
     };
     let view = View { rules: occasion.rules, customer, event: facts, cuts: occasion.cuts };
@@ -131,7 +130,7 @@ impl Raised<'_> {
 
     fn evidence(self, rule: &AlertRule, view: &View<'_>) -> Vec<Evidence> {
         match self {
-            Self::Event(_, position, _) => evidence::of(&rule.when, view, Some(position)),
+            Self::Event(_, position) => evidence::of(&rule.when, view, Some(position)),
             Self::Pivot(found) => [found.evidence.clone(), evidence::of(&rule.when, view, None)].concat(),
         }
     }

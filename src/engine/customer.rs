@@ -359,7 +359,7 @@ impl Customer {
     pub(super) fn find_deadline(&mut self, rules: &Ruleset) {
         self.deadline = self.find_exit(rules).min(super::look::next_instant(self, rules));
         // What time has passed over waits for the clock with the look.
-        let pivots = self.next_pivot().into_iter().chain(self.next_release());
+        let pivots = [self.next_pivot(), self.next_release()].into_iter().flatten();
         let pivot = pivots.filter(|due| *due > self.as_of).min();
         self.deadline = self.deadline.min(pivot.unwrap_or(NEVER));
     }

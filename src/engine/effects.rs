@@ -98,24 +98,24 @@ impl Engine {
     /// In `live` an event that is brought is taken at once: features and alerts do not wait for the clock. Nor does the
     /// settler, which waits for all tasks.
     fn queue_effect(&mut self, effect: Effect) {
+        let too_late = match effect.does {
+            Does::Cuts { .. } | Does::Shifts { .. } => effect.at <= self.due(),
+            Does::Verdict(_) => effect.at < self.clock,
+            _ => false,
+        };
+        self.stats.settlements_late += u64::from(too_late && self.mode == TimeMode::Live);
         match effect.does {
             // In force later, it is asked for by time.
             Does::Cuts { settled_at, values } => {
-                self.stats.settlements_late += u64::from(self.mode == TimeMode::Live && effect.at <= self.due());
                 self.settlement.cuts.take(effect.at, settled_at, values);
             }
             Does::Shifts { settled_at, turns } => {
-                self.stats.settlements_late += u64::from(self.mode == TimeMode::Live && effect.at <= self.due());
                 self.take_turns(effect.at, settled_at, &turns);
             }
             Does::Bring(..) | Does::Report(_) | Does::Reached(_) if self.mode == TimeMode::Live => {
                 self.arrivals.push_back(effect);
             }
-            _ => {
-                let is_late = self.mode == TimeMode::Live && effect.at < self.clock;
-                self.stats.settlements_late += u64::from(is_late && matches!(effect.does, Does::Verdict(_)));
-                self.effects.push(effect);
-            }
+            _ => self.effects.push(effect),
         }
     }
 

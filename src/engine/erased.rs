@@ -128,7 +128,8 @@ impl Engine {
     pub(super) fn erase(&mut self, slot: Slot, event: &Event, position: Position, outputs: &mut Vec<Output>) {
         let cause = Brought::Event(event, position);
         self.leave(slot, cause, "erased", outputs);
-        status::withdraw(&self.customers[slot], &self.occasion(cause), outputs);
+        let (customers, occasion) = self.customers_and_occasion(cause);
+        status::withdraw(&customers[slot], &occasion, outputs);
         let customer = &mut self.customers[slot];
         customer.name_handles(None, &mut self.sendings);
         customer.cut_referrals(&mut self.sendings);

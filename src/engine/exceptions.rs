@@ -15,7 +15,7 @@ use super::apply::hash;
 use super::customer::{Customer, MAX_OBJECTS, NEVER};
 use super::customers::Slot;
 use super::forgotten::Forgotten;
-use super::look::{Brought, Occasion};
+use super::look::Brought;
 use super::settle::NO_CUTS;
 use super::ties::Sending;
 use super::view::View;
@@ -332,8 +332,7 @@ impl Engine {
         if counted.is_to_be_proposed(rule) {
             let (evidence, candidate) = (counted.evidence(rule), counted.candidate(id.text(), rule));
             let cause = origin.map_or(Brought::Time, Brought::Origin);
-            let (app, agents, cuts) = (&self.app, &self.agents, &self.settlement.cuts);
-            let occasion = Occasion { app, rules: &rules, agents, cuts, cause, refund: false, errors: &self.errors };
+            let (_, occasion) = self.customers_and_occasion(cause);
             let finding = Finding::ExceptionCandidate(candidate);
             outputs.push(Output::Insight(Box::new(Insight {
                 event_id: occasion.id(finding.type_name(), id.as_str(), "", "", as_of),

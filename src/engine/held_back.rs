@@ -6,7 +6,6 @@ use super::Engine;
 use super::customer::{Customer, NEVER};
 use super::customers::Slot;
 use super::look::Brought;
-use super::pivots::is_over;
 use super::settle::Shifts;
 use crate::model::output::{Output, OutputId};
 use crate::model::settle::{Becomes, Turn};
@@ -102,7 +101,7 @@ impl Engine {
         customer.rare().held_back = rest;
         for held in over {
             // An alarm without an end has nothing that could be over.
-            if is_over(&held.pivot, rule) || open & held.mark() != 0 {
+            if held.pivot.is_over(rule.settings.budget()) || open & held.mark() != 0 {
                 self.tell_pivot(slot, held.pivot, Brought::Time, Some(at), outputs);
             }
         }

@@ -12,7 +12,7 @@ use super::customer::{Customer, NEVER, Rare};
 use super::customers::Slot;
 use super::forgotten::Forgotten;
 use super::image::wire::Writer;
-use super::look::{self, Brought, Occasion};
+use super::look::{self, Brought};
 use super::rates::Prices;
 use super::reprice::Amounts;
 use super::ties::{Sending, Ties};
@@ -189,9 +189,8 @@ impl Customer {
 impl Engine {
     /// Ends every programme and label at once.
     pub(super) fn leave(&mut self, slot: Slot, cause: Brought<'_>, reason: &'static str, outputs: &mut Vec<Output>) {
-        let (app, rules, agents, cuts) = (&self.app, &self.rules, &self.agents, &self.settlement.cuts);
-        let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
-        look::leave(&mut self.customers[slot], reason, &occasion, outputs);
+        let (customers, occasion) = self.customers_and_occasion(cause);
+        look::leave(&mut customers[slot], reason, &occasion, outputs);
         self.count_member(slot);
     }
 

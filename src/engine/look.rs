@@ -9,6 +9,7 @@ use super::agents::Agents;
 use super::audit::{self, Unseen};
 use super::customer::{Customer, NEVER};
 use super::programme::{By, Held, Step, TierStep, rank};
+use super::rates::{Prices, Rates};
 use super::seat::{self, Candidacy};
 use super::settle::{ACTIVE, Cuts, NO_CUTS};
 use super::view::View;
@@ -43,6 +44,7 @@ pub(super) struct Occasion<'a> {
     pub(super) app: &'a str,
     pub(super) rules: &'a Ruleset,
     pub(super) agents: &'a Agents,
+    pub(super) rates: &'a Rates,
     /// What all customers have.
     pub(super) cuts: &'a Cuts,
     pub(super) cause: Brought<'a>,
@@ -64,6 +66,10 @@ impl Brought<'_> {
 }
 
 impl Occasion<'_> {
+    pub(super) const fn prices(&self) -> Prices<'_> {
+        Prices { rules: self.rules, rates: self.rates }
+    }
+
     /// A predicate's answer; `None`, and counted, where it is in error. `rule` is its place among all rules.
     pub(super) fn ask(&self, program: &Program, view: &View<'_>, rule: usize) -> Option<bool> {
         let answer = program.decide(view);

@@ -11,7 +11,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::Engine;
 use super::alert::{self, Raised};
-use super::customer::Customer;
+use super::customer::{Customer, NEVER};
 use super::customers::Slot;
 use super::look::{Brought, Occasion};
 use super::rates::Prices;
@@ -45,6 +45,11 @@ impl Customer {
         state.due().map(EventTime)
     }
 
+    /// When a detector is to be called, or what was held back told; [`NEVER`] where nothing waits for a time.
+    pub(super) fn next_of_pivots(&self) -> EventTime {
+        [self.next_pivot(), self.next_release()].into_iter().flatten().min().unwrap_or(NEVER)
+    }
+
     /// Takes in what another's detectors remember. What is open no longer has ended without a word.
     pub(super) fn absorb_pivots(&mut self, other: &mut Self, rules: &Ruleset) {
         let (told, held) =
@@ -64,11 +69,6 @@ impl Customer {
         }
         self.absorb_held(held, open & !told);
     }
-}
-
-/// Whether nothing stands once a pivot is told.
-pub(super) fn is_over(pivot: &Pivot, rule: &PivotRule) -> bool {
-    pivot.of.is_some() || !pivot.kind.ends() && pivot.level == rule.settings.budget().decides().grade
 }
 
 /// What stands with a customer, told or not.
@@ -161,14 +161,20 @@ impl Engine {
     /// Calls the detectors that waited for a time that has come to the customer, and to the clock: before that, what would have
     /// kept them still may be on its way. What was held back until then is told.
     pub(super) fn call_detectors(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+        let until = self.customers[slot].as_of.min(self.clock);
+        // With most events nothing is due.
+        if self.customers[slot].next_of_pivots() > until {
+            return;
+        }
         let rules = Arc::clone(&self.rules);
         let Some(rule) = rules.pivots.as_ref().filter(|_| watches(&self.customers[slot])) else { return };
-        let until = self.customers[slot].as_of.min(self.clock);
         loop {
             let customer = &mut self.customers[slot];
-            let (due, release) = (customer.next_pivot(), customer.next_release());
-            let Some(at) = due.into_iter().chain(release).min().filter(|at| *at <= until) else { return };
-            if release == Some(at) {
+            let at = customer.next_of_pivots();
+            if at > until {
+                return;
+            }
+            if customer.next_release() == Some(at) {
                 self.release(slot, at, rule, outputs);
             } else if let Some(state) = &mut customer.pivots {
                 let (mut found, before) = (Vec::new(), standing(state, rule));
@@ -201,7 +207,7 @@ impl Engine {
                 continue;
             }
             // What was told must be told to end.
-            let ends = pivot.of.is_some() || was_told && is_over(&pivot, rule);
+            let ends = pivot.of.is_some() || was_told && pivot.is_over(rule.settings.budget());
             let pivot = if ends { Some(pivot) } else { self.hold_back(slot, pivot, rule) };
             if let Some(pivot) = pivot {
                 self.tell_pivot(slot, pivot, cause, None, outputs);
@@ -226,7 +232,7 @@ impl Engine {
         let rules = Arc::clone(&self.rules);
         let Some(rule) = &rules.pivots else { return };
         let mark = mark(pivot.of.unwrap_or(pivot.kind), pivot.channel);
-        let is_over = is_over(&pivot, rule);
+        let is_over = pivot.is_over(rule.settings.budget());
         self.drop_held(slot, mark);
         let customer = &mut self.customers[slot];
         let told_now = &mut customer.rare().told;
@@ -234,7 +240,8 @@ impl Engine {
         (customer.news, customer.look_again) = (u16::MAX, true);
         let known = released_at.unwrap_or(EventTime(pivot.decided_at_ms));
         let shift = if pivot.of.is_none() { self.shift_of(&pivot, known) } else { None };
-        let (customer, occasion) = (&self.customers[slot], self.occasion(cause));
+        let (customers, occasion) = self.customers_and_occasion(cause);
+        let customer = &customers[slot];
         let found = told(customer, pivot, (released_at, shift), &occasion);
         let level = found.pivot.level;
         let alerts = rules.alerts.iter().enumerate().filter(|(_, alert)| match alert.on {

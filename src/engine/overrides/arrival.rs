@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::super::apply::{Arrival, CHANGED, NOTHING, Outcome, seen};
 use super::super::customer::Customer;
 use super::super::customers::Slot;
-use super::super::look::{Brought, Occasion};
+use super::super::look::Brought;
 use super::super::{Engine, audit};
 use super::Word;
 use crate::model::event::{Acknowledged, Acknowledgement, Body, Event, Override, OverrideAction};
@@ -174,10 +174,8 @@ impl Engine {
     ) {
         let Some(said) = said(&event.body) else { return };
         self.stats.refused.0[why as usize] += 1;
-        let (app, rules, agents, cause) = (&self.app, &self.rules, &self.agents, Brought::Event(event, position));
-        let cuts = &self.settlement.cuts;
-        let occasion = Occasion { app, rules, agents, cuts, cause, refund: false, errors: &self.errors };
-        let customer = &self.customers[slot];
+        let (customers, occasion) = self.customers_and_occasion(Brought::Event(event, position));
+        let customer = &customers[slot];
         let decision = if why == Refusal::UnknownTier { "tier_refused" } else { "override_refused" };
         let Override { override_id, action, programme, by, reason, expires_at, tier, approved_by, case_id, .. } =
             said.into_owned();
@@ -195,7 +193,7 @@ impl Engine {
             reason: Some(why.name()),
             until: None,
             tiers: None,
-            standing: customer.standing_names(rules),
+            standing: customer.standing_names(occasion.rules),
             overridden: Some(Box::new(Overridden {
                 override_id,
                 action,

@@ -106,7 +106,11 @@ const ALERTS: &str = "
 
 /// So much is borne that a few orders or answers are enough.
 const PIVOTS: &str = "
-pivots: { watch: 52 per customer-year, alert: 5 per customer-year, for: '!label.loud' }
+pivots:
+  watch: 52 per customer-year
+  alert: 5 per customer-year
+  for: '!label.loud'
+  population: { pivots: hold, over: 1h, times: 0, least: 5 }
 ";
 
 /// One record: its key, and its value; `None` says that whoever has the key is to be forgotten.

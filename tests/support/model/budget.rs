@@ -103,6 +103,7 @@ impl Settler {
         let (is_candidate, is_member) = (stands(false), stands(true));
         self.granted.retain(|at, since| is_candidate((at, since)));
         self.displaced.retain(|at, since| is_member((at, since)));
+        self.told.retain(|at, since| is_candidate((at, since)) || self.displaced.contains_key(at));
         let mut parts = self.parts(rules, census);
         for part in &mut parts {
             part.settle(&rules.programmes[part.programme], settled_at);
