@@ -34,7 +34,7 @@ impl Demo {
         let begun = Instant::now();
         let is_missing = |seen: &[String]| words.iter().any(|word| !seen.iter().any(|line| line.contains(word)));
         while is_missing(&self.seen) {
-            let left = Duration::from_mins(1).saturating_sub(begun.elapsed());
+            let left = Duration::from_mins(5).saturating_sub(begun.elapsed());
             let Ok(line) = self.lines.recv_timeout(left) else { panic!("{words:?} did not come: {:#?}", self.seen) };
             self.seen.push(line);
         }

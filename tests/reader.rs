@@ -464,4 +464,4 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// How long anything may take before a test gives up on it.
-const WAIT: Duration = Duration::from_mins(1);
+const WAIT: Duration = Duration::from_mins(5);

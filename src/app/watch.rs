@@ -117,4 +117,4 @@ const FIRST: Duration = Duration::from_millis(250);
 
 /// How long the end waits for the watch: a question that hangs is left to itself.
 const FAREWELL: Duration = Duration::from_millis(500);
-const LAST_LOOK: Duration = Duration::from_secs(5);
+const LAST_LOOK: Duration = Duration::from_secs(20);

@@ -242,7 +242,7 @@ const EVENTS_A_DAY: u64 = 90;
 const DAY: Duration = Duration::from_millis(400);
 const DAY_MS: i64 = 86_400_000;
 /// How long after the traffic's end the decisions about it are waited for, and how long when interrupted.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(5);
 const HURRY: Duration = Duration::from_secs(3);
 /// How often the screen is drawn.
 const FRAME: Duration = Duration::from_millis(100);

@@ -5,12 +5,15 @@ mod guards;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicI64;
+use std::thread::JoinHandle;
 
 use prost::Message;
 
 use super::journal::JournalRecord;
 use super::*;
 use crate::broker::{Committed, Fetched, Outgoing, Refusal};
+use crate::clock::virtual_time::Time;
 use crate::codec::RawRecord;
 use crate::model::event::Kind;
 
@@ -469,20 +472,48 @@ fn what_was_early_when_first_read_stays_early_on_restart() {
     assert_eq!(outputs[1].topic, "vip.events", "by its own time the second order is not early");
 }
 
+/// A time that moves by a millisecond whenever it is asked for.
+struct Hasty {
+    ms: AtomicI64,
+    start: Instant,
+}
+
+impl Time for Hasty {
+    fn wall(&self) -> EventTime {
+        EventTime(1_700_000_000_000 + self.ms.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn now(&self) -> Instant {
+        self.start + Duration::from_millis(self.ms.fetch_add(1, Ordering::Relaxed).unsigned_abs())
+    }
+
+    fn sleep(&self, span: Duration) {
+        self.ms.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    fn spawn(&self, _: String, _: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
+        panic!("nothing starts a thread here")
+    }
+}
+
 #[test]
 fn in_live_time_alone_revokes() {
     let world = world();
     world.lock().unwrap().input = vec![order(0, "2020-09-01T10:00:00Z", 500)];
     // The order leaves its window on 1 October 2020. A lateness of a moment more than the time since then lets that
     // fall due a moment from now, while nothing comes in.
-    let since = crate::clock::wall().0 - 1_601_510_400_000;
+    clock::virtual_time::enter(Some(Arc::new(Hasty { ms: AtomicI64::new(0), start: Instant::now() })));
+    let since = clock::wall().0 - 1_601_510_400_000;
     let rules = RULES.replace("lateness: 1s", &format!("lateness: {}ms", since + 300));
     let setup = setup_with(&rules, TimeMode::Live, None);
     // The journal's start, the order, the tick.
     world.lock().unwrap().stop_after = Some((3, Arc::clone(&setup.stop)));
-    let started = crate::clock::now();
+    let started = clock::now();
     run_as(&world, setup).unwrap();
-    assert!(started.elapsed() < Duration::from_secs(5), "a tick comes when a deadline is due, not with the heartbeat");
+    assert!(
+        clock::since(started) < Duration::from_secs(5),
+        "a tick comes when a deadline is due, not with the heartbeat"
+    );
     let kinds: Vec<String> = world
         .lock()
         .unwrap()

@@ -1,7 +1,7 @@
 //! What an administrator may do to an app's topics and offsets from outside.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
@@ -61,7 +61,7 @@ impl Admin {
                 .all(|(name, value)| described.get(name).is_some_and(|it| it.value.as_deref() == Some(value)))
         };
         while !has_changed() {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -80,7 +80,7 @@ impl Admin {
         let asks = self.consumer("asks");
         let found = || asks.fetch_metadata(Some(topic), ANSWER).expect("metadata").topics()[0].partitions().len();
         while found() != count {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -95,7 +95,12 @@ impl Admin {
     pub(crate) fn set_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a partition");
-        self.consumer(group).commit(&list, CommitMode::Sync).expect("a committed offset");
+        let begun = Instant::now();
+        // A group whose last member has just left may not know it yet.
+        while let Err(error) = self.consumer(group).commit(&list, CommitMode::Sync) {
+            assert!(begun.elapsed() < Duration::from_mins(1), "{error}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The group's offset.

@@ -108,9 +108,10 @@ impl Ledger {
             // Time goes on to the very end, and does something to others: it may not be in force yet.
             let clock = self.journal[task as usize].last().map_or(i64::MIN, |last| last.clock_ms);
             let behind = effects.iter().filter(|(offset, (source, effect))| {
-                // What is settled goes on with time as well.
+                // What is settled goes on with time as well, and what time alone caused may have come after the last epoch.
                 let is_settled = [&effect.to, &effect.from].map(CustomerId::kind).contains(&EntityKind::Settler);
-                reached(task, Lane::Effect(*source)) <= **offset && effect.at.0 <= clock && !is_settled
+                let is_caused = effect.origin.is_some() && !is_settled;
+                reached(task, Lane::Effect(*source)) <= **offset && effect.at.0 <= clock && is_caused
             });
             unread.extend(behind.map(|(offset, it)| format!("relay {task} at {offset}: {it:?}")));
         }
