@@ -241,7 +241,12 @@ fn sizes() {
 }
 
 const SHOP: &str = include_str!("../deploy/examples/shop.yaml");
-const PIVOTS: &str = "pivots: { alert: 0.5 per 100 customer-years, watch: 5 per 100 customer-years }\n";
+const PIVOTS: &str = "
+pivots:
+  alert: 0.5 per 100 customer-years
+  watch: 5 per 100 customer-years
+  population: { pivots: hold }
+";
 const MIX: &str = "purchase=50,presence=15,csat=10,mention=10,engagement=10,referral=5";
 const WAVE: &str = "
 ruleset: bench

@@ -187,7 +187,12 @@ fn priors_that_cannot_be_used_are_named_with_the_remedy() {
     write("rules.yaml", &RULES.replace("PRIORS", ", priors: priors.json"));
     let said = check();
     assert_eq!(said.code, Some(2));
-    assert!(said.error.contains("priors.json: cannot read: "), "{}", said.error);
+    assert!(
+        said.error.contains("rules.yaml:4 pivots.priors: the priors `priors.json` are not there"),
+        "{}",
+        said.error
+    );
+    assert!(said.error.contains("`vipstream calibrate` writes it"), "{}", said.error);
     write("priors.json", "{}");
     let said = check();
     assert_eq!(said.code, Some(2));

@@ -176,6 +176,25 @@ fn a_mistake_about_pivots_is_named() {
         let told = told_with(&format!("pivots: {{ {one} }}\nlabels: {{ l: {label} }}\n"), "");
         assert!(told.contains(expected), "{label}: {told}");
     }
+    let few = format!("pivots: {{ {one}, kinds: [silence] }}\n");
+    for (rest, expected) in [
+        ("labels: { l: pivot.silence }\n", "ok"),
+        ("labels: { l: pivot.spend_dropped }\n", "`pivot.spend_dropped` is never told, so nobody ever is it"),
+        ("alerts: { a: { on: pivot, when: \"true\" } }\n", "ok"),
+        ("alerts: { a: { on: pivot, when: \"true\", kinds: [silence, spend_rose] } }\n", "`spend_rose` is never told"),
+        ("alerts: { a: { on: pivot, when: \"true\", kinds: [] } }\n", "names no kind"),
+        ("alerts: { a: { on: pivot, when: \"true\", level: watch } }\n", "ok"),
+        ("alerts: { a: { on: pivot, when: \"true\", kind: escalation } }\n", "is no kind of alert on a pivot"),
+        ("alerts: { a: { on: pivot, when: \"true\", once_per: visit } }\n", "only alerts on presence know visits"),
+    ] {
+        let told = told_with(&format!("{few}{rest}"), "");
+        assert!(told.contains(expected), "{rest}: {told}");
+    }
+    let watch = "pivots: { watch: 1 per customer-year }\n";
+    let told = told_with(&format!("{watch}alerts: {{ a: {{ on: pivot, when: \"true\", level: alert }} }}\n"), "");
+    assert!(told.contains("nothing is told at this level"), "{told}");
+    let told = told_with("alerts: { a: { on: pivot, when: \"true\" } }\n", "");
+    assert!(told.contains("nobody looks for pivots"), "{told}");
     let told = told_with("labels: { l: pivot.silence }\n", "");
     assert!(told.contains("`pivot.silence`: the ruleset asks for no pivots"), "{told}");
     let told = told_with(&format!("pivots: {{ {one} }}\n"), ", keep: pivot.silence, applies_to: account");

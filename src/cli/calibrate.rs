@@ -73,7 +73,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
     history.end(until.map_or(i64::MIN, |until| until.0));
     if history.customers() == 0 {
-        return Err(Usage("nobody bought, answered or wrote anything in this history".to_owned()).into());
+        return Err(Usage(
+            "nobody bought, answered, wrote or engaged in this history: look at --input, and at --since and --until"
+                .to_owned(),
+        )
+        .into());
     }
     let shuffled = history.shuffled();
     let fit = history.calibrate(&shuffled, &args.version, before);

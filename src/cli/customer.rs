@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use super::Usage;
 use super::snapshot::{Archive, export};
-use crate::engine::export::{Known, Portrait};
+use crate::engine::export::{Known, Portrait, Waits};
 use crate::engine::{Engine, Home};
 use crate::model::id::CustomerId;
 use crate::model::output::pivot::decimal;
 use crate::model::time::EventTime;
-use crate::pivot::Direction;
 use crate::pivot::budget::Grade;
 use crate::pivot::view::{End, Open, Score, View};
+use crate::pivot::{Direction, Pivot};
 use crate::snapshot::manifest::Manifest;
 
 /// Show what is known of one customer, as of the newest snapshot
@@ -57,7 +57,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         match engine.portrait(id) {
             Known::Here(portrait) => return show(args.json, &ids, manifest, &portrait),
             Known::MergedInto(survivor) if ids.len() < MOST_IDS => ids.push(survivor.to_owned()),
-            Known::MergedInto(_) => return Err(anyhow!("{} are merged in a circle, or too often", ids.join(", "))),
+            Known::MergedInto(_) => {
+                return Err(anyhow!(
+                    "{} are merged in a circle, or too often: send a profile of one of them that says `merged_into` is null",
+                    ids.join(", ")
+                ));
+            }
             Known::Erased => return Err(anyhow!("{id} was erased: nothing is remembered{}", since(&ids))),
             Known::Nobody => {
                 let clock = time(manifest.clock_ms);
@@ -110,6 +115,7 @@ fn object(ids: &[String], manifest: &Manifest, portrait: &Portrait<'_>) -> Value
         json!({
             "priors": portrait.rules.pivots.as_ref().map(|rule| &rule.settings.priors().version),
             "detectors": detectors.iter().map(|view| detector(view, portrait)).collect::<Vec<_>>(),
+            "waiting_without_end": portrait.waits.iter().filter(|waits| waits.is_over).map(waiting).collect::<Vec<_>>(),
         })
     });
     object
@@ -138,6 +144,11 @@ fn detector(view: &View, portrait: &Portrait<'_>) -> Value {
     })
 }
 
+fn waiting(waits: &Waits<'_>) -> Value {
+    let Pivot { kind, level, since_ms, .. } = *waits.pivot;
+    json!({ "kind": kind, "level": level, "since": time(since_ms), "waits_until": waits.until })
+}
+
 fn opened(open: &Open, portrait: &Portrait<'_>) -> Value {
     let mut said = json!({
         "kind": open.kind,
@@ -145,9 +156,9 @@ fn opened(open: &Open, portrait: &Portrait<'_>) -> Value {
         "since": time(open.since_ms),
         "told": portrait.told.contains(open),
     });
-    if let Some((_, until)) = portrait.waits.iter().find(|(waits, _)| waits == open) {
+    if let Some(waits) = portrait.waits(open) {
         // Null while the population has not calmed down.
-        said["waits_until"] = json!(until);
+        said["waits_until"] = json!(waits.until);
     }
     if let End::Time { to, back, recovers_at, seen, settles_at } = open.end {
         said["to"] = json!(number(to));

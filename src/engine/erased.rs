@@ -137,7 +137,6 @@ impl Engine {
         customer.leave_account(&self.rules, &mut self.sendings);
         self.send(slot, Some(&Origin::of(event, position)), 0, outputs);
         self.leave_budgets(slot);
-        self.settlement.holding.remove(&self.customers[slot].id);
         self.uncount_member(slot);
         let id = self.customers.remove(slot);
         let forgets = self.erased.insert(&id, event.at);

@@ -11,6 +11,8 @@ use crate::model::id::{CustomerId, EntityKind};
 use crate::model::output::Scalar;
 use crate::model::output::insight::Cohort;
 use crate::model::time::EventTime;
+use crate::pivot::Pivot;
+use crate::pivot::settings::Settings;
 use crate::pivot::view::{Open, View as Detector};
 use crate::rules::pivots::mark;
 use crate::rules::ruleset::Ruleset;
@@ -68,8 +70,25 @@ pub struct Portrait<'a> {
     pub detectors: Option<Vec<Detector>>,
     /// What is open of what was told.
     pub told: Vec<Open>,
-    /// What is open and waits for the population to calm down, and until when, where that is known.
-    pub waits: Vec<(Open, Option<EventTime>)>,
+    /// What waits for the population to calm down.
+    pub waits: Vec<Waits<'a>>,
+}
+
+/// A pivot that was found and is to be told later.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits<'a> {
+    pub pivot: &'a Pivot,
+    /// Told once it has ended, too: it is of a kind that has no end.
+    pub is_over: bool,
+    /// Not told before; `None` where that is not known yet.
+    pub until: Option<EventTime>,
+}
+
+impl Portrait<'_> {
+    /// What waits of something open.
+    pub fn waits(&self, open: &Open) -> Option<&Waits<'_>> {
+        self.waits.iter().find(|it| !it.is_over && (it.pivot.kind, it.pivot.channel) == (open.kind, open.channel))
+    }
 }
 
 impl Engine {
@@ -148,9 +167,11 @@ impl Customer {
             settings.map(|of| self.pivots.as_ref().map_or_else(Vec::new, |state| state.describe(now.0, of)));
         let open = detectors.iter().flatten().flat_map(|detector| &detector.open);
         let held = self.rare.iter().flat_map(|rare| &rare.held_back);
-        let waits = held.filter_map(|held| {
-            let open = open.clone().find(|open| mark(open.kind, open.channel) == held.mark())?;
-            Some((*open, Some(held.until).filter(|until| *until < NEVER)))
+        let budget = settings.map(Settings::budget);
+        let waits = held.map(|held| Waits {
+            pivot: &held.pivot,
+            is_over: budget.is_some_and(|budget| held.pivot.is_over(budget)),
+            until: Some(held.until).filter(|until| *until < NEVER),
         });
         Portrait {
             waits: waits.collect(),

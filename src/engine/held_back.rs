@@ -1,5 +1,7 @@
 //! Pivots that wait, since far more customers turn than usual: what still stands once that is over is told then.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
@@ -11,9 +13,10 @@ use crate::model::output::{Output, OutputId};
 use crate::model::settle::{Becomes, Turn};
 use crate::model::time::EventTime;
 use crate::pivot::Pivot;
+use crate::pivot::budget::Grade;
 use crate::rules::pivots::{PivotRule, mark};
 
-/// A pivot that waits. A customer has at most one a mark.
+/// A pivot that waits. Of a mark a customer has at most one that stands, and one of those that never do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct HeldBack {
     pub(super) pivot: Pivot,
@@ -41,21 +44,39 @@ impl Customer {
         next.filter(|until| *until < NEVER && self.merged_into().is_none())
     }
 
-    /// Takes in what was held back of another, of marks that stand here and were not told.
-    pub(super) fn absorb_held(&mut self, held: Vec<HeldBack>, marks: u16) {
-        let own = |customer: &Self, mark| {
-            customer.rare.as_ref().is_some_and(|rare| rare.held_back.iter().any(|held| held.mark() == mark))
-        };
-        for held in held {
-            if marks & held.mark() != 0 && !own(self, held.mark()) {
-                self.rare().held_back.push(held);
-            }
+    /// Whether any of these marks waits.
+    fn holds(&self, marks: u16) -> bool {
+        self.rare.iter().flat_map(|rare| &rare.held_back).any(|held| held.mark() & marks != 0)
+    }
+
+    /// Takes in what was held back of another. Of what stands, by level, that goes on waiting which was told of neither; of two of
+    /// a mark the stricter, and of two that never stand the newer.
+    pub(super) fn absorb_held(&mut self, held: Vec<HeldBack>, (watched, alerted): (u16, u16), rule: &PivotRule) {
+        let own = self.rare.as_mut().map(|rare| std::mem::take(&mut rare.held_back)).unwrap_or_default();
+        let mut all = own;
+        all.extend(held);
+        let budget = rule.settings.budget();
+        all.retain(|held| {
+            let untold = if held.pivot.level == Grade::Watch { watched } else { alerted };
+            held.pivot.is_over(budget) || untold & held.mark() != 0
+        });
+        let order = |held: &HeldBack| (Reverse(held.pivot.level), Reverse(held.pivot.decided_at_ms));
+        all.sort_by_key(order);
+        let mut seen = (0, 0);
+        all.retain(|held| {
+            let seen = if held.pivot.is_over(budget) { &mut seen.0 } else { &mut seen.1 };
+            let is_first = *seen & held.mark() == 0;
+            *seen |= held.mark();
+            is_first
+        });
+        if !all.is_empty() {
+            self.rare().held_back = all;
         }
     }
 
-    fn drop_held(&mut self, mark: u16) {
+    fn drop_held(&mut self, is_dropped: impl Fn(&HeldBack) -> bool) {
         if let Some(rare) = self.rare.as_mut().filter(|rare| !rare.held_back.is_empty()) {
-            rare.held_back.retain(|held| held.mark() != mark);
+            rare.held_back.retain(|held| !is_dropped(held));
         }
     }
 }
@@ -73,17 +94,19 @@ impl Engine {
         let Some(until) = self.settlement.shifts.until(place(&pivot), found_at).filter(|_| is_held) else {
             return Some(pivot);
         };
-        let customer = &mut self.customers[slot];
-        customer.drop_held(mark(pivot.kind, pivot.channel));
+        let (customer, budget) = (&mut self.customers[slot], rule.settings.budget());
+        let (mark, is_over) = (mark(pivot.kind, pivot.channel), pivot.is_over(budget));
+        customer.drop_held(|held| held.mark() == mark && (is_over || !held.pivot.is_over(budget)));
         customer.rare().held_back.push(HeldBack { pivot, until });
         self.settlement.holding.insert(customer.id.clone());
         None
     }
 
-    /// What was held back of a mark is over, or told.
+    /// What was held back of a mark stands no longer, or is told. What never stands is told all the same.
     pub(super) fn drop_held(&mut self, slot: Slot, mark: u16) {
-        let customer = &mut self.customers[slot];
-        customer.drop_held(mark);
+        let Some(rule) = &self.rules.pivots else { return };
+        let (customer, budget) = (&mut self.customers[slot], rule.settings.budget());
+        customer.drop_held(|held| held.mark() == mark && !held.pivot.is_over(budget));
         if customer.rare.as_ref().is_none_or(|rare| rare.held_back.is_empty()) {
             self.settlement.holding.remove(&customer.id);
         }
@@ -120,11 +143,12 @@ impl Engine {
         if turns.iter().all(|turn| turn.becomes == Becomes::Shift) {
             return;
         }
-        for id in std::mem::take(&mut self.settlement.holding) {
-            if let Some(slot) = self.customers.slot_of_known(&id) {
-                self.customers.touch(slot);
-                self.await_release(slot);
-            }
+        let turned = turns.iter().fold(0, |turned, turn| turned | 1 << turn.mark);
+        let holding = self.settlement.holding.iter().filter_map(|id| self.customers.slot_of_known(id));
+        let concerned: Vec<Slot> = holding.filter(|slot| self.customers[*slot].holds(turned)).collect();
+        for slot in concerned {
+            self.customers.touch(slot);
+            self.await_release(slot);
         }
     }
 
@@ -146,5 +170,13 @@ impl Engine {
         let Some(rare) = customer.rare.as_mut().filter(|rare| !rare.held_back.is_empty()) else { return };
         rare.held_back.iter_mut().for_each(|held| held.wait(&self.settlement.shifts));
         self.settlement.holding.insert(customer.id.clone());
+    }
+
+    /// A customer is restored.
+    pub(super) fn note_holding(&mut self, slot: Slot) {
+        let customer = &self.customers[slot];
+        if customer.holds(u16::MAX) {
+            self.settlement.holding.insert(customer.id.clone());
+        }
     }
 }

@@ -191,6 +191,7 @@ impl Engine {
     pub(super) fn leave(&mut self, slot: Slot, cause: Brought<'_>, reason: &'static str, outputs: &mut Vec<Output>) {
         let (customers, occasion) = self.customers_and_occasion(cause);
         look::leave(&mut customers[slot], reason, &occasion, outputs);
+        self.settlement.holding.remove(&self.customers[slot].id);
         self.count_member(slot);
     }
 
@@ -203,6 +204,7 @@ impl Engine {
         customer.absorb(state, prices, &mut self.stats, &mut self.sendings, &mut foreign);
         customer.ties_mut().holds_others = true;
         self.note_foreign(slot, foreign);
+        self.recall_held(slot);
     }
 
     /// Drops what is done to somebody who was erased. Whoever was merged into them is told that nobody is there.

@@ -193,6 +193,7 @@ impl Engine {
         self.note_restored(slot);
         self.count_restored_member(slot);
         self.note_all_foreign(slot);
+        self.note_holding(slot);
         Ok(true)
     }
 

@@ -22,6 +22,7 @@ use crate::model::output::pivot::{Found, TYPE, decimal};
 use crate::model::output::{Evidence, Output, OutputId, Scalar};
 use crate::model::record::Position;
 use crate::model::time::EventTime;
+use crate::pivot::budget::Grade;
 use crate::pivot::state::State;
 use crate::pivot::{Channel, Kind, Observation, Pivot, Taken};
 use crate::rules::pivots::{PivotRule, bit, mark};
@@ -52,22 +53,32 @@ impl Customer {
 
     /// Takes in what another's detectors remember. What is open no longer has ended without a word.
     pub(super) fn absorb_pivots(&mut self, other: &mut Self, rules: &Ruleset) {
-        let (told, held) =
-            other.rare.as_mut().map_or((0, Vec::new()), |it| (it.told, std::mem::take(&mut it.held_back)));
-        let (Some(rule), Some(other)) = (&rules.pivots, other.pivots.take()) else { return };
-        if self.id.kind() != EntityKind::Customer {
-            return;
-        }
+        let Some(rule) = rules.pivots.as_ref().filter(|_| self.id.kind() == EntityKind::Customer) else { return };
+        let told_at = |level| self.told_at(level, rule) | other.told_at(level, rule);
+        let (told, told_as_alert) = (told_at(Grade::Watch), told_at(Grade::Alert));
+        let held = other.rare.as_mut().map(|rare| std::mem::take(&mut rare.held_back)).unwrap_or_default();
+        let Some(other) = other.pivots.take() else { return };
         // A timer that is set anew is none of the past.
         let after = self.as_of.0 + 1;
         let own = self.pivots.get_or_insert_default();
         own.absorb(*other, after, &rule.settings);
-        let open = open(self, rule);
-        let told = (told | self.told_pivots()) & open;
+        let standing = |level| standing_at(own, level, rule);
+        let (watched, alerted) = (standing(Grade::Watch), standing(Grade::Alert));
+        let told = told & watched;
         if told != self.told_pivots() {
             self.rare().told = told;
         }
-        self.absorb_held(held, open & !told);
+        self.absorb_held(held, (watched & !told, alerted & !told_as_alert), rule);
+    }
+
+    /// What was told at a level, or a stricter one: what is held back was not.
+    fn told_at(&self, level: Grade, rule: &PivotRule) -> u16 {
+        let told = self.told_pivots();
+        if level == Grade::Watch {
+            return told;
+        }
+        let held = self.rare.iter().flat_map(|rare| &rare.held_back).fold(0, |held, it| held | it.mark());
+        self.pivots.as_ref().map_or(0, |state| standing_at(state, level, rule)) & told & !held
     }
 }
 
@@ -77,7 +88,13 @@ pub(super) fn open(customer: &Customer, rule: &PivotRule) -> u16 {
 }
 
 fn marks(state: &State, rule: &PivotRule) -> u16 {
-    state.open(&rule.settings).iter().fold(0, |open, it| open | mark(it.kind, it.channel))
+    standing_at(state, Grade::Watch, rule)
+}
+
+/// What stands at a level, or a stricter one.
+fn standing_at(state: &State, level: Grade, rule: &PivotRule) -> u16 {
+    let open = state.open(&rule.settings).into_iter().filter(|open| open.level >= level);
+    open.fold(0, |open, it| open | mark(it.kind, it.channel))
 }
 
 /// What stands already and is not to be counted twice: of one level alone everything found is new.
@@ -210,6 +227,7 @@ impl Engine {
             let ends = pivot.of.is_some() || was_told && pivot.is_over(rule.settings.budget());
             let pivot = if ends { Some(pivot) } else { self.hold_back(slot, pivot, rule) };
             if let Some(pivot) = pivot {
+                self.drop_held(slot, mark);
                 self.tell_pivot(slot, pivot, cause, None, outputs);
             }
         }
@@ -233,7 +251,6 @@ impl Engine {
         let Some(rule) = &rules.pivots else { return };
         let mark = mark(pivot.of.unwrap_or(pivot.kind), pivot.channel);
         let is_over = pivot.is_over(rule.settings.budget());
-        self.drop_held(slot, mark);
         let customer = &mut self.customers[slot];
         let told_now = &mut customer.rare().told;
         *told_now = if is_over { *told_now & !mark } else { *told_now | mark };

@@ -58,7 +58,8 @@ pub(super) struct Settlement {
     /// Pivots found since the last report, by place of their mark.
     turned: BTreeMap<u8, u32>,
     pub(super) shifts: Shifts,
-    /// Customers some of whose pivots wait.
+    /// Customers some of whose pivots wait. It follows from them.
+    #[serde(skip)]
     pub(super) holding: BTreeSet<CustomerId>,
     /// Agents may have come on shift, or left it.
     agents_changed: bool,

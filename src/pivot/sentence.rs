@@ -19,7 +19,7 @@ fn silence(pivot: &Pivot) -> String {
         "Usually {} every {}; now silent for {}. {}",
         does(pivot.channel),
         days(pivot.from),
-        number(pivot.to),
+        counted(pivot.to, "day"),
         chance(pivot)
     )
 }
@@ -39,7 +39,7 @@ fn turned(pivot: &Pivot) -> String {
         Channel::Spend => format!("Usually spends {} an order; of late {}{}", money(*from), money(*to), times(pivot)),
         Channel::Csat => format!("Usually answers {from:.1} of 5; of late {to:.1}"),
         Channel::Sentiment => format!("Usually speaks with a sentiment of {from:+.2}; of late {to:+.2}"),
-        Channel::Refund => format!("Usually gives back {} of orders; of late {}", percent(*from), percent(*to)),
+        Channel::Refund => format!("Usually {} per 100 orders; of late {}", refunds(*from), refunds(*to)),
         Channel::Channel => shift(pivot),
     };
     format!("{change}{}. {}", after(pivot), chance(pivot))
@@ -78,7 +78,7 @@ const fn name(of: Kind) -> &'static str {
         Kind::SentimentRose => "the tone became better",
         Kind::EngagementDropped => "engagement became rarer",
         Kind::EngagementRose => "engagement became more frequent",
-        Kind::RefundsRose => "more orders were given back",
+        Kind::RefundsRose => "more was given back",
         Kind::ChannelShifted => "orders came from elsewhere",
         Kind::Recovered | Kind::Settled => "something had changed",
     }
@@ -90,7 +90,7 @@ fn level(channel: Channel, level: f64) -> String {
         Channel::Spend => format!("{} an order", money(level)),
         Channel::Csat => format!("{level:.1} of 5"),
         Channel::Sentiment => format!("sentiment of {level:+.2}"),
-        Channel::Refund => format!("{} of orders given back", percent(level)),
+        Channel::Refund => format!("{} per 100 orders", refunds(level)),
         Channel::Channel => format!("share of {}", percent(level)),
     }
 }
@@ -104,8 +104,12 @@ const fn does(channel: Channel) -> &'static str {
 
 /// How often chance alone would do this.
 fn chance(pivot: &Pivot) -> String {
-    let years = number(1.0 / pivot.budget);
-    format!("By chance this would happen to a customer like this less than once in {years} years of watching.")
+    let often = if pivot.budget > 1.0 {
+        format!("{} times a year", number(pivot.budget))
+    } else {
+        format!("once in {} of watching", counted(1.0 / pivot.budget, "year"))
+    };
+    format!("By chance this would happen to a customer like this less than {often}.")
 }
 
 /// How many values speak for it; a gap that is still going on is none.
@@ -117,9 +121,10 @@ fn after(pivot: &Pivot) -> String {
         Channel::Cadence | Channel::Engagement => "gaps",
         Channel::Csat => "answers",
         Channel::Sentiment => "mentions",
-        Channel::Spend | Channel::Refund | Channel::Channel => "orders",
+        Channel::Refund => "orders and refunds",
+        Channel::Spend | Channel::Channel => "orders",
     };
-    format!(" (the last {} {what})", number(pivot.n_after))
+    format!(" (the last {:.0} {what})", pivot.n_after)
 }
 
 fn times(pivot: &Pivot) -> String {
@@ -133,6 +138,17 @@ pub(crate) fn days(days: f64) -> String {
         return if short == "1" { "day".to_owned() } else { format!("{short} days") };
     }
     format!("{days:.0} days")
+}
+
+fn counted(count: f64, what: &str) -> String {
+    let count = number(count);
+    if count == "1" { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// Of a share of refunds among orders and refunds: how many there are for so many orders.
+pub(crate) fn refunds(share: f64) -> String {
+    let refunds = 100.0 * share / (1.0 - share).max(0.001);
+    format!("{refunds:.0} {}", if refunds.round() == 1.0 { "refund" } else { "refunds" })
 }
 
 fn number(value: f64) -> String {

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use super::calendar::Calendar;
 use super::fields::{self, Field};
 use super::percentile::{MAX_MEASURED, MAX_PERCENTILES, Percentile};
+use super::pivots::bit;
 use super::value::{Type, Val};
 use crate::model::event::{Account, Attribute, Kind, PeriodEnd, Profile};
 use crate::model::time::EventTime;
@@ -201,8 +202,8 @@ pub struct Scope<'a> {
     /// Names that exist but are evaluated later, so that the message can say so.
     pub later: Vec<&'a str>,
     pub vip: bool,
-    /// The ruleset asks for pivots.
-    pub pivots: bool,
+    /// Kinds of pivots that the ruleset tells, as bits; `None` where it asks for none.
+    pub pivots: Option<u16>,
     /// What is judged is an account, not a customer.
     pub of_account: bool,
     /// Of `programmes` those that an account never holds.
@@ -271,12 +272,16 @@ impl Scope<'_> {
         if self.of_account {
             return Err(not_of_account(&format!("pivot.{name}"), "pivots are"));
         }
-        if !self.pivots {
+        let Some(told) = self.pivots else {
             let what = format!("`pivot.{name}`: the ruleset asks for no pivots");
             return Err((what, Some("add `pivots: { alert: 1 per 100 customer-years }`".to_owned())));
-        }
+        };
         let readable = || pivot::Kind::ALL.into_iter().filter(|kind| kind.ends());
         let found = readable().find(|kind| kind.name() == name);
+        if found.is_some_and(|kind| told & bit(kind) == 0) {
+            let what = format!("`pivot.{name}` is never told, so nobody ever is it");
+            return Err((what, Some(format!("add `{name}` to `pivots.kinds`"))));
+        }
         found.map(|kind| (Fact::Pivot(kind), Type::Bool)).ok_or_else(|| {
             let known: Vec<&str> = readable().map(pivot::Kind::name).collect();
             let near = suggest(name, known.iter().copied()).map(|near| format!("did you mean `pivot.{near}`? "));

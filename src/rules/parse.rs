@@ -67,8 +67,9 @@ fn read(root: &Node, text: &str, problems: &mut Problems) -> Option<Ruleset> {
     let attributes = RefCell::default();
     let percentiles = RefCell::default();
     let pivots = pivots::read(&mut top, source::parts(text).1, problems);
-    let known =
-        Known { features: &features, attributes: &attributes, percentiles: &percentiles, pivots: pivots.is_some() };
+    // Of one in which there is a mistake, every kind: it was named already.
+    let told = pivots.as_ref().map(|(rule, _)| rule.as_ref().map_or(pivots::EVERY, |rule| rule.kinds));
+    let known = Known { features: &features, attributes: &attributes, percentiles: &percentiles, pivots: told };
     let labels = labels(&mut top, known, problems);
     let programmes = programmes::read(&mut top, known, &labels, problems);
     let budget = budgets::over_all(&mut top, &programmes, problems);
@@ -298,7 +299,8 @@ struct Known<'a> {
     /// Attributes that rules read, in the order in which they are met.
     attributes: &'a RefCell<Vec<CompactString>>,
     percentiles: &'a RefCell<Vec<Percentile>>,
-    pivots: bool,
+    /// Kinds of pivots that are told; `None` where nobody looks for any.
+    pivots: Option<u16>,
 }
 
 impl<'a> Known<'a> {

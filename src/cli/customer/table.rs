@@ -7,11 +7,11 @@ use indicatif::HumanDuration;
 
 use super::{scores, thresholds, time};
 use crate::clock;
-use crate::engine::export::Portrait;
+use crate::engine::export::{Portrait, Waits};
 use crate::model::time::EventTime;
-use crate::pivot::sentence::{days, money, percent};
+use crate::pivot::sentence::{days, money, percent, refunds};
 use crate::pivot::view::{End, Open, View};
-use crate::pivot::{Channel, Kind};
+use crate::pivot::{Channel, Kind, Pivot};
 use crate::snapshot::manifest::Manifest;
 
 /// Head, facts and detectors. Times are UTC.
@@ -100,8 +100,13 @@ fn pivots(detectors: &[View], portrait: &Portrait<'_>) -> String {
     if !moves.is_empty() {
         text += &table(["SUSPECTED", "SCORE", "WATCH AT", "ALERT AT", "MOVES SINCE"], moves);
     }
-    let open: Vec<[String; 5]> =
-        detectors.iter().flat_map(|view| &view.open).map(|open| opened(open, portrait)).collect();
+    let without_end = portrait.waits.iter().filter(|waits| waits.is_over).map(|waits| {
+        let Pivot { kind, channel, level, since_ms, .. } = *waits.pivot;
+        let ends = "has no end".to_owned();
+        [in_channel(kind, channel), level.name().to_owned(), minute(time(since_ms)), will_be_told(waits), ends]
+    });
+    let open = detectors.iter().flat_map(|view| &view.open).map(|open| opened(open, portrait));
+    let open: Vec<[String; 5]> = open.chain(without_end).collect();
     if !open.is_empty() {
         text += &table(["OPEN", "LEVEL", "SINCE", "TOLD", "ENDS"], open);
     }
@@ -127,13 +132,16 @@ fn opened(open: &Open, portrait: &Portrait<'_>) -> [String; 5] {
             )
         }
     };
-    let told = match portrait.waits.iter().find(|(waits, _)| waits == open) {
-        Some((_, Some(until))) => format!("not before {}", minute(*until)),
-        Some((_, None)) => "once all have calmed down".to_owned(),
+    let told = match portrait.waits(open) {
+        Some(waits) => will_be_told(waits),
         None if portrait.told.contains(open) => "yes".to_owned(),
         None => "no".to_owned(),
     };
     [named(open), open.level.name().to_owned(), minute(time(open.since_ms)), told, ends]
+}
+
+fn will_be_told(waits: &Waits<'_>) -> String {
+    waits.until.map_or_else(|| "once all have calmed down".to_owned(), |until| format!("not before {}", minute(until)))
 }
 
 fn named(open: &Open) -> String {
@@ -160,7 +168,8 @@ fn level(channel: Channel, level: f64, currency: &str) -> String {
         Channel::Spend => format!("{} {currency}", money(level)),
         Channel::Csat => format!("{level:.1} of 5"),
         Channel::Sentiment => format!("{level:+.2}"),
-        Channel::Refund | Channel::Channel => format!("{} of orders", percent(level)),
+        Channel::Refund => format!("{} per 100 orders", refunds(level)),
+        Channel::Channel => format!("{} of orders", percent(level)),
     }
 }
 
@@ -173,7 +182,8 @@ fn between(channel: Channel, low: f64, high: f64, currency: &str) -> String {
         Channel::Spend => money(low),
         Channel::Csat => format!("{low:.1}"),
         Channel::Sentiment => format!("{low:+.2}"),
-        Channel::Refund | Channel::Channel => percent(low),
+        Channel::Refund => refunds(low).replace(" refunds", "").replace(" refund", ""),
+        Channel::Channel => percent(low),
     };
     format!("{low} to {}", level(channel, high, currency))
 }

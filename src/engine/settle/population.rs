@@ -1,6 +1,6 @@
 //! Shifts of the population: a task counts what it finds, the settler decides, and every task hears of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
@@ -64,7 +64,7 @@ impl Engine {
         let shift = PopulationShift {
             ruleset: rules.name().into(),
             began: ended,
-            kinds: edges.iter().map(|edge| kind_at(edge.mark)).collect(),
+            kinds: edges.iter().map(|edge| kind_at(edge.mark)).collect::<BTreeSet<_>>().into_iter().collect(),
             customers: edges.iter().map(counted).sum(),
             expected: edges.iter().map(|edge| self.expected(at, edge, rules)).sum(),
             since: edges.iter().map(|edge| edge.since).min().unwrap_or(at),

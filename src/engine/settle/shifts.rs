@@ -20,7 +20,7 @@ struct Spell {
     until: Option<EventTime>,
 }
 
-/// Of those that are over; for whoever's time is further behind there was none.
+/// Those beyond that are over are forgotten: for whoever's time is further behind there was none.
 const MOST_SPELLS: usize = 400;
 
 impl Shifts {
@@ -31,7 +31,7 @@ impl Shifts {
                 self.0.push(Spell { mark: *mark, from: in_force, shift: None, until: None });
                 let mut beyond = self.0.len().saturating_sub(MOST_SPELLS);
                 self.0.retain(|spell| {
-                    let goes = beyond > 0 && spell.until.is_some();
+                    let goes = beyond > 0 && spell.until.is_some_and(|until| until <= settled_at);
                     beyond -= usize::from(goes);
                     !goes
                 });

@@ -39,8 +39,8 @@ fn each_kind_has_its_sentence() {
             pivot(Kind::CadenceQuickened, Channel::Cadence, 14.2, 5.0),
             "Usually buys every 14 days; of late every 5 days (the last 4 gaps).",
         ),
-        (pivot(Kind::Silence, Channel::Cadence, 14.2, 62.0), "Usually buys every 14 days; now silent for 62."),
-        (pivot(Kind::Silence, Channel::Engagement, 1.04, 9.0), "Usually engages every day; now silent for 9."),
+        (pivot(Kind::Silence, Channel::Cadence, 14.2, 62.0), "Usually buys every 14 days; now silent for 62 days."),
+        (pivot(Kind::Silence, Channel::Engagement, 1.04, 9.0), "Usually engages every day; now silent for 9 days."),
         (
             pivot(Kind::SpendDropped, Channel::Spend, 72.2, 32.73),
             "Usually spends 72.20 an order; of late 32.73, 45 % of that (the last 4 orders).",
@@ -75,7 +75,7 @@ fn each_kind_has_its_sentence() {
         ),
         (
             pivot(Kind::RefundsRose, Channel::Refund, 0.05, 0.29),
-            "Usually gives back 5 % of orders; of late 29 % (the last 4 orders).",
+            "Usually 5 refunds per 100 orders; of late 41 refunds (the last 4 orders and refunds).",
         ),
         (
             Pivot { shops: Some(shops), ..pivot(Kind::ChannelShifted, Channel::Channel, 0.12, 0.63) },
@@ -85,6 +85,17 @@ fn each_kind_has_its_sentence() {
     for (pivot, wanted) in rows {
         assert_eq!(sentence(&pivot), format!("{wanted}{CHANCE}"));
     }
+}
+
+#[test]
+fn numbers_are_said_as_people_say_them() {
+    let pivot = pivot(Kind::SpendDropped, Channel::Spend, 72.2, 32.73);
+    let of = |budget, n_after| sentence(&Pivot { budget, n_after, ..pivot.clone() });
+    assert!(of(1.0, 3.8).ends_with(
+        "(the last 4 orders). By chance this would happen to a customer like this less than once in 1 year of watching."
+    ));
+    assert!(of(52.0, 3.0).ends_with("less than 52 times a year."));
+    assert!(of(0.4, 3.0).ends_with("less than once in 2.5 years of watching."));
 }
 
 #[test]

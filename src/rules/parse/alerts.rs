@@ -3,8 +3,8 @@
 use super::programmes::{greeting, routing};
 use super::{Known, expression, named, never, pivots};
 use crate::model::event::Kind;
-use crate::pivot::budget::Grade;
-use crate::rules::pivots::PivotRule;
+use crate::pivot::{self, budget::Grade};
+use crate::rules::pivots::{PivotRule, bit};
 use crate::rules::ruleset::{AlertRule, Label, MAX_ALERTS, On, Programme};
 use crate::rules::value::Type;
 use crate::yaml::{self, Node, Problems, Section, suggest};
@@ -65,7 +65,11 @@ pub(super) fn read(
     alerts
 }
 
-fn on(section: &mut Section<'_>, (looks, pivots): (bool, Option<&PivotRule>), problems: &mut Problems) -> Option<On> {
+fn on(
+    section: &mut Section<'_>,
+    (told, rule): (Option<u16>, Option<&PivotRule>),
+    problems: &mut Problems,
+) -> Option<On> {
     let Some(node) = section.take("on") else {
         let help = "name the kind of event, `on: mention`, or `on: pivot`";
         problems.add_with_help(section.line, &section.path, "`on` is missing", help);
@@ -74,11 +78,11 @@ fn on(section: &mut Section<'_>, (looks, pivots): (bool, Option<&PivotRule>), pr
     let path = section.at("on");
     let text = yaml::text(node, &path, problems)?;
     if text == PIVOT {
-        if !looks {
+        if told.is_none() {
             let help = "add `pivots: { alert: 0.5 per 100 customer-years }`";
             problems.add_with_help(node.line, &path, "nobody looks for pivots", help);
         }
-        return Some(on_pivot(section, pivots, problems));
+        return Some(on_pivot(section, (told.unwrap_or(pivots::EVERY), rule), problems));
     }
     let kinds = || Kind::ALL.into_iter().filter(|kind| kind.is_activity()).map(Kind::name).chain([PIVOT]);
     let kind = Kind::from_name(text).filter(|kind| kind.is_activity());
@@ -91,9 +95,13 @@ fn on(section: &mut Section<'_>, (looks, pivots): (bool, Option<&PivotRule>), pr
 }
 
 /// Which pivots it is raised on: all that are told, where nothing else is said.
-fn on_pivot(section: &mut Section<'_>, rule: Option<&PivotRule>, problems: &mut Problems) -> On {
+fn on_pivot(section: &mut Section<'_>, (told, rule): (u16, Option<&PivotRule>), problems: &mut Problems) -> On {
     let (line_of_kinds, path) = (section.line_of("kinds"), section.at("kinds"));
-    let kinds = section.take("kinds").map_or(pivots::EVERY, |node| pivots::kinds(node, &path, problems));
+    let kinds = section.take("kinds").map_or(told, |node| pivots::kinds(node, &path, problems));
+    for kind in pivot::Kind::ALL.into_iter().filter(|kind| kinds & !told & bit(*kind) != 0) {
+        let help = format!("add `{kind}` to `pivots.kinds`");
+        problems.add_with_help(line_of_kinds, &path, format!("`{kind}` is never told"), help);
+    }
     let (line, path) = (section.line_of("level"), section.at("level"));
     let least = match section.text("level", problems) {
         None | Some("watch") => Grade::Watch,
@@ -103,15 +111,9 @@ fn on_pivot(section: &mut Section<'_>, rule: Option<&PivotRule>, problems: &mut 
             Grade::Alert
         }
     };
-    if let Some(rule) = rule {
-        if kinds & rule.kinds == 0 {
-            let help = "`pivots.kinds` names those that are told";
-            problems.add_with_help(line_of_kinds, &section.at("kinds"), "none of these is ever told", help);
-        }
-        if least > rule.settings.budget().decides().grade {
-            let help = "give `pivots` an `alert`, or leave `level` out";
-            problems.add_with_help(line, &path, "nothing is told at this level", help);
-        }
+    if rule.is_some_and(|rule| least > rule.settings.budget().decides().grade) {
+        let help = "give `pivots` an `alert`, or leave `level` out";
+        problems.add_with_help(line, &path, "nothing is told at this level", help);
     }
     On::Pivot { kinds, least }
 }

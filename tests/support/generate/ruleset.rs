@@ -119,6 +119,11 @@ pub(super) fn ruleset(dice: &mut Dice, zone: &str, mut pivots: Option<&mut Dice>
     text = text.replace("#over-all\n", &over_all);
     alerts(dice, &mut scope, &mut text);
     text.push_str(&on_pivots);
+    // What is read has to be told.
+    let read: Vec<&str> = ENDING.into_iter().filter(|kind| text.contains(&format!("pivot.{kind}"))).collect();
+    if !read.is_empty() {
+        text = text.replacen("\n  kinds: [", &format!("\n  kinds: [{}, ", read.join(", ")), 1);
+    }
     if dice.chance(70) {
         let weights = [("gold", "3"), ("silver", "2.50"), ("bronze", "1"), ("none", "0.5")];
         let known = weights.iter().filter(|(tier, _)| *tier == "none" || text.contains(&format!("      {tier}: ")));
@@ -172,7 +177,7 @@ fn alert_on_pivots(dice: &mut Dice, scope: &Scope, rules: &str) -> String {
     let mut text = format!("  turned:\n    on: pivot\n    when: \"{when}\"\n");
     // An alert that could never be raised is refused.
     let lines = [
-        ("kinds: [silence, spend_dropped, refunds_rose]", !rules.contains("  kinds: [")),
+        ("kinds: [silence, spend_dropped, refunds_rose]", !rules.contains("\n  kinds: [")),
         ("level: alert", rules.contains("\n  alert: ")),
         ("severity: \"pivot.silence ? 'high' : 'low'\"", true),
         ("due: 1d", true),

@@ -89,7 +89,9 @@ fn rate(text: &str) -> f64 {
 }
 
 /// What stands with somebody: a kind, and the channel that it was found in.
-pub(super) type Told = BTreeSet<(Kind, &'static str)>;
+pub(super) type Told = BTreeSet<What>;
+
+type What = (Kind, &'static str);
 
 impl Customer {
     /// When detectors wait to be called.
@@ -172,10 +174,13 @@ impl Customer {
             let tells = stood || pivot.of.is_none() && rule.asks_for(pivot.kind) && is_for();
             let waits = rule.population.is_some_and(|population| population.holds) && run.rules.shifts.holds(&pivot);
             if tells || pivot.of.is_some() {
-                self.held_back.retain(|held| (held.kind, held.channel.name()) != what);
+                // What never stands is told all the same, unless a newer one takes its place.
+                self.held_back.retain(|held| (held.kind, held.channel.name()) != what || rule.has_no_end(held));
             }
             let ends = pivot.of.is_some() || stood && rule.has_no_end(&pivot);
             if tells && !ends && waits {
+                let takes_place = |held: &Pivot| (held.kind, held.channel.name()) == what && rule.has_no_end(&pivot);
+                self.held_back.retain(|held| !takes_place(held));
                 self.held_back.push(pivot);
             } else if tells {
                 lines.extend(self.tell_pivot(run, &pivot, cause, None));
@@ -230,19 +235,39 @@ impl Customer {
     /// Takes in the detectors of somebody who turned out to be this one.
     pub(super) fn unite_detectors(&mut self, rules: &Ruleset, theirs: Option<State>, told: Told, held: Vec<Pivot>) {
         let (Some(rule), Some(theirs)) = (&rules.pivots, theirs) else { return };
+        let mut alerted = told_as_alert(rule, Some(&theirs), &told, &held);
+        alerted.extend(told_as_alert(rule, self.detectors.as_ref(), &self.told, &self.held_back));
         let own = self.detectors.get_or_insert_default();
         own.absorb(theirs, self.as_of.0 + 1, &rule.settings);
-        let open = self.open(rule);
+        let standing = own.open(&rule.settings);
+        let level = |what: &What| standing.iter().find(|it| (it.kind, it.channel.name()) == *what).map(|it| it.level);
         self.told.extend(told);
-        self.told.retain(|it| open.contains(it));
-        for pivot in held {
+        self.told.retain(|it| level(it).is_some());
+        let mut all = held;
+        all.append(&mut self.held_back);
+        all.retain(|pivot| {
             let what = (pivot.kind, pivot.channel.name());
-            let is_known = self.held_back.iter().any(|own| (own.kind, own.channel.name()) == what);
-            if open.contains(&what) && !self.told.contains(&what) && !is_known {
+            let told = if pivot.level == Grade::Alert { &alerted } else { &self.told };
+            rule.has_no_end(pivot) || level(&what) >= Some(pivot.level) && !told.contains(&what)
+        });
+        // Of two of a kind the stricter, the newer, the own.
+        all.sort_by_key(|pivot| (pivot.level, pivot.decided_at_ms));
+        all.reverse();
+        for pivot in all {
+            let place = |it: &Pivot| (it.kind, it.channel.name(), rule.has_no_end(it));
+            if !self.held_back.iter().any(|held| place(held) == place(&pivot)) {
                 self.held_back.push(pivot);
             }
         }
     }
+}
+
+/// What stands at the stricter level and was told so.
+fn told_as_alert(rule: &Rule, state: Option<&State>, told: &Told, held: &[Pivot]) -> Told {
+    let open = state.map(|state| state.open(&rule.settings)).unwrap_or_default();
+    let alerts = open.into_iter().filter(|it| it.level == Grade::Alert).map(|it| (it.kind, it.channel.name()));
+    let waits = |what: &What| held.iter().any(|held| (held.kind, held.channel.name()) == *what);
+    alerts.filter(|what| told.contains(what) && !waits(what)).collect()
 }
 
 /// What an event says of behaviour.

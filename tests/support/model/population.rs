@@ -269,7 +269,7 @@ impl Crowd {
         body.0.shift_remove("status_seq");
         body.put("phase", if ended { "ended" } else { "began" });
         body.put_some("shift", ended.then(|| began.to_string()));
-        body.put("kinds", edges.iter().map(|edge| edge.mark.1.name()).collect::<Vec<_>>());
+        body.put("kinds", kinds(edges));
         let counted = |edge: &Edge| if ended { edge.counted } else { edge.recent };
         body.put("customers", edges.iter().map(counted).sum::<u64>());
         let over = |edge: &Edge| if ended { at.since(edge.since) } else { population.over };
@@ -285,6 +285,12 @@ impl Crowd {
 
 /// After so long it is what customers do now.
 const MOST: Duration = Duration::from_hours(24 * 30);
+
+/// Each once, in the order of the kinds.
+fn kinds(edges: &[Edge]) -> Vec<&'static str> {
+    let of_an_edge = |kind: &Kind| edges.iter().any(|edge| edge.mark.1 == *kind);
+    Kind::ALL.into_iter().filter(of_an_edge).map(Kind::name).collect()
+}
 
 fn row(at: EventTime, edge: &Edge) -> Row {
     let (is_engagement, kind) = edge.mark;
