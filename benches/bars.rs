@@ -95,7 +95,7 @@ fn alarm_rows(sim: &Played, cdnow: &Played) {
     let row = |what: &str, kinds: &[&str], section_4: &str, bar: Option<f64>| {
         let of = [sim, cdnow].map(|played| alarms(&played.set, &played.lines, kinds));
         let cell = |of: &Alarms| match of.all {
-            0 => "-".to_owned(),
+            0 => "none".to_owned(),
             all => format!("{:.2} ±{:.2} ({}/{all})", of.per_100_years(), of.error(), of.wrong),
         };
         let verdict = bar.map_or_else(String::new, |bar| verdict(&of.map(|of| of.per_100_years() <= bar)));

@@ -33,6 +33,7 @@ fn every_example_ruleset_is_accepted() {
     assert_eq!(rules("value.yaml").name(), "value");
     assert_eq!(rules("grievance.yaml").name(), "grievance");
     assert_eq!(rules("budgets.yaml").name(), "budgets");
+    assert_eq!(rules("pivots.yaml").name(), "pivots");
 }
 
 #[test]
@@ -109,8 +110,8 @@ fn the_shop_grants_a_few_per_cent_of_its_customers_takes_back_and_alerts() {
     }
 }
 
-/// What an example decides about a story: when, who, what, and why.
-fn decides(example: &str, story: &[(&str, serde_json::Value)]) -> String {
+/// What the topics hold once an example has heard a story.
+fn said(example: &str, story: &[(&str, serde_json::Value)]) -> BTreeMap<&'static str, Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples").join(example);
     let mut inputs: BTreeMap<Kind, Vec<Vec<u8>>> = BTreeMap::new();
     let mut story = story.to_vec();
@@ -123,13 +124,19 @@ fn decides(example: &str, story: &[(&str, serde_json::Value)]) -> String {
     }
     let inputs: Vec<_> = inputs.into_iter().collect();
     let until = EventTime("2027-06-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
-    let lines = replay_memory(&std::fs::read_to_string(path).unwrap(), &inputs, Some(until));
+    replay_memory(&std::fs::read_to_string(path).unwrap(), &inputs, Some(until))
+}
+
+/// What an example decides about a story: when, who, what, and why.
+fn decides(example: &str, story: &[(&str, serde_json::Value)]) -> String {
+    let lines = said(example, story);
     let mut text = String::new();
     for line in ["vip.events", "vip.alerts"].iter().filter_map(|topic| lines.get(topic)).flatten() {
         let output: serde_json::Value = serde_json::from_str(line).unwrap();
         let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let who = if output["customer_id"].is_null() { &output["account_id"] } else { &output["customer_id"] };
-        let name = if output["programme"].is_null() { &output["name"] } else { &output["programme"] };
+        let names = ["programme", "label", "name"].map(|name| &output[name]);
+        let name = names.into_iter().find(|name| !name.is_null()).unwrap_or(&output["name"]);
         let rows = output["evidence"].as_array().unwrap().iter();
         let why: Vec<_> = rows.map(|row| format!("{} {}", word(&row["feature"]), word(&row["value"]))).collect();
         let day = &word(&output["occurred_at"])[..10];
@@ -320,6 +327,37 @@ fn those_of_value_are_granted_by_sum_points_number_and_years_and_revoked() {
     2027-01-02 reg vip.expiring regular: orders_365d 9
     2027-01-31 old vip.revoked old_friend: days_since(first_purchase) 4045, orders_365d 0
     2027-02-01 reg vip.revoked regular: orders_365d 0
+    ");
+}
+
+#[test]
+fn a_valued_customer_who_falls_silent_is_told_of_and_comes_back() {
+    let days = (0..12).map(|at| 14 * at).chain([320]);
+    let at = |day: i16| jiff::civil::date(2025, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap().to_string();
+    let story: Vec<_> = days.map(|day| order("val", &at(day), &format!("o{day}"), 100)).collect();
+    insta::assert_snapshot!(decides("pivots.yaml", &story), @r"
+    2025-03-12 val cohort.entered loyal: orders_365d 6
+    2025-05-07 val vip.granted valued: spend_365d 1000
+    2025-08-12 val cohort.entered silent: pivot.silence true
+    2025-11-17 val cohort.left silent: pivot.silence false
+    2026-01-25 val cohort.entered silent: pivot.silence true
+    2026-03-11 val vip.expiring valued: spend_365d 700
+    2026-03-25 val vip.revoked valued: spend_365d 600
+    2026-04-08 val cohort.left loyal: orders_365d 5
+    2025-09-10 val agent.alert valued_goes: pivot.silence 0.00022926, vip true
+    2026-02-23 val agent.alert valued_goes: pivot.silence 0.00022926, vip true
+    ");
+    let lines = said("pivots.yaml", &story);
+    let sentences = lines["vip.pivots"].iter().map(|line| {
+        let pivot: serde_json::Value = serde_json::from_str(line).unwrap();
+        format!("{}: {}", &pivot["occurred_at"].as_str().unwrap()[..10], pivot["sentence"].as_str().unwrap())
+    });
+    insta::assert_snapshot!(sentences.collect::<Vec<_>>().join("\n"), @r"
+    2025-08-12: Usually buys every 17 days; now silent for 69 days. By chance this would happen to a customer like this less than once in 20 years of watching.
+    2025-09-10: Usually buys every 17 days; now silent for 98 days. By chance this would happen to a customer like this less than once in 200 years of watching.
+    2025-11-17: Buys again after 166 days of silence; usual is every 17 days.
+    2026-01-25: Usually buys every 17 days; now silent for 69 days. By chance this would happen to a customer like this less than once in 20 years of watching.
+    2026-02-23: Usually buys every 17 days; now silent for 98 days. By chance this would happen to a customer like this less than once in 200 years of watching.
     ");
 }
 
