@@ -297,6 +297,8 @@ pub struct Pivot {
     pub confidence: Option<f64>,
     /// False alarms per customer-year that this level allows.
     pub budget: f64,
+    /// Whether a `watch` of it stood before.
+    pub was_announced: bool,
 }
 
 impl Pivot {

@@ -26,7 +26,7 @@ impl Timeline<'_> {
         let shown = &spans[..spans.len().min(MOST_SPANS)];
         let lanes = lanes(shown);
         let scale = Scale::of(self, lanes.len());
-        let legend = legend(shown, spans.len() - shown.len());
+        let legend = legend(shown, spans.len() - shown.len(), unit);
         let height = scale.base + 52.0 + LINE * number(legend.len() as u64);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH:.0} {height:.0}\" width=\"{WIDTH:.0}\" \
@@ -235,7 +235,7 @@ impl Scale {
 /// What is written below, and which marker stands before it.
 type Line<'a> = (Option<(usize, &'a Pivot)>, String);
 
-fn legend<'a>(spans: &[Span<'a>], hidden: usize) -> Vec<Line<'a>> {
+fn legend<'a>(spans: &[Span<'a>], hidden: usize, unit: &str) -> Vec<Line<'a>> {
     let mut told: Vec<(usize, &Pivot)> = spans.iter().flat_map(|span| &span.told).copied().collect();
     told.sort_by_key(|(place, _)| *place);
     let mut lines: Vec<Line<'a>> = Vec::new();
@@ -245,7 +245,7 @@ fn legend<'a>(spans: &[Span<'a>], hidden: usize) -> Vec<Line<'a>> {
         let sure = pivot.confidence.map_or_else(String::new, |sure| format!(", confidence {sure:.2}"));
         let head = format!("{}: {what}{of}, {}{sure}", pivot.level.name(), date(pivot.decided_at_ms));
         lines.push((Some((place, pivot)), head));
-        lines.extend(wrap(&sentence(pivot)).into_iter().map(|line| (None, line)));
+        lines.extend(wrap(&sentence(pivot, unit)).into_iter().map(|line| (None, line)));
     }
     if hidden > 0 {
         lines.push((None, format!("and {hidden} more, which are not shown")));

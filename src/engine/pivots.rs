@@ -97,12 +97,6 @@ fn standing_at(state: &State, level: Grade, rule: &PivotRule) -> u16 {
     open.fold(0, |open, it| open | mark(it.kind, it.channel))
 }
 
-/// What stands already and is not to be counted twice: of one level alone everything found is new.
-fn standing(state: &State, rule: &PivotRule) -> u16 {
-    let counts = rule.population.is_some() && rule.settings.budget().announces().is_some();
-    if counts { marks(state, rule) } else { 0 }
-}
-
 /// What detectors see of an event that was taken in, where it is new behaviour.
 fn observation(event: &Event, is_known: bool, prices: Prices<'_>, rule: &PivotRule) -> Option<Observation> {
     // Of one value one number, however it is written.
@@ -168,10 +162,10 @@ impl Engine {
             observed.push((customer.id.clone(), event.at, observation));
         }
         let state = customer.pivots.get_or_insert_default();
-        let (mut found, before) = (Vec::new(), standing(state, rule));
+        let mut found = Vec::new();
         let taken = state.observe(observation, event.at.0, &rule.settings, &mut found);
         self.stats.gaps_late += u64::from(taken == Taken::Late);
-        self.note_turned(&found, before, rule);
+        self.note_turned(&found, rule);
         self.tell_pivots(slot, found, rule, Brought::Event(event, position), outputs);
     }
 
@@ -194,9 +188,9 @@ impl Engine {
             if customer.next_release() == Some(at) {
                 self.release(slot, at, rule, outputs);
             } else if let Some(state) = &mut customer.pivots {
-                let (mut found, before) = (Vec::new(), standing(state, rule));
+                let mut found = Vec::new();
                 state.fire(at.0, &rule.settings, &mut found);
-                self.note_turned(&found, before, rule);
+                self.note_turned(&found, rule);
                 self.tell_pivots(slot, found, rule, Brought::Time, outputs);
             }
         }
@@ -307,6 +301,7 @@ fn told(
         found_at: released_at.map(|_| found_at),
         shift,
         priors: rules.pivots.as_ref().map(|rule| rule.settings.priors().version.as_str().into()).unwrap_or_default(),
+        currency: rules.currency.clone(),
         labels: labels.map(|(_, label)| label.name.clone()).collect(),
         pivot,
     }

@@ -164,6 +164,8 @@ pub(super) struct Finding {
     pub(super) since_s: u32,
     /// Evidence and threshold, of an alarm.
     pub(super) evidence: Option<(f64, f64)>,
+    /// Of an alarm: a watch of it stood.
+    pub(super) was_announced: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,6 +266,7 @@ impl Level {
         let announced = self.announced();
         let raised = |grade, threshold| Finding {
             evidence: Some((best.e, threshold)),
+            was_announced: announced == Some(direction),
             ..shape.finding(Step::Raised, direction, grade, &all, &best)
         };
         if is_long && best.e >= past.decides {
@@ -345,6 +348,7 @@ impl Level {
             n_after: learnt.n,
             since_s,
             evidence: None,
+            was_announced: false,
         });
         *self = Self::watching(if ended == Ended::Recovered { all } else { learnt });
     }
@@ -364,7 +368,8 @@ impl Shape {
         let from = self.mu0 + was.before.s1 / (self.k0 + was.before.n);
         let to = if n_after > 0.0 { self.mu0 + (all.s1 - was.before.s1) / n_after } else { from };
         let (n_before, since_s) = (was.before.n, was.since_s);
-        Finding { step, direction, grade, from, to, n_before, n_after, since_s, evidence: None }
+        let (evidence, was_announced) = (None, false);
+        Finding { step, direction, grade, from, to, n_before, n_after, since_s, evidence, was_announced }
     }
 }
 

@@ -21,8 +21,9 @@ impl Report<'_> {
     pub(super) fn hear(&self, heard: Vec<Heard>, pivots: &mut Vec<Pivot>) {
         pivots.extend(heard.into_iter().map(|heard| match heard {
             Heard::Level(finding) => self.pivot(finding),
-            Heard::Silence { grade, p, mean_days, days, since_ms, n } => Pivot {
+            Heard::Silence { grade, p, mean_days, days, since_ms, n, was_announced } => Pivot {
                 p: Some(p),
+                was_announced,
                 days_silent: Some(days),
                 confidence: Some(self.settings.confidence(self.channel, grade, 0.0)),
                 ..self.silence(Kind::Silence, grade, (mean_days, days), since_ms, n)
@@ -49,7 +50,7 @@ impl Report<'_> {
     }
 
     fn pivot(&self, finding: Finding) -> Pivot {
-        let Finding { step, direction, grade, n_before, n_after, evidence, .. } = finding;
+        let Finding { step, direction, grade, n_before, n_after, evidence, was_announced, .. } = finding;
         let turned = self.channel.kind(direction);
         let (kind, of) = match step {
             Step::Raised => (turned, None),
@@ -77,6 +78,7 @@ impl Report<'_> {
             days_silent: None,
             confidence: evidence.map(|(e, h)| self.settings.confidence(self.channel, grade, e - h)),
             budget: self.settings.budget().rate(grade),
+            was_announced,
         }
     }
 
@@ -101,6 +103,7 @@ impl Report<'_> {
             days_silent: None,
             confidence: None,
             budget: self.settings.budget().rate(grade),
+            was_announced: false,
         }
     }
 }

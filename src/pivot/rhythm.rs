@@ -35,6 +35,8 @@ pub(super) enum Heard {
         days: f64,
         since_ms: i64,
         n: f64,
+        /// It was raised as a watch before.
+        was_announced: bool,
     },
     /// Somebody is back after `days`.
     Back {
@@ -121,9 +123,9 @@ impl Rhythm {
         match alarm {
             Some((_, Alarm::Silence { grade, p, mean_days })) => {
                 let days = (at_ms - self.last()) as f64 / DAY_MS;
-                self.silent = Some(grade);
+                let was_announced = self.silent.replace(grade).is_some();
                 let n = self.level.baseline().n;
-                heard.push(Heard::Silence { grade, p, mean_days, days, since_ms: self.last(), n });
+                heard.push(Heard::Silence { grade, p, mean_days, days, since_ms: self.last(), n, was_announced });
             }
             Some((_, Alarm::Slowed { grade, threshold, x })) => {
                 heard.extend(self.slow(grade, threshold, x, channel, settings).into_iter().flatten().map(Heard::Level));
@@ -151,6 +153,7 @@ impl Rhythm {
         let evidence = Some((was.e.max(threshold), threshold));
         let mut finding = shape.finding(Step::Raised, Direction::Up, grade, &all, &was);
         finding.evidence = evidence;
+        finding.was_announced = self.level.announced() == Some(Direction::Up);
         if finding.n_after <= 0.0 {
             finding.to = shape.mu0 + x;
         }

@@ -3,14 +3,14 @@
 use super::budget::Grade;
 use super::{Channel, Kind, Pivot};
 
-/// Says in plain English what was found, against what, and how sure that is.
-pub fn sentence(pivot: &Pivot) -> String {
+/// Says in plain English what was found, against what, and how sure that is. Amounts are in `unit`, such as `EUR`.
+pub fn sentence(pivot: &Pivot, unit: &str) -> String {
     match (pivot.kind, pivot.of) {
         (Kind::Recovered, Some(Kind::Silence)) => back(pivot),
-        (Kind::Recovered, Some(of)) => recovered(pivot, of),
-        (Kind::Settled, Some(of)) => settled(pivot, of),
+        (Kind::Recovered, Some(of)) => recovered(pivot, of, unit),
+        (Kind::Settled, Some(of)) => settled(pivot, of, unit),
         (Kind::Silence, _) => silence(pivot),
-        _ => turned(pivot),
+        _ => turned(pivot, unit),
     }
 }
 
@@ -30,15 +30,17 @@ fn back(pivot: &Pivot) -> String {
     format!("{what} after {silent} of silence; usual is every {}.", days(pivot.to))
 }
 
-fn turned(pivot: &Pivot) -> String {
+fn turned(pivot: &Pivot, unit: &str) -> String {
     let (from, to) = (&pivot.from, &pivot.to);
     let change = match pivot.channel {
         Channel::Cadence | Channel::Engagement => {
             format!("Usually {} every {}; of late every {}", does(pivot.channel), days(*from), days(*to))
         }
-        Channel::Spend => format!("Usually spends {} an order; of late {}{}", money(*from), money(*to), times(pivot)),
+        Channel::Spend => {
+            format!("Usually spends {} {unit} an order; of late {}{}", money(*from), money(*to), times(pivot))
+        }
         Channel::Csat => format!("Usually answers {from:.1} of 5; of late {to:.1}"),
-        Channel::Sentiment => format!("Usually speaks with a sentiment of {from:+.2}; of late {to:+.2}"),
+        Channel::Sentiment => format!("Usually writes with a sentiment of {from:+.2} (-1 to +1); of late {to:+.2}"),
         Channel::Refund => format!("Usually {} per 100 orders; of late {}", refunds(*from), refunds(*to)),
         Channel::Channel => shift(pivot),
     };
@@ -51,16 +53,16 @@ fn shift(pivot: &Pivot) -> String {
     format!("Used to order mostly by {}; now {to} of orders come by {}, before {from}", shops.before, shops.since)
 }
 
-fn recovered(pivot: &Pivot, of: Kind) -> String {
-    let (was, usual) = (level(pivot.channel, pivot.from), level(pivot.channel, pivot.to));
+fn recovered(pivot: &Pivot, of: Kind, unit: &str) -> String {
+    let (was, usual) = (level(pivot.channel, pivot.from, unit), level(pivot.channel, pivot.to, unit));
     match pivot.level {
         Grade::Watch => format!("It may be over that {}: back near the usual {usual}.", name(of)),
         Grade::Alert => format!("It is over that {}: back to the usual {usual}, after {was}.", name(of)),
     }
 }
 
-fn settled(pivot: &Pivot, of: Kind) -> String {
-    let (was, usual) = (level(pivot.channel, pivot.from), level(pivot.channel, pivot.to));
+fn settled(pivot: &Pivot, of: Kind, unit: &str) -> String {
+    let (was, usual) = (level(pivot.channel, pivot.from, unit), level(pivot.channel, pivot.to, unit));
     format!("It has lasted that {}: {usual} is the usual from now on, before {was}.", name(of))
 }
 
@@ -84,10 +86,10 @@ const fn name(of: Kind) -> &'static str {
     }
 }
 
-fn level(channel: Channel, level: f64) -> String {
+fn level(channel: Channel, level: f64, unit: &str) -> String {
     match channel {
         Channel::Cadence | Channel::Engagement => format!("every {}", days(level)),
-        Channel::Spend => format!("{} an order", money(level)),
+        Channel::Spend => format!("{} {unit} an order", money(level)),
         Channel::Csat => format!("{level:.1} of 5"),
         Channel::Sentiment => format!("sentiment of {level:+.2}"),
         Channel::Refund => format!("{} per 100 orders", refunds(level)),

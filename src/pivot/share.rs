@@ -81,8 +81,8 @@ impl<A: AsRef<[Count]> + AsMut<[Count]> + Copy + Default> Share<A> {
             && !self.announced
             && self.score() >= threshold
         {
-            self.announced = true;
             found.push(self.finding(Step::Raised, Grade::Watch, threshold, mix));
+            self.announced = true;
         }
     }
 
@@ -143,6 +143,7 @@ impl<A: AsRef<[Count]> + AsMut<[Count]> + Copy + Default> Share<A> {
             n_after,
             since_s: self.since_s,
             evidence: (step == Step::Raised).then_some((self.score(), threshold)),
+            was_announced: self.announced && step == Step::Raised,
         };
         (finding, moved)
     }

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
+use crate::model::output::pivot::Found;
 use crate::model::output::{Audit, Change, Evidence, Output};
-use crate::pivot::Pivot;
 use crate::replay::Replayed;
 
 /// Prints each decision, seen or not, alert and pivot about a customer.
@@ -18,7 +18,7 @@ pub(super) fn print(mut out: impl Write, id: &str, replayed: &Replayed) -> std::
                 (it.occurred_at, format!("ALERT {} ({})", it.name, it.severity), &it.evidence)
             }
             Output::Audit(it) if it.customer_id.as_str() == id => (it.occurred_at, unseen(it), &it.evidence),
-            Output::Pivot(it) if it.customer_id.as_str() == id => (it.occurred_at, turned(&it.pivot), &it.evidence),
+            Output::Pivot(it) if it.customer_id.as_str() == id => (it.occurred_at, turned(it), &it.evidence),
             _ => continue,
         };
         found = true;
@@ -71,8 +71,10 @@ fn unseen(audit: &Audit) -> String {
 }
 
 /// A change in behaviour, or the end of one.
-fn turned(pivot: &Pivot) -> String {
-    format!("PIVOT {} ({}): {}", pivot.kind, pivot.level.name(), crate::pivot::sentence::sentence(pivot))
+fn turned(found: &Found) -> String {
+    let pivot = &found.pivot;
+    let said = crate::pivot::sentence::sentence(pivot, &found.currency);
+    format!("PIVOT {} ({}): {said}", pivot.kind, pivot.level.name())
 }
 
 /// A row of evidence in a few words: `spend_365d = 5210.4 >= 5000 (365d): yes`.

@@ -27,7 +27,7 @@ impl Wire {
         line.put_some("found_at", found.found_at.as_ref());
         line.put_some("shift", found.shift.map(|shift| shift.to_string()).as_ref());
         line.put("priors", &found.priors);
-        line.put("sentence", &sentence(&found.pivot));
+        line.put("sentence", &sentence(&found.pivot, &found.currency));
         line.put("labels", &found.labels);
         line.finish()
     }

@@ -188,6 +188,7 @@ fn pivot() -> Pivot {
         days_silent: Some(31.0),
         confidence: Some(0.9),
         budget: 0.005,
+        was_announced: false,
     }
 }
 

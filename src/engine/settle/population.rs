@@ -19,16 +19,12 @@ use crate::rules::pivots::{PivotRule, bit, kind_at, mark};
 use crate::rules::ruleset::Ruleset;
 
 impl Engine {
-    /// Pivots were found, of a customer with whom these marks stood: there may be others with them.
-    pub(in crate::engine) fn note_turned(&mut self, found: &[Pivot], mut before: u16, rule: &PivotRule) {
-        let is_asked_for = |pivot: &&Pivot| pivot.of.is_none() && rule.kinds & bit(pivot.kind) != 0;
-        for pivot in found.iter().filter(is_asked_for).filter(|_| rule.population.is_some()) {
-            let mark = mark(pivot.kind, pivot.channel);
-            if before & mark == 0 {
-                *self.settlement.turned.entry(held_back::place(pivot)).or_default() += 1;
-                self.settle_next();
-            }
-            before |= mark;
+    /// Pivots were found: there may be others with them. What was counted as a watch is not counted again.
+    pub(in crate::engine) fn note_turned(&mut self, found: &[Pivot], rule: &PivotRule) {
+        let is_new = |pivot: &&Pivot| pivot.of.is_none() && !pivot.was_announced && rule.kinds & bit(pivot.kind) != 0;
+        for pivot in found.iter().filter(is_new).filter(|_| rule.population.is_some()) {
+            *self.settlement.turned.entry(held_back::place(pivot)).or_default() += 1;
+            self.settle_next();
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Found {
     pub shift: Option<OutputId>,
     /// Version of the priors.
     pub priors: CompactString,
+    /// In which amounts are.
+    pub currency: CompactString,
     /// Labels that hold.
     pub labels: Vec<CompactString>,
 }

@@ -22,6 +22,7 @@ fn pivot(kind: Kind, channel: Channel, from: f64, to: f64) -> Pivot {
         days_silent: None,
         confidence: Some(0.8),
         budget: 0.005,
+        was_announced: false,
     }
 }
 
@@ -43,11 +44,11 @@ fn each_kind_has_its_sentence() {
         (pivot(Kind::Silence, Channel::Engagement, 1.04, 9.0), "Usually engages every day; now silent for 9 days."),
         (
             pivot(Kind::SpendDropped, Channel::Spend, 72.2, 32.73),
-            "Usually spends 72.20 an order; of late 32.73, 45 % of that (the last 4 orders).",
+            "Usually spends 72.20 EUR an order; of late 32.73, 45 % of that (the last 4 orders).",
         ),
         (
             pivot(Kind::SpendRose, Channel::Spend, 720.0, 1440.0),
-            "Usually spends 720.00 an order; of late 1440, 200 % of that (the last 4 orders).",
+            "Usually spends 720.00 EUR an order; of late 1440, 200 % of that (the last 4 orders).",
         ),
         (
             pivot(Kind::SatisfactionDropped, Channel::Csat, 4.61, 2.33),
@@ -59,11 +60,11 @@ fn each_kind_has_its_sentence() {
         ),
         (
             pivot(Kind::SentimentTurned, Channel::Sentiment, 0.44, -0.5),
-            "Usually speaks with a sentiment of +0.44; of late -0.50 (the last 4 mentions).",
+            "Usually writes with a sentiment of +0.44 (-1 to +1); of late -0.50 (the last 4 mentions).",
         ),
         (
             pivot(Kind::SentimentRose, Channel::Sentiment, -0.5, 0.44),
-            "Usually speaks with a sentiment of -0.50; of late +0.44 (the last 4 mentions).",
+            "Usually writes with a sentiment of -0.50 (-1 to +1); of late +0.44 (the last 4 mentions).",
         ),
         (
             pivot(Kind::EngagementDropped, Channel::Engagement, 2.5, 9.94),
@@ -83,14 +84,14 @@ fn each_kind_has_its_sentence() {
         ),
     ];
     for (pivot, wanted) in rows {
-        assert_eq!(sentence(&pivot), format!("{wanted}{CHANCE}"));
+        assert_eq!(sentence(&pivot, "EUR"), format!("{wanted}{CHANCE}"));
     }
 }
 
 #[test]
 fn numbers_are_said_as_people_say_them() {
     let pivot = pivot(Kind::SpendDropped, Channel::Spend, 72.2, 32.73);
-    let of = |budget, n_after| sentence(&Pivot { budget, n_after, ..pivot.clone() });
+    let of = |budget, n_after| sentence(&Pivot { budget, n_after, ..pivot.clone() }, "EUR");
     assert!(of(1.0, 3.8).ends_with(
         "(the last 4 orders). By chance this would happen to a customer like this less than once in 1 year of watching."
     ));
@@ -103,17 +104,20 @@ fn ends_say_what_has_ended() {
     let end = |kind, of, channel, from, to| Pivot { of: Some(of), ..pivot(kind, channel, from, to) };
     let silence = end(Kind::Recovered, Kind::Silence, Channel::Cadence, 209.0, 16.0);
     let silence = Pivot { days_silent: Some(209.0), ..silence };
-    assert_eq!(sentence(&silence), "Buys again after 209 days of silence; usual is every 16 days.");
+    assert_eq!(sentence(&silence, "EUR"), "Buys again after 209 days of silence; usual is every 16 days.");
     let recovered = end(Kind::Recovered, Kind::SpendDropped, Channel::Spend, 33.0, 72.0);
     assert_eq!(
-        sentence(&recovered),
-        "It is over that orders became smaller: back to the usual 72.00 an order, after 33.00 an order."
+        sentence(&recovered, "EUR"),
+        "It is over that orders became smaller: back to the usual 72.00 EUR an order, after 33.00 EUR an order."
     );
     let watched = Pivot { level: Grade::Watch, ..recovered };
-    assert_eq!(sentence(&watched), "It may be over that orders became smaller: back near the usual 72.00 an order.");
+    assert_eq!(
+        sentence(&watched, "EUR"),
+        "It may be over that orders became smaller: back near the usual 72.00 EUR an order."
+    );
     let settled = end(Kind::Settled, Kind::CadenceSlowed, Channel::Cadence, 14.0, 30.0);
     assert_eq!(
-        sentence(&settled),
+        sentence(&settled, "EUR"),
         "It has lasted that purchases came further apart: every 30 days is the usual from now on, before every 14 days."
     );
 }

@@ -38,8 +38,6 @@ pub(super) struct Rule {
     /// Everybody where nothing is said.
     pub(super) of: Option<Node>,
     pub(super) population: Option<Population>,
-    /// Two levels: one announces what the other decides.
-    has_both: bool,
 }
 
 impl Rule {
@@ -55,7 +53,6 @@ impl Rule {
             population: body
                 .get("population")
                 .map(|body| Population::read(body.as_object().expect("a map"), watch.or(alert).expect("a budget"))),
-            has_both: watch.is_some() && alert.is_some(),
             of: body.get("for").map(|text| parse(&text.as_str().map_or_else(|| text.to_string(), str::to_owned))),
         }
     }
@@ -64,13 +61,16 @@ impl Rule {
         matches!(pivot.kind, Kind::RefundsRose | Kind::ChannelShifted) && pivot.level == self.strictest
     }
 
-    /// Counts what was found and did not stand before; of one level alone everything is new.
-    fn count(&self, run: &Run, found: &[Pivot], before: Told) {
-        let mut stood = if self.has_both { before } else { Told::new() };
-        let counted = found.iter().filter(|pivot| pivot.of.is_none() && self.asks_for(pivot.kind));
-        for pivot in counted.filter(|_| self.population.is_some()) {
-            if stood.insert((pivot.kind, pivot.channel.name())) {
+    /// Counts what was found and did not stand before.
+    fn count(&self, run: &Run, found: &[Pivot], mut stood: Told) {
+        for pivot in found.iter().filter(|_| self.population.is_some()) {
+            let what = (pivot.of.unwrap_or(pivot.kind), pivot.channel.name());
+            let is_new = pivot.of.is_none() && stood.insert(what);
+            if is_new && self.asks_for(pivot.kind) {
                 *run.turned.borrow_mut().entry(population::mark(pivot)).or_default() += 1;
+            }
+            if pivot.of.is_some() || self.has_no_end(pivot) {
+                stood.remove(&what);
             }
         }
     }
@@ -222,7 +222,7 @@ impl Customer {
         let shift = run.rules.shifts.began(pivot, at).filter(|_| pivot.of.is_none());
         body.put_some("shift", shift.map(|settled_at| population::began(run, settled_at).to_string()));
         body.put("priors", Priors::default().version);
-        body.put("sentence", sentence(pivot));
+        body.put("sentence", sentence(pivot, &run.rules.currency));
         let labels = run.rules.labels.iter().map(|label| label.name.clone());
         body.put("labels", labels.filter(|label| self.labels.contains(label)).collect::<Vec<_>>());
         let (status_seq, name) = (self.status_seq, pivot.kind.name());

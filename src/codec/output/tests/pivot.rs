@@ -22,6 +22,7 @@ fn found(pivot: Pivot) -> Found {
         pivot,
         found_at: None,
         shift: None,
+        currency: "EUR".into(),
         priors: "p1".into(),
         labels: vec!["loyal".into()],
     }
@@ -48,6 +49,7 @@ fn slowed() -> Pivot {
         days_silent: None,
         confidence: Some(0.98),
         budget: 0.01,
+        was_announced: false,
     }
 }
 
@@ -57,7 +59,7 @@ fn told(found: Found) -> Output {
 
 /// What a line says after its evidence.
 fn body(pivot: Pivot) -> String {
-    let told = sentence(&pivot);
+    let told = sentence(&pivot, "EUR");
     let line = text(&told_by_time(pivot));
     let (_, body) = line.split_once(r#""evidence":[],"#).unwrap();
     let (body, tail) = body.split_once(r#","priors":"#).unwrap();
