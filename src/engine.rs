@@ -246,6 +246,7 @@ impl Engine {
         self.behind = false;
         self.customers.begin_epoch();
         self.go_on_saying();
+        self.go_on_recalling();
         for effect in effects {
             self.receive(effect, outputs);
         }
@@ -274,7 +275,7 @@ impl Engine {
         self.fire_due(&mut slice, outputs);
         self.tell_reached();
         self.take_arrivals(outputs);
-        self.behind |= self.has_verdicts_to_tell();
+        self.behind |= self.has_verdicts_to_tell() || self.settlement.recalling.is_some();
         self.give_back();
     }
 
@@ -593,6 +594,9 @@ impl Engine {
 
     /// Fires the customer's own deadlines before an event of its: up to the event's time, never beyond the clock.
     fn catch_up(&mut self, slot: Slot, at: EventTime, outputs: &mut Vec<Output>) {
+        if self.settlement.recalling.is_some() {
+            self.recall_held(slot);
+        }
         let customer = &self.customers[slot];
         self.stats.reordered += u64::from(at < customer.fired);
         if customer.look_pending && customer.as_of <= self.clock {

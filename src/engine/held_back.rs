@@ -1,14 +1,16 @@
 //! Pivots that wait, since far more customers turn than usual: what still stands once that is over is told then.
 
 use std::cmp::Reverse;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use super::Engine;
 use super::customer::{Customer, NEVER};
 use super::customers::Slot;
 use super::look::Brought;
 use super::settle::Shifts;
+use super::{Engine, TimeMode};
+use crate::model::id::CustomerId;
 use crate::model::output::{Output, OutputId};
 use crate::model::settle::{Becomes, Turn};
 use crate::model::time::EventTime;
@@ -23,6 +25,17 @@ pub(super) struct HeldBack {
     /// [`NEVER`] where that is not known yet.
     pub(super) until: EventTime,
 }
+
+/// A spell has begun or ended: whoever holds back one of these marks is to learn of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Recalling {
+    marks: u16,
+    /// Up to whom all have.
+    after: Option<CustomerId>,
+}
+
+/// So many in an epoch.
+const RECALLS: usize = 10_000;
 
 impl HeldBack {
     /// Its mark.
@@ -144,11 +157,30 @@ impl Engine {
             return;
         }
         let turned = turns.iter().fold(0, |turned, turn| turned | 1 << turn.mark);
-        let holding = self.settlement.holding.iter().filter_map(|id| self.customers.slot_of_known(id));
-        let concerned: Vec<Slot> = holding.filter(|slot| self.customers[*slot].holds(turned)).collect();
-        for slot in concerned {
-            self.customers.touch(slot);
-            self.await_release(slot);
+        let marks = turned | self.settlement.recalling.take().map_or(0, |others| others.marks);
+        self.settlement.recalling = Some(Recalling { marks, after: None });
+        self.go_on_recalling();
+    }
+
+    /// The next of those whose pivots wait learn of what was heard last: in `live` a slice of them. Whoever is met before their turn
+    /// learns of it then ([`Engine::catch_up`]).
+    pub(super) fn go_on_recalling(&mut self) {
+        self.recall(if self.mode == TimeMode::Live { RECALLS } else { usize::MAX });
+    }
+
+    fn recall(&mut self, most: usize) {
+        let Some(Recalling { marks, after }) = self.settlement.recalling.take() else { return };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.settlement.holding.range((from, Bound::Unbounded));
+        let next: Vec<CustomerId> = rest.take(most).cloned().collect();
+        for id in &next {
+            if let Some(slot) = self.customers.slot_of_known(id).filter(|slot| self.customers[*slot].holds(marks)) {
+                self.customers.touch(slot);
+                self.await_release(slot);
+            }
+        }
+        if next.len() == most {
+            self.settlement.recalling = Some(Recalling { marks, after: next.into_iter().next_back() });
         }
     }
 
@@ -178,5 +210,67 @@ impl Engine {
         if customer.holds(u16::MAX) {
             self.settlement.holding.insert(customer.id.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::Home;
+    use crate::pivot::Observation;
+    use crate::pivot::state::State;
+    use crate::rules::ruleset::Ruleset;
+
+    const RULES: &str = "
+ruleset: shop
+currency: EUR
+pivots: { alert: 1 per 100 customer-years, population: { pivots: hold } }
+";
+
+    /// Of somebody who has bought every ten days.
+    fn silence(rules: &Ruleset, found_at: EventTime) -> Pivot {
+        let settings = &rules.pivots.as_ref().expect("pivots").settings;
+        let (mut state, mut found) = (State::default(), Vec::new());
+        for visit in 1..10 {
+            let at_ms = visit * 10 * 86_400_000;
+            state.observe(Observation::Purchase { amount: None, shop: None }, at_ms, settings, &mut found);
+        }
+        while found.is_empty() {
+            state.fire(state.due().expect("a silence is waited for"), settings, &mut found);
+        }
+        Pivot { decided_at_ms: found_at.0, ..found.remove(0) }
+    }
+
+    #[test]
+    fn who_waits_learns_until_when_a_slice_at_a_time_or_when_met() {
+        let rules = Arc::new(Ruleset::parse("rules", RULES).expect("the rules are in order"));
+        let mut engine = Engine::new(Arc::clone(&rules), "app", TimeMode::Live, Home::ALONE);
+        let (from, found_at, until) = (EventTime(1_000), EventTime(2_000), EventTime(9_000));
+        let pivot = silence(&rules, found_at);
+        let slots = ["a", "b", "c", "d", "e"].map(|id| {
+            let slot = engine.customers.meet_one(&CustomerId(id.into()), &rules, &engine.erased).expect("not erased");
+            engine.customers[slot].rare().held_back.push(HeldBack { pivot: pivot.clone(), until: NEVER });
+            engine.note_holding(slot);
+            slot
+        });
+        let mark = place(&pivot);
+        engine.take_turns(from, from, &[Turn { mark, becomes: Becomes::Suspected }]);
+        let waits = |engine: &Engine| slots.map(|slot| engine.customers[slot].next_release());
+        assert_eq!(waits(&engine), [None; 5]);
+        assert_eq!(engine.settlement.recalling, None);
+
+        engine.settlement.shifts.take(from, from, &[Turn { mark, becomes: Becomes::Over { until } }]);
+        engine.settlement.recalling = Some(Recalling { marks: 1 << mark, after: None });
+        engine.recall(2);
+        assert_eq!(waits(&engine), [Some(until), Some(until), None, None, None]);
+        engine.catch_up(slots[4], from, &mut Vec::new());
+        assert_eq!(waits(&engine), [Some(until), Some(until), None, None, Some(until)]);
+        engine.recall(2);
+        engine.recall(2);
+        assert_eq!(waits(&engine), [Some(until); 5]);
+        assert_eq!(engine.settlement.recalling, None);
+        assert!(slots.iter().all(|slot| engine.customers[*slot].deadline <= until));
     }
 }

@@ -18,6 +18,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::customers::Slot;
+use super::held_back::Recalling;
 use super::{Engine, TimeMode};
 use crate::model::effect::{Does, Effect};
 use crate::model::id::{CustomerId, EntityKind};
@@ -61,6 +62,8 @@ pub(super) struct Settlement {
     /// Customers some of whose pivots wait. It follows from them.
     #[serde(skip)]
     pub(super) holding: BTreeSet<CustomerId>,
+    /// Who of these is still to learn of the newest turn.
+    pub(super) recalling: Option<Recalling>,
     /// Agents may have come on shift, or left it.
     agents_changed: bool,
     on_shift_said: Vec<(u8, u64)>,
