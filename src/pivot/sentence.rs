@@ -149,8 +149,8 @@ fn counted(count: f64, what: &str) -> String {
 
 /// Of a share of refunds among orders and refunds: how many there are for so many orders.
 pub(crate) fn refunds(share: f64) -> String {
-    let refunds = 100.0 * share / (1.0 - share).max(0.001);
-    format!("{refunds:.0} {}", if refunds.round() == 1.0 { "refund" } else { "refunds" })
+    let refunds = format!("{:.0}", 100.0 * share / (1.0 - share).max(0.001));
+    if refunds == "1" { "1 refund".to_owned() } else { format!("{refunds} refunds") }
 }
 
 fn number(value: f64) -> String {

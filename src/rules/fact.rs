@@ -189,7 +189,6 @@ pub fn attribute<'a>(attributes: &'a [(CompactString, Attribute)], name: &str) -
 
 /// The names an expression may use, with what they stand for.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four questions, each with its own answer")]
 pub struct Scope<'a> {
     /// The event whose fields can be read, if any.
     pub event: Option<Kind>,

@@ -502,7 +502,7 @@ fn in_live_time_alone_revokes() {
     world.lock().unwrap().input = vec![order(0, "2020-09-01T10:00:00Z", 500)];
     // The order leaves its window on 1 October 2020. A lateness of a moment more than the time since then lets that
     // fall due a moment from now, while nothing comes in.
-    clock::virtual_time::enter(Some(Arc::new(Hasty { ms: AtomicI64::new(0), start: Instant::now() })));
+    clock::virtual_time::enter(Some(Arc::new(Hasty { ms: AtomicI64::new(0), start: clock::now() })));
     let since = clock::wall().0 - 1_601_510_400_000;
     let rules = RULES.replace("lateness: 1s", &format!("lateness: {}ms", since + 300));
     let setup = setup_with(&rules, TimeMode::Live, None);

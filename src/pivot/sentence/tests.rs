@@ -91,7 +91,7 @@ fn each_kind_has_its_sentence() {
 #[test]
 fn numbers_are_said_as_people_say_them() {
     let pivot = pivot(Kind::SpendDropped, Channel::Spend, 72.2, 32.73);
-    let of = |budget, n_after| sentence(&Pivot { budget, n_after, ..pivot.clone() }, "EUR");
+    let of = |budget, n_after| sentence(&Pivot { n_after, budget, ..pivot.clone() }, "EUR");
     assert!(of(1.0, 3.8).ends_with(
         "(the last 4 orders). By chance this would happen to a customer like this less than once in 1 year of watching."
     ));
