@@ -531,6 +531,9 @@ impl Engine {
         if let Some(refusal) = outcome.refused {
             self.refuse(slot, (event, position), refusal, outputs);
         }
+        if matches!(event.body, Body::Customer(_)) || self.customers[slot].merged_into().is_some() {
+            self.note_holding(slot);
+        }
         if is_leaving {
             self.leave(slot, Brought::Event(event, position), "merged", outputs);
             self.describe(slot, Brought::Event(event, position), outputs);

@@ -198,17 +198,19 @@ impl Engine {
 
     /// Notes until when a customer's pivots wait, some of which may be another's who was merged into this one.
     pub(super) fn recall_held(&mut self, slot: Slot) {
-        let customer = &mut self.customers[slot];
-        let Some(rare) = customer.rare.as_mut().filter(|rare| !rare.held_back.is_empty()) else { return };
-        rare.held_back.iter_mut().for_each(|held| held.wait(&self.settlement.shifts));
-        self.settlement.holding.insert(customer.id.clone());
+        if let Some(rare) = &mut self.customers[slot].rare {
+            rare.held_back.iter_mut().for_each(|held| held.wait(&self.settlement.shifts));
+        }
+        self.note_holding(slot);
     }
 
-    /// A customer is restored.
+    /// A customer is restored, or may have given away or taken over what waits: slices go by who really holds something.
     pub(super) fn note_holding(&mut self, slot: Slot) {
         let customer = &self.customers[slot];
         if customer.holds(u16::MAX) {
             self.settlement.holding.insert(customer.id.clone());
+        } else {
+            self.settlement.holding.remove(&customer.id);
         }
     }
 }

@@ -41,6 +41,8 @@ struct Seen {
     sample: u64,
     customers: u64,
     members: Members,
+    /// Customers some of whose pivots wait.
+    holding: u64,
     is_behind: bool,
 }
 
@@ -54,6 +56,7 @@ fn apply(engine: &mut Engine, epoch: &Epoch) -> Seen {
         sample,
         customers: engine.stats().customers,
         members: engine.stats().members,
+        holding: engine.stats().holding,
         is_behind: engine.is_behind(),
     }
 }
@@ -150,6 +153,7 @@ fn compare(seed: u64) -> Result<Totals, String> {
         split = image.restore(&of).map_err(|error| format!("after epoch {at}: {error}"))?;
         assert_eq!((split.digest(), split.stats().customers), (found.digest, found.customers), "after epoch {at}");
         assert_eq!(split.stats().members, found.members, "after epoch {at}");
+        assert_eq!(split.stats().holding, found.holding, "after epoch {at}");
         images.push(image);
 
         meanwhile = Image::freeze(&mut split);
